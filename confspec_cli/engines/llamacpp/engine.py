@@ -1,0 +1,203 @@
+"""The Engine over llama.cpp: prompts become tokens, and the cache is brought to exactly those tokens.
+
+What a model wrote itself is never tokenized again: the reply is matched against the cached tokens byte by byte, and only
+what the other model wrote is new. A token this engine generated is decoded alone, as plain generation would, so that
+verification changes no bit of what follows.
+"""
+
+from __future__ import annotations
+
+import codecs
+import ctypes
+import math
+from collections.abc import Generator, Mapping
+from pathlib import Path
+
+from confspec_cli.engines.base import Interrupt, ModelCard, Prompt, Sampling, Token
+from confspec_cli.engines.llamacpp.cache import Cache
+from confspec_cli.engines.llamacpp.chat import Chat, Piece
+from confspec_cli.engines.llamacpp.loading import Hardware, Progress, gpu_layers, load_model, metadata, open_context
+from confspec_cli.engines.llamacpp.native import lib, watch
+from confspec_cli.engines.llamacpp.sampler import Sampler, logprob
+from confspec_cli.engines.llamacpp.vocab import Vocab
+from confspec_cli.errors import ContextFull, EngineError
+
+
+class LlamaCppEngine:
+    """One GGUF model with one context. Not for two threads at once."""
+
+    def __init__(self, path: Path, hardware: Hardware, interrupt: Interrupt, progress: Progress) -> None:
+        self._context: object = None
+        self._model = load_model(path, hardware, interrupt, progress)
+        try:
+            self._vocab = Vocab(self._model)
+            template = metadata(self._model, "tokenizer.chat_template")
+            special = self._vocab.special_text
+            self._chat = Chat(path.name, template, special("bos"), special("eos"))
+            self._context, partial = open_context(self._model, path, hardware)
+        except BaseException:
+            self._free()
+            raise
+        self._abort = watch(self._context, interrupt)
+        self._cache = Cache(self._context, self._vocab.size, partial, interrupt)
+        self._sampler = Sampler(self._vocab.size)
+        self._pending: list[int] = []  # the last token generated, not yet in the cache
+        self._head: tuple[object, list[int]] = (None, [])
+        layers = gpu_layers(hardware)
+        self.card = ModelCard(
+            name=path.stem,
+            file=path.name,
+            bytes=lib.llama_model_size(self._model),
+            context=self._cache.size,
+            quant=_description(self._model),
+            gpu_layers=lib.llama_model_n_layer(self._model) + 1 if layers < 0 else layers,
+            thinks=self._chat.thinks,
+        )
+
+    def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
+        """Continue the open turn; see Engine."""
+        self._read(prompt)
+        self._cache.checkpoint()
+        choose = self._sampler.start(sampling, len(self._cache))
+        decoder = _decoder()
+        for _ in range(max_tokens):
+            self._feed_pending()
+            logits = self._cache.logits()
+            token = choose(logits)
+            probability, is_argmax = logprob(logits, token)
+            if token in self._vocab.ends:
+                yield Token(decoder.decode(b"", final=True), probability, is_argmax, ends=True)
+                return
+            self._pending = [token]
+            yield Token(decoder.decode(self._vocab.piece(token)), probability, is_argmax)
+
+    def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
+        """Probabilities of the labels as the next token; see Engine."""
+        firsts = [self._vocab.tokenize(label, special=False)[0] for label in labels]
+        if len(set(firsts)) != len(firsts):
+            raise EngineError(
+                f"{self.card.name} cannot tell the labels {', '.join(labels)} apart by their first token."
+            )
+        self._read(prompt)
+        logits = self._cache.ask(self._tokens(self._chat.question(prompt.ask))) if prompt.ask else self._cache.logits()
+        return {label: math.exp(logprob(logits, first)[0]) for label, first in zip(labels, firsts, strict=True)}
+
+    def score(self, prompt: Prompt, continuation: str, ends: bool = False) -> list[Token]:
+        """Read the continuation token by token; see Engine."""
+        self._read(prompt)
+        self._cache.checkpoint()
+        tokens = self._vocab.tokenize(continuation, special=False)
+        logits = self._cache.logits()
+        decoder = _decoder()
+        scored: list[Token] = []
+
+        def note(token: int) -> None:
+            scored.append(Token(decoder.decode(self._vocab.piece(token)), *logprob(logits, token)))
+
+        if tokens:
+            note(tokens[0])
+        position = 1
+        for rows in self._cache.feed_reading(tokens):
+            for logits in rows:
+                if position < len(tokens):
+                    note(tokens[position])
+                position += 1
+        if ends:
+            best = max(self._vocab.ends, key=lambda end: float(logits[end]))
+            scored.append(Token("", *logprob(logits, best), ends=True))
+        return scored
+
+    def count(self, prompt: Prompt) -> int:
+        """Tokens of the prompt, tokenized afresh."""
+        ask = self._tokens(self._chat.question(prompt.ask)) if prompt.ask else []
+        return len(self._conversation(prompt)) + len(self._retokenize(prompt.reply, 0)) + len(ask)
+
+    def close(self) -> None:
+        """Free everything; the model is gone."""
+        if self._context:
+            self._sampler.close()
+            self._cache.close()
+        self._free()
+
+    def _free(self) -> None:
+        if self._context:
+            lib.llama_free(self._context)
+            self._context = None
+        if self._model:
+            lib.llama_model_free(self._model)
+            self._model = None
+
+    def _read(self, prompt: Prompt) -> None:
+        """Bring the cache to exactly the prompt (its question aside), keeping the longest common prefix."""
+        head = self._conversation(prompt)
+        have = [*self._cache.tokens, *self._pending]
+        kept = _common(head, have)
+        unread, read = head[kept:], 0
+        if not unread:
+            kept, read = self._match("".join(prompt.reply).encode(), have, kept)
+        new = [*unread, *self._retokenize(prompt.reply, read)]
+        if kept + len(new) > self._cache.size:
+            raise ContextFull(
+                f"{kept + len(new)} tokens do not fit in the context of {self._cache.size}.",
+                f"try a larger one: --context {2 * self._cache.size}",
+            )
+        if kept > len(self._cache):
+            self._feed_pending()
+        self._pending = []
+        self._cache.rollback(kept)
+        if unread:
+            self._cache.feed(unread)
+            self._cache.keep()
+        self._cache.feed(new[len(unread) :])
+
+    def _match(self, reply: bytes, have: list[int], position: int) -> tuple[int, int]:
+        """How far the tokens from `position` on spell the reply: the end of the match, in tokens and in bytes."""
+        read = 0
+        while position < len(have) and read < len(reply):
+            piece = self._vocab.piece(have[position])
+            if not reply.startswith(piece, read):
+                break
+            position, read = position + 1, read + len(piece)
+        while read < len(reply) and reply[read] & 0xC0 == 0x80:  # in the middle of a character
+            position -= 1
+            read -= len(self._vocab.piece(have[position]))
+        return position, read
+
+    def _retokenize(self, reply: tuple[str, ...], read: int) -> list[int]:
+        """Tokens of the segments from byte `read` on, each segment by itself."""
+        tokens: list[int] = []
+        for segment in reply:
+            raw = segment.encode()
+            tokens += self._vocab.tokenize(raw[min(read, len(raw)) :].decode(), special=False)
+            read = max(0, read - len(raw))
+        return tokens
+
+    def _conversation(self, prompt: Prompt) -> list[int]:
+        key = (prompt.messages, prompt.think)
+        if self._head[0] != key:
+            tokens = self._tokens(self._chat.conversation(prompt.messages, prompt.think))
+            begin = self._vocab.begin()
+            self._head = (key, tokens if tokens[: len(begin)] == begin else [*begin, *tokens])
+        return self._head[1]
+
+    def _tokens(self, pieces: list[Piece]) -> list[int]:
+        return [token for piece in pieces for token in self._vocab.tokenize(piece.text, special=piece.is_template)]
+
+    def _feed_pending(self) -> None:
+        if self._pending:
+            token, self._pending = self._pending, []
+            self._cache.feed(token)
+
+
+def _common(one: list[int], other: list[int]) -> int:
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _decoder() -> codecs.IncrementalDecoder:
+    return codecs.getincrementaldecoder("utf-8")("replace")
+
+
+def _description(model: object) -> str:
+    buffer = ctypes.create_string_buffer(128)
+    lib.llama_model_desc(model, buffer, 128)
+    return buffer.value.decode("utf-8", "replace")

@@ -1,0 +1,76 @@
+"""From logits to a token: greedy by numpy, everything else by llama.cpp's own samplers."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from confspec_cli.engines.base import Sampling
+from confspec_cli.engines.llamacpp.cache import Logits
+from confspec_cli.engines.llamacpp.native import lib
+from confspec_cli.errors import EngineError
+
+_TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+
+
+def logprob(logits: Logits, token: int) -> tuple[float, bool]:
+    """Natural log of the softmax probability of `token`, and whether no token is likelier.
+
+    Raises EngineError when the logits are not numbers, which only damaged weights cause.
+    """
+    top = logits.max()
+    value = float(logits[token] - top) - math.log(float(np.exp(logits - top).sum()))
+    if not math.isfinite(value):
+        raise EngineError(
+            "The model computes nonsense (its logits are not numbers): its file is probably damaged.",
+            "confspec pull MODEL   # checks the file against its pinned hash",
+        )
+    return value, bool(logits[token] == top)
+
+
+class Sampler:
+    """llama.cpp's top-k, top-p, min-p, temperature and seeded choice, over logits we hold.
+
+    The seed of each call is mixed with the position, so that a run is repeatable step by step, whatever was verified,
+    rejected or cached in between.
+    """
+
+    def __init__(self, vocab_size: int) -> None:
+        self._table = np.zeros(vocab_size, dtype=_TOKEN_DATA)
+        self._ids = np.arange(vocab_size, dtype=np.int32)
+        self._chain: object = None
+
+    def start(self, sampling: Sampling, position: int) -> Callable[[Logits], int]:
+        """A function from logits (vocab,) to a token id, for one continuation that starts at `position`."""
+        if sampling.temperature <= 0:
+            return lambda logits: int(logits.argmax())
+        self.close()
+        self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+        seed = (sampling.seed * 0x9E3779B1 + position) % 0xFFFFFFFF
+        for link in (
+            lib.llama_sampler_init_top_k(sampling.top_k),
+            lib.llama_sampler_init_top_p(sampling.top_p, 1),
+            lib.llama_sampler_init_min_p(sampling.min_p, 1),
+            lib.llama_sampler_init_temp(sampling.temperature),
+            lib.llama_sampler_init_dist(seed),
+        ):
+            lib.llama_sampler_chain_add(self._chain, link)
+        return self._choose
+
+    def close(self) -> None:
+        """Free the native chain."""
+        if self._chain:
+            lib.llama_sampler_free(self._chain)
+            self._chain = None
+
+    def _choose(self, logits: Logits) -> int:
+        self._table["id"], self._table["logit"], self._table["p"] = self._ids, logits, 0
+        data = ctypes.cast(self._table.ctypes.data, lib.llama_token_data_p)
+        array = lib.llama_token_data_array(data=data, size=len(self._table), selected=-1, sorted=False)
+        lib.llama_sampler_apply(self._chain, ctypes.byref(array))
+        if not 0 <= array.selected < len(self._table):
+            raise EngineError("llama.cpp's sampler chose no token.")
+        return int(array.data[array.selected].id)

@@ -1,0 +1,62 @@
+"""One model's vocabulary: text to tokens, tokens to bytes, and which tokens end a turn."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import lru_cache
+
+from confspec_cli.engines.llamacpp.native import lib
+from confspec_cli.errors import EngineError
+
+
+class Vocab:
+    """Tokenizer of a loaded model. Token ids are ints in 0..size-1; text is UTF-8."""
+
+    def __init__(self, model: object) -> None:
+        self._vocab = lib.llama_model_get_vocab(model)
+        self.size: int = lib.llama_vocab_n_tokens(self._vocab)
+        if self.size <= 0:
+            raise EngineError("The model file holds no vocabulary.")
+        self.ends = frozenset(token for token in range(self.size) if lib.llama_vocab_is_eog(self._vocab, token))
+        self.piece = lru_cache(maxsize=None)(self._piece)
+        # SentencePiece vocabularies put a blank before every text; a step must not gain one at its seam.
+        self._anchor = self._tokenize(b"\n", False) if self._detokenize(self._tokenize(b"a", False)) == b" a" else []
+
+    def tokenize(self, text: str, special: bool) -> list[int]:
+        """Tokens of `text`, nothing added. With `special`, "<|im_end|>" is a control token; without, plain text."""
+        if not text:
+            return []
+        if self._anchor and not special:
+            return self._tokenize(b"\n" + text.encode(), False)[len(self._anchor) :]
+        return self._tokenize(text.encode(), special)
+
+    def begin(self) -> list[int]:
+        """The token that opens every text, where the model wants one."""
+        token = lib.llama_vocab_bos(self._vocab)
+        return [token] if lib.llama_vocab_get_add_bos(self._vocab) and 0 <= token < self.size else []
+
+    def special_text(self, which: str) -> str:
+        """Text of the `bos` or `eos` token, for chat templates."""
+        token = getattr(lib, f"llama_vocab_{which}")(self._vocab)
+        return lib.llama_vocab_get_text(self._vocab, token).decode() if 0 <= token < self.size else ""
+
+    def _tokenize(self, text: bytes, special: bool) -> list[int]:
+        room = len(text) + 8
+        buffer = (ctypes.c_int32 * room)()
+        count = lib.llama_tokenize(self._vocab, text, len(text), buffer, room, False, special)
+        if count < 0:
+            raise EngineError("The model's tokenizer failed on this text.")
+        return list(buffer[:count])
+
+    def _detokenize(self, tokens: list[int]) -> bytes:
+        return b"".join(self._piece(token) for token in tokens)
+
+    def _piece(self, token: int) -> bytes:
+        """The bytes a token stands for; control tokens are empty, and half a character is half a character."""
+        room = 64
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            length = lib.llama_token_to_piece(self._vocab, token, buffer, room, 0, False)
+            if length >= 0:
+                return buffer.raw[:length]
+            room = -length

@@ -1,0 +1,75 @@
+"""An engine that says what it was told to: for tests, demonstrations and the proof that the cascade needs no weights.
+
+It writes a fixed text word by word, continuing from wherever the reply stands, whoever wrote what stands there.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from confspec_cli.engines.base import Interrupt, ModelCard, Prompt, Sampling, Token
+from confspec_cli.errors import ContextFull, Interrupted
+
+CARD = ModelCard(name="scripted", file="", bytes=0, context=4096)
+
+
+@dataclass(slots=True)
+class ScriptedEngine:
+    """Writes `segments` in order: with k segments in the reply it writes segment k, then k + 1, until they run out.
+
+    `labels` answers `label_probs` from the text last said; `likelihood` gives the log-probability of every token of a
+    text. Tokens are words with the white space that follows them. Every call is noted in `calls`.
+    """
+
+    segments: Sequence[str]
+    labels: Callable[[str], Mapping[str, float]] = lambda _: {"Yes": 0.9, "No": 0.1}
+    likelihood: Callable[[str], float] = lambda _: math.log(0.9)
+    card: ModelCard = CARD
+    interrupt: Interrupt = field(default_factory=Interrupt)
+    calls: list[str] = field(default_factory=list)
+
+    def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
+        """Write on from the segment the reply has come to."""
+        del sampling
+        self._check(prompt, "generate")
+        for written, text in enumerate(_words("".join(self.segments[len(prompt.reply) :]))):
+            self._check(prompt, "")
+            if written == max_tokens:
+                return
+            yield Token(text, self.likelihood(text))
+        yield Token("", self.likelihood(""), ends=True)
+
+    def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
+        """Answer from the script; labels it does not name get nothing."""
+        self._check(prompt, "label_probs")
+        given = self.labels(prompt.reply[-1] if prompt.reply else "")
+        return {label: given.get(label, 0.0) for label in labels}
+
+    def score(self, prompt: Prompt, continuation: str, ends: bool = False) -> list[Token]:
+        """The scripted likelihood of each word."""
+        self._check(prompt, "score")
+        tokens = [Token(text, self.likelihood(text)) for text in _words(continuation)]
+        return [*tokens, Token("", self.likelihood(""), ends=True)] if ends else tokens
+
+    def count(self, prompt: Prompt) -> int:
+        """Words in the prompt."""
+        said = (*(message.content for message in prompt.messages), *prompt.reply, prompt.ask or "")
+        return sum(len(text.split()) for text in said)
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _check(self, prompt: Prompt, call: str) -> None:
+        if call:
+            self.calls.append(call)
+        if self.interrupt.is_set():
+            raise Interrupted("Stopped.")
+        if self.count(prompt) > self.card.context:
+            raise ContextFull(f"The context of {self.card.context} tokens is full.")
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\s*\S+\s*", text)

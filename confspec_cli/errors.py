@@ -1,0 +1,95 @@
+"""Every error a person can be shown: one sentence, the next command to type, an exit code.
+
+ConfspecError
+├── UsageError            2    the command line asks for something that cannot be
+│   └── ConfigError       2    models.yaml or the environment does
+├── EngineError           1    a model file, or what llama.cpp makes of it
+│   ├── OutOfMemoryError  4    the models do not fit
+│   └── ContextFull       6    the prompt, or the chain, is longer than the context
+├── ModelMissing          3    an unknown model or pair, or one that is not here yet
+├── DownloadError         5    network, authentication, a gated repository
+├── StorageError          9    disk full or read-only, or bytes that do not hash to the pin
+└── Interrupted         130    Ctrl-C; 143 for TERM
+
+Knows exit codes and wording; refuses to know how an error is drawn (app.py does that).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """The exit codes of the command, all of them."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    MODEL_MISSING = 3
+    OUT_OF_MEMORY = 4
+    DOWNLOAD = 5
+    CONTEXT_FULL = 6
+    NO_ANSWER = 8
+    STORAGE = 9
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class ConfspecError(Exception):
+    """Base of all errors shown as one line; `hint` is the next command to type, or empty."""
+
+    exit_code = Exit.FAILURE
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(ConfspecError):
+    """The command line asks for something that cannot be."""
+
+    exit_code = Exit.USAGE
+
+
+class ConfigError(UsageError):
+    """A models.yaml or an environment variable is wrong."""
+
+
+class EngineError(ConfspecError):
+    """A model file is damaged, unsupported, or llama.cpp failed on it."""
+
+
+class OutOfMemoryError(EngineError):
+    """The weights or the KV cache do not fit in memory."""
+
+    exit_code = Exit.OUT_OF_MEMORY
+
+
+class ContextFull(EngineError):  # noqa: N818 - named for what happened
+    """The prompt or the chain does not fit in the context."""
+
+    exit_code = Exit.CONTEXT_FULL
+
+
+class ModelMissing(ConfspecError):  # noqa: N818 - named for what happened
+    """A model or pair nobody knows, or one whose files are not here yet."""
+
+    exit_code = Exit.MODEL_MISSING
+
+
+class DownloadError(ConfspecError):
+    """The network, the hub or the package index said no."""
+
+    exit_code = Exit.DOWNLOAD
+
+
+class StorageError(ConfspecError):
+    """The disk is full or read-only, or the bytes fetched do not hash to the pin."""
+
+    exit_code = Exit.STORAGE
+
+
+class Interrupted(ConfspecError):  # noqa: N818 - it is an event, not a fault
+    """The run was asked to stop."""
+
+    exit_code = Exit.INTERRUPTED

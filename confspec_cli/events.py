@@ -1,0 +1,172 @@
+"""What happened in a run, one frozen class per event: the only thing that passes from the core to the rest.
+
+Events are past tense, JSON-ready and additive: a field may be added, none is renamed or removed within a schema version.
+Seconds are durations, measured with the clock the cascade was given.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from confspec_cli.engines.base import ModelCard
+from confspec_cli.gate import Decision
+from confspec_cli.trace import Author, Proposal, Reading, Step
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run began. `parameters` are all settings that shape it, the seed among them."""
+
+    prompt: str
+    system: str
+    mode: str
+    models: dict[str, ModelCard]
+    parameters: dict[str, str | int | float | bool | None]
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class StepOpened:
+    """A model began to write step `n`. `provisional`: it may yet be rejected."""
+
+    n: int
+    author: Author
+    provisional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TextWritten:
+    """A piece of step `n` was written."""
+
+    n: int
+    author: Author
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepWritten:
+    """Step `n` was written to its end, and not yet judged."""
+
+    n: int
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class StepJudged:
+    """A model judged the drafted step `n`."""
+
+    n: int
+    reading: Reading
+    decision: Decision
+    signal: float | None
+    threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepDropped:
+    """The drafted step `n` was dropped, and the target writes it again. `reason`: `rejected` or `repeated`."""
+
+    n: int
+    proposal: Proposal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepCommitted:
+    """A step became part of the reply, for good."""
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something a person should know; the run goes on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The run ended.
+
+    `reason`: `stop` (the answer is complete), `length` (token budget), `context` (context full), `repetition` (it went
+    in circles), `interrupted`. `reply` is the text after any thinking, `partial` what the writer in charge had written
+    of an unfinished step, `answer` the final answer where one was recognised.
+    """
+
+    reason: str
+    reply: str
+    partial: str
+    answer: str | None
+    seconds: float
+
+
+Event = (
+    RunStarted
+    | StepOpened
+    | TextWritten
+    | StepWritten
+    | StepJudged
+    | StepDropped
+    | StepCommitted
+    | Warned
+    | RunFinished
+)
+_BY_NAME: dict[str, type] = {cls.__name__: cls for cls in typing.get_args(Event)}
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """A JSON-ready dictionary, the event's name under `event`."""
+    return {"event": type(event).__name__, **_plain(event)}
+
+
+def from_dict(record: dict[str, Any]) -> Event | None:
+    """The event a dictionary stands for; None for an event of a later version.
+
+    Unknown fields are dropped, as later versions may add them. Raises ValueError when fields are missing or wrong.
+    """
+    cls = _BY_NAME.get(str(record.get("event")))
+    if cls is None:
+        return None
+    try:
+        return typing.cast("Event", _revive(cls, record))
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise ValueError(f"not a {cls.__name__} record: {problem}") from problem
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _revive(kind: Any, value: Any) -> Any:
+    """Rebuild a value of the annotated type `kind` from plain JSON."""
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        given = {f.name: _revive(hints[f.name], value[f.name]) for f in dataclasses.fields(kind) if f.name in value}
+        return typing.cast("type", kind)(**given)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(value)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        inner = [argument for argument in arguments if dataclasses.is_dataclass(argument)]
+        return _revive(inner[0], value) if inner and value is not None else value
+    if origin is tuple:
+        return tuple(_revive(arguments[0], item) for item in value)
+    if origin is dict:
+        return {key: _revive(arguments[1], item) for key, item in value.items()}
+    return value

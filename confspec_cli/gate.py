@@ -1,0 +1,78 @@
+"""What a reading decides: accept, escalate or reject. Arithmetic alone, so a saved run can be judged again.
+
+Source: ConfSpec (arXiv:2602.18447), confidence gating; the likelihood signal is ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from confspec_cli.trace import Reading
+
+
+class Signal(str, Enum):
+    """What of a reading the gate looks at; both are probabilities in 0..1."""
+
+    VERDICT = "verdict"  # the answer to "is this step right?" (the paper's)
+    LIKELIHOOD = "likelihood"  # the probability of the least likely token of the step
+
+
+class Decision(str, Enum):
+    """What happens to a drafted step."""
+
+    ACCEPT = "accept"
+    ESCALATE = "escalate"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The thresholds of a pair, all in 0..1.
+
+    The draft's signal at or above `accept` is final, at or below `reject` too; in between the target is asked, and its
+    own signal at or above `target` lets the step stand. A verdict with less than `certainty` mass on its labels decides
+    nothing: it escalates. `accept` 0 accepts and `reject` 1 rejects every step, whatever the signal.
+    """
+
+    signal: Signal = Signal.VERDICT
+    accept: float = 0.95
+    reject: float = 0.0
+    target: float = 0.5
+    certainty: float = 0.5
+
+
+def signal_of(reading: Reading, signal: Signal) -> float | None:
+    """The number in 0..1 a gate looks at, or None where the reading does not hold it."""
+    if signal is Signal.VERDICT:
+        return reading.verdict.p if reading.verdict else None
+    return reading.likelihood.lowest_p if reading.likelihood else None
+
+
+def judge_draft(reading: Reading, gate: Gate) -> Decision:
+    """What the draft's reading of its own step decides."""
+    if gate.accept <= 0:
+        return Decision.ACCEPT
+    if gate.reject >= 1:
+        return Decision.REJECT
+    value = signal_of(reading, gate.signal)
+    if value is None or not _is_certain(reading, gate):
+        return Decision.ESCALATE
+    if value >= gate.accept:
+        return Decision.ACCEPT
+    if value <= gate.reject:
+        return Decision.REJECT
+    return Decision.ESCALATE
+
+
+def judge_target(reading: Reading, gate: Gate) -> Decision:
+    """What the target's reading of a drafted step decides; it never escalates, doubt is a rejection."""
+    value = signal_of(reading, gate.signal)
+    stands = value is not None and value >= gate.target and _is_certain(reading, gate)
+    return Decision.ACCEPT if stands else Decision.REJECT
+
+
+def _is_certain(reading: Reading, gate: Gate) -> bool:
+    if gate.signal is Signal.LIKELIHOOD:
+        return True
+    return reading.verdict is not None and reading.verdict.certainty >= gate.certainty

@@ -1,0 +1,105 @@
+"""A stream of text cut into reasoning steps: incremental, pure, and the same however the text is chunked.
+
+A step ends after a blank line, after a list item, or after the line that closes the thinking; never inside a code fence
+or a display equation, and not before it says something: headings and lead-ins ("So we have:") belong to what follows.
+Every boundary is known the moment its newline is seen, so nothing is read ahead. Knows text; refuses to know tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_FENCE = re.compile(r"\s{0,3}(?:[-*+]\s+|\d+[.)]\s+)?(`{3,}|~{3,})(.*)")
+_LIST_ITEM = re.compile(r"\s{0,3}(?:[-*+]|\d+[.)])\s")
+_HEADING = re.compile(r"#{1,6}\s|(\*\*|__).*\1:?$|.*:(\*\*|__)?$")
+_MATH = re.compile(r"\\\[|\\\]|\$\$|\\begin\{(\w+\*?)\}|\\end\{(\w+\*?)\}")
+
+
+@dataclass(slots=True)
+class Splitter:
+    """Finds step boundaries in text fed piece by piece. `min_chars`: what a step must say, headings not counted."""
+
+    min_chars: int
+    _line: str = ""
+    _said: int = 0
+    _fence: str = ""
+    _math: str = ""
+
+    def feed(self, text: str) -> int | None:
+        """Read up to the first step boundary: the offset just after it, or None when all of `text` was read.
+
+        The rest of the text, past the offset, belongs to the next step and has not been read.
+        """
+        start = 0
+        while (newline := text.find("\n", start)) >= 0:
+            line = self._line + text[start:newline]
+            self._line = ""
+            start = newline + 1
+            if self._closes_step(line):
+                self._said = 0
+                return start
+        self._line += text[start:]
+        return None
+
+    def force(self) -> None:
+        """End the step here, boundary or not. An equation that never closed is forgotten; a code fence is not."""
+        self._said = 0
+        self._math = ""
+        if not _FENCE.match(self._line):
+            self._line = ""
+
+    def copy(self) -> Splitter:
+        """A splitter in the same state, to go back to."""
+        return Splitter(self.min_chars, self._line, self._said, self._fence, self._math)
+
+    def _closes_step(self, line: str) -> bool:
+        stripped = line.strip()
+        was_inside = bool(self._fence or self._math)
+        self._read_line(line, stripped)
+        if self._fence or self._math:
+            self._said += len(stripped)
+            return False
+        if was_inside or not _HEADING.match(stripped):
+            self._said += len(stripped)
+        ends = not stripped or (_LIST_ITEM.match(line) is not None and not was_inside) or "</think>" in stripped
+        return ends and (self._said >= self.min_chars or "</think>" in stripped)
+
+    def _read_line(self, line: str, stripped: str) -> None:
+        """Follow code fences and display equations through one line."""
+        fence = _FENCE.match(line)
+        if self._fence:
+            if fence and fence[1].startswith(self._fence) and not fence[2].strip():
+                self._fence = ""
+            return
+        if fence and not self._math and "`" not in fence[2]:
+            self._fence = fence[1]
+            return
+        for sign in _MATH.finditer(stripped):
+            opens = {"\\[": "\\]", "$$": "$$"}.get(sign[0]) or (f"\\end{{{sign[1]}}}" if sign[1] else "")
+            if not self._math:
+                self._math = opens
+            elif sign[0] == self._math:
+                self._math = ""
+
+
+def split(text: str, min_chars: int) -> list[str]:
+    """All steps of a whole text; joined, they are the text."""
+    splitter = Splitter(min_chars)
+    steps = []
+    while (end := splitter.feed(text)) is not None:
+        steps.append(text[:end])
+        text = text[end:]
+    return [*steps, text] if text else steps
+
+
+def after_thinking(text: str, opened: bool) -> str:
+    """The part of a reply that is meant for the reader: what follows its `<think>` block.
+
+    `opened` says the prompt already stood inside the block. A bare `</think>` closes a block nobody saw open; a block
+    that never closes holds everything.
+    """
+    _, closed, rest = text.partition("</think>")
+    if closed:
+        return rest.lstrip("\n")
+    return "" if opened or text.lstrip().startswith("<think>") else text

@@ -1,0 +1,150 @@
+"""The values of a run: who wrote a step, what each model made of it, and the steps committed so far.
+
+Knows no model, no threshold and no clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Author(str, Enum):
+    """One of the two models."""
+
+    DRAFT = "draft"
+    TARGET = "target"
+
+
+class Origin(str, Enum):
+    """How a committed step came to be."""
+
+    DRAFT = "draft"  # written by the draft, the target never asked
+    ESCALATED = "escalated"  # written by the draft, judged and accepted by the target
+    TARGET = "target"  # written by the target
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One model's answer to "is this step right?".
+
+    `p` is P(yes) / (P(yes) + P(no)) and `certainty` is P(yes) + P(no), the probability mass on the labels, both in 0..1.
+    A verdict with little certainty was not really given, however sharp its `p`.
+    """
+
+    p: float
+    certainty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How likely one model finds the tokens of a step: natural-log probabilities at temperature 1.
+
+    `agreed` counts the tokens that were the model's own first choice.
+    """
+
+    mean: float
+    lowest: float
+    tokens: int
+    agreed: int
+
+    @staticmethod
+    def of(logprobs: Sequence[float], agreed: int) -> Likelihood | None:
+        """Summarise per-token log-probabilities; None for a step of no tokens."""
+        if not logprobs:
+            return None
+        return Likelihood(math.fsum(logprobs) / len(logprobs), min(logprobs), len(logprobs), agreed)
+
+    @property
+    def lowest_p(self) -> float:
+        """Probability (0..1) of the least likely token."""
+        return math.exp(self.lowest)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one model made of a drafted step, by asking (verdict) and by reading (likelihood), in `seconds`."""
+
+    by: Author
+    verdict: Verdict | None
+    likelihood: Likelihood | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A step as one model wrote it. `ended` says the model closed its turn with it.
+
+    `prefill_seconds` is the time to the first token (catching up on what the other model wrote), part of `seconds`.
+    """
+
+    author: Author
+    text: str
+    tokens: int
+    ended: bool
+    likelihood: Likelihood | None
+    seconds: float
+    prefill_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A committed step, with the whole record of how it was decided.
+
+    `readings` holds what the draft and, where asked, the target made of the *drafted* text, which is `rejected_text`
+    when the target wrote the step again. `threshold` is the bound the deciding signal was held against.
+    """
+
+    n: int
+    origin: Origin
+    text: str
+    tokens: int
+    ended: bool
+    seconds: float
+    readings: tuple[Reading, ...] = ()
+    signal: float | None = None
+    threshold: float | None = None
+    rejected_text: str | None = None
+
+    def reading(self, by: Author) -> Reading | None:
+        """What that model made of the drafted text, if it was asked."""
+        return next((reading for reading in self.readings if reading.by is by), None)
+
+
+@dataclass(slots=True)
+class Trace:
+    """The committed steps of one reply, append-only."""
+
+    _steps: list[Step] = field(default_factory=list)
+
+    def append(self, step: Step) -> None:
+        """Commit a step."""
+        self._steps.append(step)
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self._steps)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The text of each step, in order."""
+        return tuple(step.text for step in self._steps)
+
+    @property
+    def text(self) -> str:
+        """The reply so far."""
+        return "".join(self.segments)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens committed so far, each counted by its author's tokenizer."""
+        return sum(step.tokens for step in self._steps)
+
+    def has_said(self, text: str) -> bool:
+        """Whether a committed step says the same, whitespace aside."""
+        said = " ".join(text.split())
+        return bool(said) and any(" ".join(step.text.split()) == said for step in self._steps)

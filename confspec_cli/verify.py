@@ -1,0 +1,21 @@
+"""Ask one model about one step: a prefill, no generation, and the cache is left as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from confspec_cli.engines.base import Engine, Prompt
+from confspec_cli.prompts import Question
+from confspec_cli.trace import Verdict
+
+
+def ask(engine: Engine, prompt: Prompt, question: Question) -> Verdict:
+    """The model's verdict on the last segment of the reply.
+
+    `p` is the expected value of the labels over the probability mass they hold, `certainty` that mass; with the labels
+    yes and no this is P(yes) / (P(yes) + P(no)). Source: ConfSpec, arXiv:2602.18447. Raises what the engine raises.
+    """
+    probabilities = engine.label_probs(replace(prompt, ask=question.text), tuple(question.labels))
+    mass = sum(probabilities.values())
+    value = sum(probabilities[label] * worth for label, worth in question.labels.items())
+    return Verdict(p=value / mass if mass > 0 else 0.0, certainty=mass)

@@ -1,0 +1,179 @@
+"""The algorithm on scripted engines: who is asked, who writes, what is recorded."""
+
+import itertools
+import math
+from dataclasses import replace
+
+import pytest
+
+from confspec_cli.cascade import Cascade, Mode, Rules, authors
+from confspec_cli.engines.base import Interrupt, Message, Prompt, Sampling
+from confspec_cli.engines.scripted import CARD, ScriptedEngine
+from confspec_cli.events import (
+    RunFinished,
+    RunStarted,
+    StepCommitted,
+    StepDropped,
+    StepJudged,
+    TextWritten,
+    from_dict,
+    to_dict,
+)
+from confspec_cli.gate import Gate, Signal
+from confspec_cli.prompts import QUESTIONS
+from confspec_cli.trace import Author, Origin
+
+PROMPT = Prompt((Message("system", "Reason."), Message("user", "How many eggs?")))
+DRAFT = ("She has sixteen eggs at first.\n\n", "She uses three and five of them.\n\n", "So \\boxed{8} are left.")
+TARGET = ("There are 16 eggs to begin.\n\n", "Three and four are used up.\n\n", "So \\boxed{9} are left.")
+
+
+def rules(mode=Mode.CONFSPEC, **changes):
+    gate = Gate(**{name: changes.pop(name) for name in ("signal", "accept", "reject", "target") if name in changes})
+    values = Rules(mode, gate, QUESTIONS["correct"], Sampling(), 400, 100, 20)
+    return replace(values, **changes)
+
+
+def play(draft_engine, target_engine, **changes):
+    ticks = itertools.count()
+    cascade = Cascade(
+        PROMPT, {Author.DRAFT: draft_engine, Author.TARGET: target_engine}, rules(**changes), lambda: float(next(ticks))
+    )
+    return list(cascade.run())
+
+
+def says(doubtful, sure="Yes"):
+    """Labels: sure about everything but texts holding `doubtful`, which get one half."""
+    other = {"Yes": "No", "No": "Yes"}[sure]
+    return lambda text: {"Yes": 0.5, "No": 0.5} if doubtful in text else {sure: 0.98, other: 0.01}
+
+
+def steps(events):
+    return [event.step for event in events if isinstance(event, StepCommitted)]
+
+
+def test_the_three_origins_come_from_a_confident_an_uncertain_and_a_wrong_step():
+    draft = ScriptedEngine(
+        DRAFT, labels=lambda text: {"Yes": 0.5, "No": 0.5} if "She" not in text or "uses" in text else {"Yes": 1.0}
+    )
+    target = ScriptedEngine(TARGET, labels=lambda text: {"No": 1.0} if "five" in text else {"Yes": 1.0})
+    events = play(draft, target)
+    assert [step.origin for step in steps(events)] == [Origin.DRAFT, Origin.TARGET, Origin.ESCALATED]
+    assert [step.text for step in steps(events)] == [DRAFT[0], TARGET[1], DRAFT[2]]
+    rewritten = steps(events)[1]
+    assert rewritten.rejected_text == DRAFT[1]
+    assert [reading.by for reading in rewritten.readings] == [Author.DRAFT, Author.TARGET]
+    assert all(reading.verdict and reading.likelihood for reading in rewritten.readings)
+    assert events[-1] == RunFinished("stop", DRAFT[0] + TARGET[1] + DRAFT[2], "", "8", events[-1].seconds)
+
+
+def test_a_confident_draft_never_touches_the_target():
+    target = ScriptedEngine(TARGET)
+    events = play(ScriptedEngine(DRAFT, labels=lambda _: {"Yes": 1.0}), target)
+    assert target.calls == []
+    assert events[-1].reply == "".join(DRAFT)
+
+
+def test_a_step_below_reject_goes_to_the_target_unasked():
+    target = ScriptedEngine(TARGET)
+    events = play(ScriptedEngine(DRAFT, labels=lambda _: {"No": 1.0}), target, reject=0.2)
+    assert set(target.calls) == {"generate"}
+    assert events[-1].reply == "".join(TARGET)
+
+
+@pytest.mark.parametrize("labels", [{"Yes": 1.0}, {"No": 1.0}, {}])
+def test_a_gate_that_accepts_all_is_the_draft_and_one_that_rejects_all_is_the_target(labels):
+    engines = [ScriptedEngine(script, labels=lambda _: labels) for script in (DRAFT, TARGET)]
+    alone = [play(*engines, mode=mode)[-1].reply for mode in (Mode.DRAFT, Mode.TARGET)]
+    assert play(*engines, accept=0.0, reject=0.0)[-1].reply == alone[0] == "".join(DRAFT)
+    assert play(*engines, accept=1.0, reject=1.0)[-1].reply == alone[1] == "".join(TARGET)
+
+
+def test_the_likelihood_gate_escalates_a_step_with_a_surprising_token():
+    unsure = lambda text: math.log(0.1 if "five" in text else 0.9)  # noqa: E731
+    draft = ScriptedEngine(DRAFT, likelihood=unsure)
+    target = ScriptedEngine(TARGET, likelihood=unsure)
+    events = play(draft, target, signal=Signal.LIKELIHOOD, accept=0.5, target=0.2)
+    assert [step.origin for step in steps(events)] == [Origin.DRAFT, Origin.TARGET, Origin.DRAFT]
+    assert steps(events)[1].signal == pytest.approx(0.1)
+    assert steps(events)[1].threshold == 0.2
+
+
+def test_specreason_has_the_target_rate_every_step():
+    rated = ScriptedEngine(TARGET, labels=lambda text: {"9": 1.0} if "five" not in text else {"3": 1.0})
+    draft = ScriptedEngine(DRAFT)
+    events = play(draft, rated, mode=Mode.SPECREASON)
+    assert [step.origin for step in steps(events)] == [Origin.ESCALATED, Origin.TARGET, Origin.ESCALATED]
+    assert set(draft.calls) == {"generate"}
+
+
+def test_a_repeated_step_goes_to_the_target_and_a_second_repeat_in_a_row_ends_the_run():
+    loop = ScriptedEngine([DRAFT[0]] * 9, labels=lambda _: {"Yes": 1.0})
+    saved = play(loop, ScriptedEngine(TARGET))
+    assert [step.origin for step in steps(saved)][:2] == [Origin.DRAFT, Origin.TARGET]
+    assert [event.reason for event in saved if isinstance(event, StepDropped)][0] == "repeated"
+    stuck = play(loop, ScriptedEngine([DRAFT[0]] * 9))
+    assert stuck[-1].reason == "repetition"
+    assert len(steps(stuck)) == 3
+
+
+def test_the_token_budget_ends_the_run_in_mid_step_and_keeps_what_there_is():
+    events = play(ScriptedEngine(DRAFT), ScriptedEngine(TARGET), mode=Mode.TARGET, max_tokens=8)
+    assert events[-1].reason == "length"
+    assert events[-1].reply.startswith(TARGET[0])
+    assert sum(step.tokens for step in steps(events)) == 8
+
+
+def test_a_long_step_is_cut_at_max_step_tokens_and_joined_again_it_is_the_same_text():
+    events = play(
+        ScriptedEngine(["one two three four five six seven eight"]),
+        ScriptedEngine(()),
+        mode=Mode.DRAFT,
+        max_step_tokens=3,
+    )
+    assert [step.tokens for step in steps(events)][:1] == [3]
+
+
+def test_a_full_context_keeps_the_committed_steps_and_the_target_s_unfinished_one():
+    small = replace(CARD, context=12)
+    events = play(ScriptedEngine(DRAFT), ScriptedEngine(TARGET, card=small), mode=Mode.TARGET)
+    assert events[-1].reason == "context"
+    assert events[-1].reply.startswith(TARGET[0])
+
+
+def test_an_interrupt_ends_the_run_between_tokens_and_provisional_words_stay_out_of_the_reply():
+    interrupt = Interrupt()
+    engines = [ScriptedEngine(script, interrupt=interrupt) for script in (DRAFT, TARGET)]
+    cascade = Cascade(PROMPT, dict(zip(Author, engines, strict=True)), rules(), lambda: 0.0)
+    seen = []
+    for event in cascade.run():
+        seen.append(event)
+        if isinstance(event, TextWritten) and event.n == 2:
+            interrupt.set()
+    assert seen[-1].reason == "interrupted"
+    assert seen[-1].reply == DRAFT[0]
+
+
+def test_the_record_holds_everything_and_survives_json():
+    events = play(ScriptedEngine(DRAFT, labels=says("five")), ScriptedEngine(TARGET))
+    assert [from_dict(to_dict(event)) for event in events] == events
+    started = events[0]
+    assert isinstance(started, RunStarted)
+    assert (started.prompt, started.system, started.mode) == ("How many eggs?", "Reason.", "confspec")
+    assert started.parameters["accept"] == 0.95
+    judged = [event for event in events if isinstance(event, StepJudged)]
+    assert judged[0].threshold == 0.95
+
+
+def test_sole_modes_need_one_model_alone():
+    assert authors(Mode.DRAFT) == (Author.DRAFT,)
+    assert authors(Mode.TARGET) == (Author.TARGET,)
+    assert list(Cascade(PROMPT, {Author.TARGET: ScriptedEngine(TARGET)}, rules(Mode.TARGET), lambda: 0.0).run())
+
+
+def test_thinking_is_cut_from_the_reply():
+    prompt = replace(PROMPT, think=True)
+    script = ["We count the eggs one by one.\n\n", "So it is nine.\n</think>\n\n", "Nine eggs."]
+    events = list(Cascade(prompt, {Author.TARGET: ScriptedEngine(script)}, rules(Mode.TARGET), lambda: 0.0).run())
+    assert events[-1].reply == "Nine eggs."
+    assert "".join(step.text for step in steps(events)) == "".join(script)
