@@ -1,6 +1,6 @@
 """What happened in a run, one frozen class per event: the only thing that passes from the core to the rest.
 
-Events are past tense, JSON-ready and additive: a field may be added, none is renamed or removed within a schema version.
+Events are past tense, JSON-ready and additive: within a schema version fields may be added, never renamed or removed.
 Seconds are durations, measured with the clock the cascade was given.
 """
 

@@ -30,7 +30,7 @@ class Origin(str, Enum):
 class Verdict:
     """One model's answer to "is this step right?".
 
-    `p` is P(yes) / (P(yes) + P(no)) and `certainty` is P(yes) + P(no), the probability mass on the labels, both in 0..1.
+    `p` is P(yes) / (P(yes) + P(no)) and `certainty` is P(yes) + P(no), the mass on the labels, both in 0..1.
     A verdict with little certainty was not really given, however sharp its `p`.
     """
 

@@ -111,7 +111,7 @@ def test_a_repeated_step_goes_to_the_target_and_a_second_repeat_in_a_row_ends_th
     loop = ScriptedEngine([DRAFT[0]] * 9, labels=lambda _: {"Yes": 1.0})
     saved = play(loop, ScriptedEngine(TARGET))
     assert [step.origin for step in steps(saved)][:2] == [Origin.DRAFT, Origin.TARGET]
-    assert [event.reason for event in saved if isinstance(event, StepDropped)][0] == "repeated"
+    assert next(event.reason for event in saved if isinstance(event, StepDropped)) == "repeated"
     stuck = play(loop, ScriptedEngine([DRAFT[0]] * 9))
     assert stuck[-1].reason == "repetition"
     assert len(steps(stuck)) == 3

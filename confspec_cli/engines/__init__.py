@@ -1,0 +1,1 @@
+"""Models that write and judge: one protocol, one engine a module."""

@@ -77,8 +77,8 @@ class ModelCard:
 class Interrupt:
     """Asks the engines that share it to stop: safe from a signal handler and from any thread.
 
-    The call in progress, or the next one, raises `Interrupted`, until `clear`. The first byte of `buffer` is what native
-    code polls.
+    The call in progress, or the next one, raises `Interrupted`, until `clear`. Native code polls the first byte of
+    `buffer`.
     """
 
     def __init__(self) -> None:
@@ -100,8 +100,8 @@ class Interrupt:
 class Engine(Protocol):
     """One model, ready to write and to judge.
 
-    Every method raises `ContextFull` when the prompt does not fit, `EngineError` when the model fails, `Interrupted` when
-    its interrupt was set.
+    Every method raises `ContextFull` when the prompt does not fit, `EngineError` when the model fails, and
+    `Interrupted` when its interrupt was set.
     """
 
     @property

@@ -1,6 +1,6 @@
 """A model's own chat template, rendered so that nothing a person or another model wrote can pass for template.
 
-Contents are rendered as placeholders and tokenized apart, as plain text. Source: llama-cpp-python's Jinja2ChatFormatter.
+Contents are rendered as placeholders and tokenized apart, as plain text. Rendering is llama-cpp-python's.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The Engine over llama.cpp: prompts become tokens, and the cache is brought to exactly those tokens.
 
-What a model wrote itself is never tokenized again: the reply is matched against the cached tokens byte by byte, and only
-what the other model wrote is new. A token this engine generated is decoded alone, as plain generation would, so that
-verification changes no bit of what follows.
+What a model wrote itself is never tokenized again: the reply is matched against the cached tokens byte by byte, and
+only what the other model wrote is new. A token this engine generated is decoded alone, as plain generation would, so
+that verification changes no bit of what follows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from confspec_cli.engines.base import Interrupt, ModelCard, Prompt, Sampling, Token
-from confspec_cli.engines.llamacpp.cache import Cache
+from confspec_cli.engines.llamacpp.cache import Cache, Logits
 from confspec_cli.engines.llamacpp.chat import Chat, Piece
 from confspec_cli.engines.llamacpp.loading import Hardware, Progress, gpu_layers, load_model, metadata, open_context
 from confspec_cli.engines.llamacpp.native import lib, watch
@@ -91,17 +91,15 @@ class LlamaCppEngine:
         decoder = _decoder()
         scored: list[Token] = []
 
-        def note(token: int) -> None:
-            scored.append(Token(decoder.decode(self._vocab.piece(token)), *logprob(logits, token)))
+        def note(row: Logits, token: int) -> None:
+            scored.append(Token(decoder.decode(self._vocab.piece(token)), *logprob(row, token)))
 
-        if tokens:
-            note(tokens[0])
-        position = 1
+        for token in tokens[:1]:
+            note(logits, token)
         for rows in self._cache.feed_reading(tokens):
-            for logits in rows:
-                if position < len(tokens):
-                    note(tokens[position])
-                position += 1
+            for row, token in zip(rows, tokens[len(scored) :], strict=False):
+                note(row, token)
+            logits = rows[-1]
         if ends:
             best = max(self._vocab.ends, key=lambda end: float(logits[end]))
             scored.append(Token("", *logprob(logits, best), ends=True))

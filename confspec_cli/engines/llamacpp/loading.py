@@ -122,8 +122,8 @@ def _check_file(path: Path) -> None:
 
 
 def _refusal(path: Path, what: str) -> EngineError:
-    reason = log.last()
-    if any(word in reason.lower() for word in ("allocat", "out of memory", "no memory")):
+    reason = log.cause()
+    if any(word in reason.lower() for word in ("alloc", "out of memory", "no memory")):
         return OutOfMemoryError(
             f"{path.name} {what}: not enough memory ({reason}).", "try a smaller one: --context 2048, or a smaller pair"
         )

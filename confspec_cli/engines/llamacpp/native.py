@@ -8,14 +8,13 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from confspec_cli.engines.base import Interrupt
-from confspec_cli.errors import EngineError
+from confspec_cli.errors import EngineError, Interrupted
 
 # libgomp spins 300,000 rounds at every barrier, which makes two busy processes on the same cores hundreds of times
 # slower; it reads these once, when the library loads.
@@ -29,16 +28,19 @@ except (ImportError, OSError, RuntimeError) as problem:
         f"llama-cpp-python cannot be loaded: {problem}", "pip install --force-reinstall --no-cache-dir llama-cpp-python"
     ) from problem
 
+__all__ = ["Worker", "has_amx", "lib", "log", "physical_cores", "watch"]
+
 _T = TypeVar("_T")
 _WARNING = 3  # ggml's levels: debug 1, info 2, warning 3, error 4, continuation 5 (the Python package's table is off)
 _CONTINUATION = 5
+_ENOUGH = 20
 
 
 class Log:
-    """llama.cpp's log: kept out of the terminal, its last complaints remembered for error messages."""
+    """llama.cpp's log: kept out of the terminal, its complaints remembered for error messages."""
 
     def __init__(self) -> None:
-        self.complaints: deque[str] = deque(maxlen=20)
+        self.complaints: list[str] = []
         self.verbose = False
         self._level = 0
         self._callback = lib.llama_log_callback(self._hear)
@@ -49,12 +51,12 @@ class Log:
         line = text.decode("utf-8", "replace")
         if self.verbose:
             sys.stderr.write(line)
-        if self._level >= _WARNING and line.strip():
+        if self._level >= _WARNING and line.strip() and len(self.complaints) < _ENOUGH:
             self.complaints.append(line.strip())
 
-    def last(self) -> str:
-        """The most telling recent complaint, or nothing."""
-        return next((line.split(": ", 1)[-1] for line in self.complaints if "error" in line.lower()), "")
+    def cause(self) -> str:
+        """The first complaint since the log was cleared: what went wrong, before everything that followed from it."""
+        return self.complaints[0].split(": ", 1)[-1].rstrip(".") if self.complaints else ""
 
 
 log = Log()
@@ -91,11 +93,11 @@ class Worker:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="llama.cpp")
 
     def run(self, call: Callable[[], _T]) -> _T:
-        """Run `call`; a KeyboardInterrupt stops it through the interrupt and is raised once the call has returned."""
+        """Run `call`; Ctrl-C stops it through the interrupt and raises once the call has returned."""
         future = self._thread.submit(call)
         try:
             return future.result()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted):
             self._interrupt.set()
             future.exception()
             self._interrupt.clear()

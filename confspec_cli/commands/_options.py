@@ -1,0 +1,145 @@
+"""Groups of command-line options that commands share: a group is a frozen dataclass whose fields are Typer options."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from confspec_cli.cascade import Mode
+from confspec_cli.render.base import Color
+
+_MODELS, _GATE, _SAMPLING, _SHOW, _HARDWARE = "Models", "Gate", "Sampling", "Output", "Hardware"
+
+
+def _option(panel: str, *names: str, env: str | None = None, text: str, **more: Any) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=panel, envvar=f"CONFSPEC_{env}" if env else None, **more)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Which models, and who writes."""
+
+    pair: Annotated[str | None, _option(_MODELS, "-p", "--pair", env="PAIR", text="A pair from models.yaml.")] = None
+    draft: Annotated[
+        str | None, _option(_MODELS, "--draft", env="DRAFT", text="Another draft: a name, or a GGUF file.")
+    ] = None
+    target: Annotated[
+        str | None, _option(_MODELS, "--target", env="TARGET", text="Another target: a name, or a GGUF file.")
+    ] = None
+    mode: Annotated[Mode, _option(_MODELS, "--mode", env="MODE", text="Who writes and who judges.")] = Mode.CONFSPEC
+    yes: Annotated[bool, _option(_MODELS, "-y", "--yes", env="YES", text="Pull missing models without asking.")] = False
+
+
+@dataclass(frozen=True, slots=True)
+class GateOptions:
+    """The thresholds, and how long things may get."""
+
+    accept: Annotated[
+        float | None,
+        _option(
+            _GATE, "--accept", env="ACCEPT", text="Accept a step unasked from this signal on; 0 accepts every step."
+        ),
+    ] = None
+    reject: Annotated[
+        float | None,
+        _option(_GATE, "--reject", env="REJECT", text="Reject a step unasked up to this signal; 1 rejects every step."),
+    ] = None
+    max_tokens: Annotated[
+        int | None, _option(_GATE, "-n", "--max-tokens", env="MAX_TOKENS", text="Longest reply, in tokens.", min=1)
+    ] = None
+    max_step_tokens: Annotated[
+        int | None,
+        _option(_GATE, "--max-step-tokens", env="MAX_STEP_TOKENS", text="Longest step, in tokens.", min=1),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingOptions:
+    """How tokens are chosen; greedy unless a temperature is given."""
+
+    temperature: Annotated[
+        float, _option(_SAMPLING, "--temperature", env="TEMPERATURE", text="0 is greedy, the default.", min=0.0)
+    ] = 0.0
+    top_k: Annotated[int, _option(_SAMPLING, "--top-k", text="Choose among the k likeliest tokens.", min=1)] = 40
+    top_p: Annotated[
+        float, _option(_SAMPLING, "--top-p", text="... that together hold this probability.", min=0.0, max=1.0)
+    ] = 0.95
+    min_p: Annotated[
+        float, _option(_SAMPLING, "--min-p", text="... and this share of the likeliest one's.", min=0.0, max=1.0)
+    ] = 0.05
+    seed: Annotated[
+        int | None, _option(_SAMPLING, "--seed", env="SEED", text="Repeatable choice; else it is drawn.", min=0)
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShowOptions:
+    """What is shown of the steps."""
+
+    quiet: Annotated[bool, _option(_SHOW, "-q", "--quiet", text="The reply alone, no step view.")] = False
+    show_rejected: Annotated[bool, _option(_SHOW, "--show-rejected", text="Keep rejected steps in view.")] = False
+    show_confidence: Annotated[
+        bool, _option(_SHOW, "--show-confidence", text="Show what each model made of a step.")
+    ] = False
+    stats: Annotated[bool, _option(_SHOW, "--stats", text="Time by phase, and rates with their denominators.")] = False
+    color: Annotated[Color, _option(_SHOW, "--color", env="COLOR", text="Colour the step view.")] = Color.AUTO
+    verbose: Annotated[
+        int, _option(_SHOW, "-v", "--verbose", text="-vv shows llama.cpp's own log.", count=True, show_default=False)
+    ] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareOptions:
+    """How the models are laid out in memory."""
+
+    gpu_layers: Annotated[
+        int | None,
+        _option(
+            _HARDWARE, "--gpu-layers", env="GPU_LAYERS", text="Layers on the GPU, -1 for all (the default).", min=-1
+        ),
+    ] = None
+    context: Annotated[
+        int | None,
+        _option(_HARDWARE, "--context", env="CONTEXT", text="Context of each model, in tokens.", min=256),
+    ] = None
+    threads: Annotated[int | None, _option(_HARDWARE, "--threads", env="THREADS", text="Processor threads.", min=1)] = (
+        None
+    )
+    kv_type: Annotated[str, _option(_HARDWARE, "--kv-type", env="KV_TYPE", text="KV cache: f16, q8_0 or q4_0.")] = "f16"
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a Typer command take option groups: a parameter of a dataclass type becomes one option per field."""
+    hints = typing.get_type_hints(command, include_extras=True)
+    signature = inspect.signature(command)
+    groups = {name: hints[name] for name in signature.parameters if is_dataclass(hints[name])}
+    parameters = []
+    for name, parameter in signature.parameters.items():
+        if name not in groups:
+            parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        kinds = typing.get_type_hints(groups[name], include_extras=True)
+        parameters += [
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=kinds[field.name]
+            )
+            for field in fields(groups[name])
+        ]
+
+    @wraps(command)
+    def flat(**given: Any) -> None:
+        whole = {
+            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**given, **whole)
+
+    flat.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # functools has no type for it
+    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return flat

@@ -1,0 +1,156 @@
+"""The only place where families meet: names become files, files become engines, options become rules."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+import typer
+
+from confspec_cli.cascade import Mode, Rules, authors
+from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
+from confspec_cli.engines.base import Engine, Interrupt, Sampling
+from confspec_cli.errors import Exit, Interrupted, ModelMissing, UsageError
+from confspec_cli.folders import config_folder, models_folder
+from confspec_cli.models.registry import Model, Pair, load
+from confspec_cli.models.store import Store
+from confspec_cli.render.progress import loading, size, watching
+from confspec_cli.settings import QUESTION, Lengths, Thresholds, rules
+from confspec_cli.trace import Author
+
+KV_TYPES = ("f16", "q8_0", "q4_0")
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who plays: the pair's settings, and for each author the name a person knows and a registered model or a file."""
+
+    pair: Pair
+    roles: Mapping[Author, Model | Path]
+
+
+def cast(options: ModelOptions) -> Cast:
+    """The pair asked for, with `--draft` and `--target` in their places.
+
+    A pair changed by hand keeps its lengths, but not its gate: that was measured on other models.
+    """
+    registry = load(config_folder(os.environ) / "models.yaml")
+    pair = registry.pair(options.pair or registry.default_pair)
+    given = {Author.DRAFT: options.draft, Author.TARGET: options.target}
+    names = {Author.DRAFT: given[Author.DRAFT] or pair.draft, Author.TARGET: given[Author.TARGET] or pair.target}
+    roles: dict[Author, Model | Path] = {}
+    for author in authors(options.mode):
+        name = names[author]
+        is_file = name not in registry.models and (name.endswith(".gguf") or os.sep in name)
+        roles[author] = Path(name).expanduser() if is_file else registry.model(name)
+    if any(given.values()):
+        pair = replace(Pair(pair.name, names[Author.DRAFT], names[Author.TARGET]), context=pair.context)
+    return Cast(pair, roles)
+
+
+def files(cast: Cast, yes: bool) -> dict[Author, Path]:
+    """The file to load for each author; pulls what is missing, after asking once on a terminal.
+
+    Raises ModelMissing, naming the command to type, where nobody can be asked.
+    """
+    store = Store(models_folder(os.environ))
+    wanted = {role.name: role for role in cast.roles.values() if isinstance(role, Model)}
+    missing = [model for model in wanted.values() if store.find(model) is None]
+    if missing and not yes:
+        _ask_to_pull(missing)
+    if missing:
+        with watching(sys.stderr, os.environ, quiet=False) as watch:
+            for model in missing:
+                store.pull(model, watch)
+    found = {name: (store.find(model) or [Path()])[0] for name, model in wanted.items()}
+    return {author: found[role.name] if isinstance(role, Model) else role for author, role in cast.roles.items()}
+
+
+def _ask_to_pull(missing: list[Model]) -> None:
+    sizes = ", ".join(f"{model.name} ({size(model.bytes)})" for model in missing)
+    command = f"confspec pull {' '.join(model.name for model in missing)}"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ModelMissing(f"not here yet: {sizes}", command)
+    if not typer.confirm(f"Not here yet: {sizes}. Pull now?", default=True, err=True):
+        raise ModelMissing("nothing was pulled", command)
+
+
+def rules_of(cast: Cast, mode: Mode, gate: GateOptions, sampling: SamplingOptions) -> Rules:
+    """The rules of a run: flags over the pair's settings. A seed nobody gave is drawn, and recorded."""
+    pair = cast.pair
+    lengths = Lengths(gate.max_tokens, gate.max_step_tokens)
+    own = Lengths(pair.max_tokens, pair.max_step_tokens, pair.min_step_chars)
+    seed = secrets.randbelow(2**31) if sampling.seed is None and sampling.temperature > 0 else sampling.seed or 0
+    chosen = Sampling(sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p, seed)
+    return rules(
+        mode, Thresholds(gate.accept, gate.reject).over(pair.gate), pair.question or QUESTION, chosen, lengths.over(own)
+    )
+
+
+@contextmanager
+def engines(
+    cast: Cast, paths: Mapping[Author, Path], options: HardwareOptions, verbose: int, interrupt: Interrupt
+) -> Iterator[dict[Author, Engine]]:
+    """The models, loaded with progress and closed at the end. One file in both roles is still loaded twice."""
+    if options.kv_type not in KV_TYPES:
+        raise UsageError(f"there is no KV cache type {options.kv_type}", f"one of: --kv-type {' '.join(KV_TYPES)}")
+    from confspec_cli.engines.llamacpp.engine import LlamaCppEngine  # noqa: PLC0415 - keeps llama_cpp out of --help
+    from confspec_cli.engines.llamacpp.loading import Hardware  # noqa: PLC0415
+    from confspec_cli.engines.llamacpp.native import log  # noqa: PLC0415
+
+    log.verbose = verbose > 1
+    hardware = Hardware(options.context or cast.pair.context, options.gpu_layers, options.threads, options.kv_type)
+    loaded: dict[Author, Engine] = {}
+    with ExitStack() as stack:
+        for author, path in paths.items():
+            with loading(sys.stderr, os.environ, f"loading {author.value} {path.name}") as progress:
+                engine = LlamaCppEngine(path, hardware, interrupt, progress)
+            stack.callback(engine.close)
+            role = cast.roles[author]
+            if isinstance(role, Model):
+                engine.card = replace(engine.card, name=role.name, sha256=role.files[0].sha256)
+            loaded[author] = engine
+        yield loaded
+
+
+@contextmanager
+def stopping(interrupt: Interrupt) -> Iterator[list[int]]:
+    """While this holds, Ctrl-C and TERM ask the engines to stop instead of raising; a second one raises.
+
+    Yields the signals that came.
+    """
+    came: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        if came:
+            raise Interrupted("stopped")
+        came.append(number)
+        interrupt.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def exit_code(reason: str, signals: list[int]) -> Exit:
+    """The exit code for how a run finished."""
+    if signal.SIGTERM in signals:
+        return Exit.TERMINATED
+    return {
+        "stop": Exit.OK,
+        "length": Exit.NO_ANSWER,
+        "repetition": Exit.NO_ANSWER,
+        "context": Exit.CONTEXT_FULL,
+        "interrupted": Exit.INTERRUPTED,
+    }[reason]

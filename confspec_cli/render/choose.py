@@ -1,0 +1,46 @@
+"""Who shows a run: chosen once, from where the streams go and what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from time import monotonic
+from typing import TextIO
+
+from confspec_cli.render.base import AtTheEnd, Format, Renderer, Several, Show
+from confspec_cli.render.console import is_dumb, make_console
+from confspec_cli.render.document import Document
+from confspec_cli.render.jsonl import JsonLines
+from confspec_cli.render.marks import marks_for
+from confspec_cli.render.plain import PlainLines
+from confspec_cli.render.reply import ReplyText
+from confspec_cli.render.terminal import TerminalView
+
+
+def choose(
+    stdout: TextIO, stderr: TextIO, show: Show, env: Mapping[str, str], clock: Callable[[], float] = monotonic
+) -> Renderer:
+    """The renderers of a run, as one: stdout carries the reply or the JSON asked for, stderr the steps.
+
+    With both on a screen the step view is the reply. JSON is never mixed with steps: events go without them, and so
+    does a document on a screen. Beside a step view the reply waits for the end: its pipe may lead to the same screen.
+    """
+    if show.format is Format.JSONL or (show.format is Format.JSON and stdout.isatty() and stderr.isatty()):
+        show = replace(show, quiet=True)
+    console, marks = make_console(stderr, show.color, env), marks_for(stderr)
+    if show.quiet or not stderr.isatty():
+        return Several([_speaker(stdout, show.format), PlainLines(console, marks, show)])
+    view = TerminalView(console, marks, show, None if is_dumb(env) else clock)
+    if show.format is Format.TEXT and stdout.isatty():
+        return view
+    return Several([view, AtTheEnd(_speaker(stdout, show.format))])
+
+
+def _speaker(stdout: TextIO, format_: Format) -> Renderer:
+    match format_:
+        case Format.TEXT:
+            return ReplyText(stdout)
+        case Format.JSON:
+            return Document(stdout)
+        case Format.JSONL:
+            return JsonLines(stdout)

@@ -1,0 +1,113 @@
+"""Text set in a window: a gutter with a label, and to its right the words, wrapped.
+
+Measures in cells, so that wide characters count twice. Knows no event and writes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, chop_cells
+from rich.text import Text
+
+from confspec_cli.render.console import clean
+from confspec_cli.render.marks import Label
+
+MEASURE = 100  # cells in a line of text; longer ones are hard to read
+NARROW = 50  # cells in a window too narrow for a gutter
+_OPENS_THINKING = re.compile(r"<think>\s*")
+_CLOSES_THINKING = re.compile(r"\s*</think>\s*")
+_LEAD = re.compile(r"\s*(?:(?:[-*+]|\d+[.)])\s+)?")
+_WIDE, _CLOSER = r"\u2e80-\u3000\u3003-\u9fff\uac00-\ud7af\uf900-\ufaff", r"、。，．：；！？」』）】》"
+_PIECE = re.compile(rf"\s*(?:[{_WIDE}]|[^\s{_WIDE}]+)[{_CLOSER}]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The text of a step as it is shown: without tags, and whether a blank line belongs before and after it."""
+
+    text: str
+    gap_before: bool
+    gap_after: bool
+
+
+def body_of(step_text: str) -> Body:
+    """What to show of the text of a step; where thinking ends, a blank line stands for the tag."""
+    text = _CLOSES_THINKING.sub("\n\n", _OPENS_THINKING.sub("", clean(step_text).expandtabs(4)))
+    said = text.strip("\n")
+    return Body(
+        said.rstrip() if said.strip() else "",
+        gap_before=text.startswith("\n"),
+        gap_after=bool(re.search(r"\n[ ]*\n[ ]*$", text)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A window `width` cells wide with a gutter of `gutter` cells. The last column stays free."""
+
+    width: int
+    gutter: int
+
+    @property
+    def _indent(self) -> int:
+        return 2 if self.width < NARROW else self.gutter
+
+    @property
+    def _room(self) -> int:
+        return max(8, min(self.width - 1 - self._indent, MEASURE))
+
+    def step(self, label: Label, text: str, style: str = "") -> list[Text]:
+        """The text beside its label, or below it where the window is narrow."""
+        lines = [Text(" " * self._indent + line, style) if line else Text() for line in wrap(text, self._room)]
+        tag = Text(label.text, label.style)
+        if self.width < NARROW:
+            return [tag, *(lines if text else [])]
+        first = Text.assemble(tag, " " * (self._indent - cell_len(label.text)), lines[0][self._indent :])
+        first.rstrip()
+        return [first, *lines[1:]]
+
+    def note(self, items: Sequence[str], dot: str, style: str = "dim") -> list[Text]:
+        """Items beneath a step, in its column."""
+        return [Text(" " * self._indent + line, style) for line in flow(items, dot, self._room)]
+
+    def line(self, items: Sequence[str], dot: str = " ", style: str = "dim") -> list[Text]:
+        """Items across the window."""
+        return [Text(line, style) for line in flow(items, dot, max(8, self.width - 1))]
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Lines of at most `width` cells; line breaks stay, and what is folded hangs under the line's own beginning."""
+    return [row for line in text.split("\n") for row in _fold(line.rstrip(), width)]
+
+
+def flow(items: Sequence[str], dot: str, width: int) -> list[str]:
+    """Items joined by `dot` in lines of at most `width` cells; an item is broken only where it has a line to itself."""
+    lines: list[str] = []
+    for item in items:
+        longer = f"{lines[-1]}{dot}{item}" if lines else item
+        if lines and cell_len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.extend(wrap(item, width))
+    return lines
+
+
+def _fold(line: str, width: int) -> list[str]:
+    lead = _LEAD.match(line)
+    indent = cell_len(lead[0]) if lead else 0
+    hang = " " * (indent if indent <= width // 2 else 0)
+    rows: list[str] = []
+    row = ""
+    for piece in _PIECE.findall(line):
+        if cell_len(row + piece) <= width:
+            row += piece
+            continue
+        if row:
+            rows.append(row)
+        *full, last = [hang + part for part in chop_cells(piece.lstrip(), width - len(hang))]
+        rows.extend(full)
+        row = last
+    return [*rows, row]

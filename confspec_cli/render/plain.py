@@ -1,0 +1,60 @@
+"""Progress where nothing can be redrawn, a log file say: at most one short line a step."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from confspec_cli.events import Event, RunFinished, RunStarted, StepCommitted, StepDropped, Warned
+from confspec_cli.render import wording
+from confspec_cli.render.base import Show
+from confspec_cli.render.console import clean, paint, put
+from confspec_cli.render.marks import Label, Marks
+from confspec_cli.stats import RunStats
+
+
+class PlainLines:
+    """One line per step; when asked to be quiet, only warnings, an early end, and the statistics asked for."""
+
+    def __init__(self, console: Console, marks: Marks, show: Show) -> None:
+        self._console = console
+        self._marks = marks
+        self._show = show
+        self._started: RunStarted | None = None
+        self._stats = RunStats()
+
+    def handle(self, event: Event) -> None:
+        """Print the line an event is worth, if any."""
+        self._stats.add(event)
+        match event:
+            case RunStarted():
+                self._started, self._stats = event, RunStats()
+            case StepCommitted(step=step) if step.text.strip() and not self._show.quiet:
+                rows = (
+                    wording.confidence(step) if self._show.confidence else [[wording.cost(step.tokens, step.seconds)]]
+                )
+                self._print_step(step.n, self._marks.origin(step.origin), [item for row in rows for item in row])
+            case StepDropped() if self._show.rejected and not self._show.quiet:
+                self._print_step(event.n, self._marks.dropped, wording.rejection(event.proposal, event.reason))
+            case Warned(message=message):
+                self._print(f"warning: {clean(message)}")
+            case RunFinished():
+                self._finish(event)
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+    def _finish(self, event: RunFinished) -> None:
+        if sentence := wording.ending(event, self._started):
+            self._print(sentence)
+        if not self._show.quiet or self._show.stats:
+            self._print(self._marks.dot.join(wording.summary(self._stats)))
+        for line in wording.breakdown(self._stats) if self._show.stats else []:
+            self._print(line)
+
+    def _print_step(self, n: int, label: Label, figures: list[str]) -> None:
+        line = Text.assemble(f"{n:>3} ", (label.text, label.style), self._marks.dot, self._marks.dot.join(figures))
+        put(self._console.file, paint(self._console, [line]))
+
+    def _print(self, line: str) -> None:
+        put(self._console.file, f"{line}\n")

@@ -1,0 +1,163 @@
+"""The step view: every step beside the mark of how it came to be, the one being written live below the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.text import Text
+
+from confspec_cli.events import (
+    Event,
+    RunFinished,
+    RunStarted,
+    StepCommitted,
+    StepDropped,
+    StepJudged,
+    StepOpened,
+    StepWritten,
+    TextWritten,
+    Warned,
+)
+from confspec_cli.gate import Decision
+from confspec_cli.render import wording
+from confspec_cli.render.base import Show
+from confspec_cli.render.console import clean
+from confspec_cli.render.layout import Page, body_of
+from confspec_cli.render.marks import Label, Marks
+from confspec_cli.render.region import Region
+from confspec_cli.stats import RunStats
+from confspec_cli.trace import Author
+
+_SECONDS_BETWEEN_DRAWINGS = 1 / 15
+
+
+@dataclass(slots=True)
+class _Live:
+    """The step being written or judged."""
+
+    label: Label
+    provisional: bool
+    text: str = ""
+
+    @property
+    def style(self) -> str:
+        return "dim" if self.provisional else ""
+
+
+class TerminalView:
+    """Draws a run on a terminal. Without a `clock` nothing moves: each step is printed when it is committed."""
+
+    def __init__(self, console: Console, marks: Marks, show: Show, clock: Callable[[], float] | None) -> None:
+        self._console = console
+        self._marks = marks
+        self._show = show
+        self._clock = clock
+        self._region = Region(console)
+        self._drawn_at = 0.0
+        self._live: _Live | None = None
+        self._gap = True  # whether what was printed last is a blank line, or nothing
+        self._started: RunStarted | None = None
+        self._stats = RunStats()
+
+    def handle(self, event: Event) -> None:
+        """Draw what an event changes."""
+        self._stats.add(event)
+        match event:
+            case RunStarted():
+                self._started, self._stats = event, RunStats()
+                self._print([] if self._gap else [Text()])
+            case StepOpened(author=author, provisional=provisional):
+                self._live = _Live(self._marks.being_written(author, provisional), provisional)
+                self._print([])
+            case TextWritten(text=text):
+                self._write(text)
+            case StepWritten():
+                if self._live and self._live.provisional:
+                    self._relabel(self._marks.being_judged(Author.DRAFT))
+            case StepJudged(decision=Decision.ESCALATE):
+                self._relabel(self._marks.being_judged(Author.TARGET))
+            case StepDropped():
+                self._drop(event)
+            case StepCommitted(step=step):
+                figures = wording.confidence(step) if self._show.confidence else []
+                self._print_step(self._marks.origin(step.origin), step.text, figures)
+            case Warned(message=message):
+                self._print(self._page.line(["warning:", clean(message)], style="yellow"))
+            case RunFinished():
+                self._finish(event)
+
+    def close(self) -> None:
+        """Take away what is not final and give the cursor back."""
+        self._live = None
+        self._region.close()
+
+    def _write(self, text: str) -> None:
+        if self._live is None or self._clock is None:
+            return
+        self._live.text += clean(text)
+        if self._clock() - self._drawn_at >= _SECONDS_BETWEEN_DRAWINGS:
+            self._print([])
+
+    def _relabel(self, label: Label) -> None:
+        if self._live:
+            self._live.label = label
+            self._print([])
+
+    def _drop(self, event: StepDropped) -> None:
+        if self._show.rejected:
+            reasons = [wording.rejection(event.proposal, event.reason)] if self._show.confidence else []
+            self._print_step(self._marks.dropped, event.proposal.text, reasons, "dim strike")
+        else:
+            self._live = None
+            self._print([])
+
+    def _finish(self, event: RunFinished) -> None:
+        self._live = None
+        if event.partial:
+            self._print_step(self._marks.cut_off, event.partial, [])
+        page = self._page
+        lines = [] if self._gap else [Text()]
+        if sentence := wording.ending(event, self._started):
+            lines += page.line([sentence], style="yellow")
+        if event.answer:
+            lines += [*page.line(["Answer:", clean(event.answer)], style="bold"), Text()]
+        lines += page.line(wording.summary(self._stats), self._marks.dot)
+        if self._show.stats:
+            lines += [Text(), *(line for text in wording.breakdown(self._stats) for line in page.line([text]))]
+        self._print(lines)
+        self._region.close()
+
+    @property
+    def _page(self) -> Page:
+        return Page(self._console.width, self._marks.width)
+
+    def _print_step(self, label: Label, text: str, figures: list[list[str]], style: str = "") -> None:
+        """Print the live step for good; one that says nothing leaves no more than the blank line it stands for."""
+        self._live = None
+        page, body = self._page, body_of(text)
+        lines = [Text()] if body.gap_before and not self._gap else []
+        if body.text:
+            lines += page.step(label, body.text, style)
+            lines += [line for row in figures for line in page.note(row, self._marks.dot)]
+            lines += [Text()] if body.gap_after else []
+        self._print(lines)
+
+    def _print(self, lines: list[Text]) -> None:
+        """Print lines for good and draw the live step anew below them."""
+        if lines:
+            self._gap = not lines[-1].plain
+        self._region.update(lines, self._live_lines())
+        self._drawn_at = self._clock() if self._clock else 0.0
+
+    def _live_lines(self) -> list[Text]:
+        """The live step, of a long one its end: a third of the window, which still holds it when made much narrower."""
+        if self._live is None or self._clock is None:
+            return []
+        lines = self._page.step(self._live.label, body_of(self._live.text).text, self._live.style)
+        room = max(3, self._console.height // 3)
+        if len(lines) <= room:
+            return lines
+        hidden = f"{self._marks.ellipsis} {wording.count(len(lines) - room + 1, 'line')} above"
+        return [*self._page.step(self._live.label, hidden, "dim"), *lines[1 - room :]]

@@ -1,0 +1,125 @@
+"""The sentences and figures that renderers share: how a run ended, what a step was judged to be, what it all took."""
+
+from __future__ import annotations
+
+from confspec_cli.events import RunFinished, RunStarted
+from confspec_cli.stats import Rate, RunStats
+from confspec_cli.trace import Author, Origin, Proposal, Reading, Step
+
+
+def ending(finished: RunFinished, started: RunStarted | None) -> str:
+    """Why the run ended, in a sentence; empty where the answer is complete."""
+    budget = started.parameters.get("max_tokens") if started else None
+    return {
+        "stop": "",
+        "length": f"The budget of {budget} tokens is used up before an answer."
+        if budget
+        else "The token budget is used up before an answer.",
+        "context": "The context is full before an answer.",
+        "repetition": "The reply went in circles and was stopped before an answer.",
+        "interrupted": "Interrupted.",
+    }.get(finished.reason, f"The run ended early: {finished.reason}.")
+
+
+def confidence(step: Step) -> list[list[str]]:
+    """What the models made of the drafted text of a step, a row each, and what the step took."""
+    rows = [_reading(reading) for reading in step.readings] or [[]]
+    if step.threshold is not None:
+        rows[-1].append(f"threshold {step.threshold:.2f}")
+    rows[-1].append(cost(step.tokens, step.seconds))
+    return rows
+
+
+def cost(tokens: int, seconds: float) -> str:
+    """What a step took."""
+    return f"{count(tokens, 'token')}, {duration(seconds)}"
+
+
+def rejection(proposal: Proposal, reason: str) -> list[str]:
+    """Why a draft was dropped, and what it took."""
+    return [reason, cost(proposal.tokens, proposal.seconds)]
+
+
+def summary(stats: RunStats) -> list[str]:
+    """The run in one line."""
+    items = [_steps(stats), _tokens(stats)]
+    if stats.wasted_tokens:
+        items.append(f"{stats.wasted_tokens} wasted")
+    items.append(duration(stats.seconds))
+    if stats.tokens_per_second is not None:
+        items.append(f"{stats.tokens_per_second:.0f} tokens/s")
+    return items
+
+
+def breakdown(stats: RunStats) -> list[str]:
+    """The run in several lines: what was judged and where the time went."""
+    phases = (
+        ("draft writing", stats.decoding[Author.DRAFT]),
+        ("draft catching up", stats.catching_up[Author.DRAFT]),
+        ("draft judging", stats.judging[Author.DRAFT]),
+        ("target judging", stats.judging[Author.TARGET]),
+        ("target catching up", stats.catching_up[Author.TARGET]),
+        ("target writing", stats.decoding[Author.TARGET]),
+        ("everything else", max(0.0, stats.seconds - stats.accounted_seconds)),
+    )
+    rates = (
+        ("accepted by draft", stats.accepted, "judged"),
+        ("escalated", stats.escalated, "judged"),
+        ("accepted by target", stats.accepted_by_target, "escalated"),
+    )
+    return [
+        *(f"{name:<20}{_rate(rate, of)}" for name, rate, of in rates if rate.whole),
+        *(f"{name:<20}{_phase(seconds, stats.seconds)}" for name, seconds in phases if seconds > 0),
+        *([f"{'all judging':<20}{_phase(sum(stats.judging.values()), stats.seconds)}"] if stats.accepted.whole else []),
+    ]
+
+
+def duration(seconds: float) -> str:
+    """A time as a person would say it."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _reading(reading: Reading) -> list[str]:
+    items = []
+    if reading.verdict is not None:
+        items += [f"p {reading.verdict.p:.2f}", f"certainty {reading.verdict.certainty:.2f}"]
+    if reading.likelihood is not None:
+        items.append(f"lowest {reading.likelihood.lowest_p:.2f}")
+    if items and reading.by is Author.TARGET:
+        items[0] = f"target {items[0]}"
+    return items
+
+
+def _steps(stats: RunStats) -> str:
+    names = ", ".join(f"{number} {origin.value}" for origin, number in stats.steps.items() if number)
+    total = sum(stats.steps.values())
+    return f"{count(total, 'step')}: {names}" if names else count(total, "step")
+
+
+def _tokens(stats: RunStats) -> str:
+    total, target = stats.total_tokens, stats.tokens[Author.TARGET]
+    if not stats.steps[Origin.TARGET]:
+        return f"{count(total, 'token')}, all by the draft" if total else count(total, "token")
+    if target == total:
+        return f"{count(total, 'token')}, all by the target"
+    return f"{count(total, 'token')}, {target} ({_percent(target / total)}) by the target"
+
+
+def _rate(rate: Rate, of: str) -> str:
+    return f"{rate.part} of {rate.whole} {of} ({_percent(rate.share or 0)})"
+
+
+def _phase(seconds: float, total: float) -> str:
+    share = _percent(seconds / total) if total else ""
+    return f"{duration(seconds):>9} {share:>5}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}%"

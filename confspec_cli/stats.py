@@ -1,0 +1,150 @@
+"""What a run amounts to, folded from its events: steps by origin, tokens by author, seconds by phase.
+
+Every rate keeps its denominator. Knows events; refuses to know how a number is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from confspec_cli.events import Event, RunFinished, StepCommitted, StepDropped, StepJudged, StepWritten
+from confspec_cli.gate import Decision
+from confspec_cli.trace import Author, Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`part` of `whole` steps."""
+
+    part: int
+    whole: int
+
+    @property
+    def share(self) -> float | None:
+        """A fraction in 0..1; None of nothing."""
+        return self.part / self.whole if self.whole else None
+
+
+@dataclass(slots=True)
+class RunStats:
+    """The sums over the events added so far. Tokens are counted by their author's tokenizer, times are in seconds.
+
+    `decisions` and `asked` count what the draft's and the target's readings decided. `decoding` and `catching_up` (the
+    prefill before a model's first token) split each author's writing, `judging` is each model's verification.
+    """
+
+    steps: dict[Origin, int] = field(default_factory=lambda: dict.fromkeys(Origin, 0))
+    decisions: dict[Decision, int] = field(default_factory=lambda: dict.fromkeys(Decision, 0))
+    asked: dict[Decision, int] = field(default_factory=lambda: dict.fromkeys(Decision, 0))
+    tokens: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
+    wasted_tokens: int = 0
+    decoding: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
+    catching_up: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
+    judging: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
+    finished_seconds: float | None = None
+
+    def add(self, event: Event) -> None:
+        """Count one event."""
+        match event:
+            case StepWritten(proposal=proposal):
+                self.catching_up[proposal.author] += proposal.prefill_seconds
+                self.decoding[proposal.author] += proposal.seconds - proposal.prefill_seconds
+            case StepJudged(reading=reading, decision=decision):
+                self.judging[reading.by] += reading.seconds
+                counts = self.decisions if reading.by is Author.DRAFT else self.asked
+                counts[decision] += 1
+            case StepDropped(proposal=proposal):
+                self.wasted_tokens += proposal.tokens
+            case StepCommitted(step=step):
+                self.steps[step.origin] += 1
+                self.tokens[Author.TARGET if step.origin is Origin.TARGET else Author.DRAFT] += step.tokens
+            case RunFinished(seconds=seconds):
+                self.finished_seconds = seconds
+
+    @property
+    def accepted(self) -> Rate:
+        """Steps the draft's own reading accepted, of those it judged."""
+        return Rate(self.decisions[Decision.ACCEPT], sum(self.decisions.values()))
+
+    @property
+    def escalated(self) -> Rate:
+        """Steps the draft's own reading left to the target, of those it judged."""
+        return Rate(self.decisions[Decision.ESCALATE], sum(self.decisions.values()))
+
+    @property
+    def accepted_by_target(self) -> Rate:
+        """Steps the target accepted, of those it was asked about."""
+        return Rate(self.asked[Decision.ACCEPT], sum(self.asked.values()))
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens committed."""
+        return sum(self.tokens.values())
+
+    @property
+    def target_share(self) -> float | None:
+        """The fraction of the committed tokens that the target wrote."""
+        return self.tokens[Author.TARGET] / self.total_tokens if self.total_tokens else None
+
+    @property
+    def accounted_seconds(self) -> float:
+        """The time spent inside the models, as far as the events tell."""
+        return sum(sum(phase.values()) for phase in (self.decoding, self.catching_up, self.judging))
+
+    @property
+    def seconds(self) -> float:
+        """The time of the whole run; before its end, the time accounted for."""
+        return self.accounted_seconds if self.finished_seconds is None else self.finished_seconds
+
+    @property
+    def verification_share(self) -> float | None:
+        """The fraction of the time both models spent on judging."""
+        return sum(self.judging.values()) / self.seconds if self.seconds else None
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Committed tokens over the time of the whole run."""
+        return self.total_tokens / self.seconds if self.seconds else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary; a rate over nothing is null."""
+        return {
+            "steps": {"total": sum(self.steps.values()), **_named(self.steps)},
+            "judged_by_draft": {"steps": self.accepted.whole, **_named(self.decisions)},
+            "judged_by_target": {
+                "steps": self.accepted_by_target.whole,
+                "accept": self.asked[Decision.ACCEPT],
+                "reject": self.asked[Decision.REJECT],
+            },
+            "tokens": {
+                "total": self.total_tokens,
+                **_named(self.tokens),
+                "target_share": self.target_share,
+                "wasted": self.wasted_tokens,
+            },
+            "seconds": {
+                "total": self.seconds,
+                "draft_writing": self.decoding[Author.DRAFT],
+                "draft_catching_up": self.catching_up[Author.DRAFT],
+                "draft_judging": self.judging[Author.DRAFT],
+                "target_writing": self.decoding[Author.TARGET],
+                "target_catching_up": self.catching_up[Author.TARGET],
+                "target_judging": self.judging[Author.TARGET],
+            },
+            "verification_share": self.verification_share,
+            "tokens_per_second": self.tokens_per_second,
+        }
+
+
+def fold(events: Iterable[Event]) -> RunStats:
+    """The statistics of a sequence of events."""
+    stats = RunStats()
+    for event in events:
+        stats.add(event)
+    return stats
+
+
+def _named(counts: dict[Origin, int] | dict[Decision, int] | dict[Author, int]) -> dict[str, int]:
+    return {key.value: count for key, count in counts.items()}

@@ -1,0 +1,38 @@
+"""Fixtures shared by the tests: tiny models written once a session, and engines that are closed."""
+
+import pytest
+from tiny_gguf import write
+
+from confspec_cli.engines.base import Interrupt
+from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
+from confspec_cli.engines.llamacpp.loading import Hardware
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """Path of a tiny random model of a kind, written once."""
+    folder = tmp_path_factory.mktemp("tiny")
+    written = {}
+
+    def path(kind="llama", **options):
+        key = f"{kind} {options}"
+        if key not in written:
+            written[key] = write(folder / f"{kind}-{len(written)}.gguf", kind, **options)
+        return written[key]
+
+    return path
+
+
+@pytest.fixture
+def load():
+    """Load a GGUF file into an engine that is closed after the test."""
+    engines = []
+
+    def loaded(path, interrupt=None, **hardware):
+        hardware = {"context": 2048, "threads": 2, **hardware}
+        engines.append(LlamaCppEngine(path, Hardware(**hardware), interrupt or Interrupt(), lambda _: None))
+        return engines[-1]
+
+    yield loaded
+    for engine in engines:
+        engine.close()

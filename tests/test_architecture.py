@@ -1,0 +1,96 @@
+"""Who may import whom, checked over the syntax tree: an allow-list, so that a new module must choose its place."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "confspec_cli"
+OWN = "confspec_cli"
+
+CORE = {"cascade", "verify", "gate", "steps", "prompts", "trace", "events", "stats", "grading", "errors"}
+# Third-party packages by module prefix; everything else may use the standard library alone.
+THIRD_PARTY = {
+    "engines/llamacpp": {"llama_cpp", "numpy", "jinja2"},
+    "bench/engine": {"llama_cpp", "numpy"},
+    "models/hub": {"huggingface_hub"},
+    "models/registry": {"yaml"},
+    "folders": {"platformdirs"},
+    "render": {"rich"},
+    "commands": {"typer"},
+    "app": {"typer"},
+}
+# Our own modules by importer; a prefix stands for everything under it.
+ALLOWED = {
+    "engines": {"engines", "errors"},
+    "models": {"models", "errors", "gate", "settings"},
+    "render": {"render", "events", "trace", "stats", "errors", "gate", "grading", "steps", "engines/base"},
+    "folders": {"errors"},
+    "settings": {*CORE, "engines/base"},
+    "bench": {"*"},
+    "commands": {"*"},
+    "app": {"commands", "errors", "__init__"},
+    **{module: {*CORE, "engines/base"} for module in CORE},
+}
+
+
+def modules():
+    return sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
+
+
+def imports(module):
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} uses a relative import"
+            inner = node.module or ""
+            is_package = (PACKAGE.parent / inner.replace(".", "/")).is_dir()
+            yield from (f"{inner}.{alias.name}" for alias in node.names) if is_package else (inner,)
+
+
+def under(module, prefixes):
+    return any(prefix == "*" or module == prefix or module.startswith(f"{prefix}/") for prefix in prefixes)
+
+
+def granted(module, table):
+    return {name for prefix, names in table.items() if under(module, {prefix}) for name in names}
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if not m.endswith("__init__")])
+def test_a_module_imports_only_what_its_layer_allows(module):
+    assert any(under(module, {prefix}) for prefix in ALLOWED), f"{module} has no place in the layering"
+    for name in imports(module):
+        top = name.split(".")[0]
+        if top == OWN:
+            inner = "/".join(name.split(".")[1:]) or "__init__"
+            if not (PACKAGE / f"{inner}.py").exists() and not (PACKAGE / inner).is_dir():
+                inner = inner.rpartition("/")[0] or "__init__"
+            assert under(inner, granted(module, ALLOWED)), f"{module} may not import {inner}"
+        elif top not in sys.stdlib_module_names:
+            assert top in granted(module, THIRD_PARTY), f"{module} may not import {top}"
+
+
+@pytest.mark.parametrize("module", sorted(CORE))
+def test_the_core_neither_prints_nor_reads_the_environment(module):
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert not names & {"print", "open", "os", "sys"}
+
+
+def test_help_loads_no_model_library():
+    code = (
+        "import sys; from confspec_cli.app import main; main(['--help']); "
+        "heavy = {'llama_cpp', 'huggingface_hub', 'numpy', 'yaml', 'jinja2'} & set(sys.modules); "
+        "sys.exit(f'loaded: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", modules())
+def test_modules_stay_readable(module):
+    assert len((PACKAGE / f"{module}.py").read_text(encoding="utf-8").splitlines()) <= 300
