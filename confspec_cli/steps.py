@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 _FENCE = re.compile(r"\s{0,3}(?:[-*+]\s+|\d+[.)]\s+)?(`{3,}|~{3,})(.*)")
 _LIST_ITEM = re.compile(r"\s{0,3}(?:[-*+]|\d+[.)])\s")
-_HEADING = re.compile(r"#{1,6}\s|(\*\*|__).*\1:?$|.*:(\*\*|__)?$")
+_HEADING = re.compile(r"#{1,6}\s|(\*\*|__)[^*_]*\1:?$")
+_LEAD_IN = re.compile(r".*:(\*\*|__)?$")
 _MATH = re.compile(r"\\\[|\\\]|\$\$|\\begin\{(\w+\*?)\}|\\end\{(\w+\*?)\}")
 
 
@@ -25,6 +26,7 @@ class Splitter:
     _said: int = 0
     _fence: str = ""
     _math: str = ""
+    _leads: bool = False
 
     def feed(self, text: str) -> int | None:
         """Read up to the first step boundary: the offset just after it, or None when all of `text` was read.
@@ -51,7 +53,7 @@ class Splitter:
 
     def copy(self) -> Splitter:
         """A splitter in the same state, to go back to."""
-        return Splitter(self.min_chars, self._line, self._said, self._fence, self._math)
+        return Splitter(self.min_chars, self._line, self._said, self._fence, self._math, self._leads)
 
     def _closes_step(self, line: str) -> bool:
         stripped = line.strip()
@@ -59,11 +61,16 @@ class Splitter:
         self._read_line(line, stripped)
         if self._fence or self._math:
             self._said += len(stripped)
+            self._leads = False
             return False
-        if was_inside or not _HEADING.match(stripped):
-            self._said += len(stripped)
-        ends = not stripped or (_LIST_ITEM.match(line) is not None and not was_inside) or "</think>" in stripped
-        return ends and (self._said >= self.min_chars or "</think>" in stripped)
+        if "</think>" in stripped:
+            return True
+        if stripped:
+            is_heading = not was_inside and _HEADING.match(stripped) is not None
+            self._said += 0 if is_heading else len(stripped)
+            self._leads = is_heading or (not was_inside and _LEAD_IN.match(stripped) is not None)
+        ends = not stripped or (not was_inside and _LIST_ITEM.match(line) is not None)
+        return ends and not self._leads and self._said >= self.min_chars
 
     def _read_line(self, line: str, stripped: str) -> None:
         """Follow code fences and display equations through one line."""
