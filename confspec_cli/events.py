@@ -136,7 +136,7 @@ def from_dict(record: dict[str, Any]) -> Event | None:
     if cls is None:
         return None
     try:
-        return typing.cast("Event", _revive(cls, record))
+        return typing.cast("Event", _revive_record(cls, record))
     except (KeyError, TypeError, AttributeError) as problem:
         raise ValueError(f"not a {cls.__name__} record: {problem}") from problem
 
@@ -154,19 +154,32 @@ def _plain(value: Any) -> Any:
 
 
 def _revive(kind: Any, value: Any) -> Any:
-    """Rebuild a value of the annotated type `kind` from plain JSON."""
-    if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        given = {f.name: _revive(hints[f.name], value[f.name]) for f in dataclasses.fields(kind) if f.name in value}
-        return typing.cast("type", kind)(**given)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind(value)
+    """Rebuild a value of the annotated type `kind` from plain JSON; TypeError or ValueError where it does not fit."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        inner = [argument for argument in arguments if dataclasses.is_dataclass(argument)]
-        return _revive(inner[0], value) if inner and value is not None else value
+        if value is None and types.NoneType in arguments:
+            return None
+        return _revive(arguments[0], value) if arguments[1:] == (types.NoneType,) else value
     if origin is tuple:
         return tuple(_revive(arguments[0], item) for item in value)
     if origin is dict:
         return {key: _revive(arguments[1], item) for key, item in value.items()}
+    if dataclasses.is_dataclass(kind):
+        return _revive_record(kind, value)
+    return _revive_scalar(kind, value)
+
+
+def _revive_record(kind: Any, record: Any) -> Any:
+    hints = typing.get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind) if field.name in record]
+    return kind(**{name: _revive(hints[name], record[name]) for name in names})
+
+
+def _revive_scalar(kind: Any, value: Any) -> Any:
+    if issubclass(kind, Enum):
+        return kind(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is not a {kind.__name__}")
     return value

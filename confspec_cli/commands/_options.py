@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.cascade import Mode
-from confspec_cli.render.base import Color
+from confspec_cli.render.base import Color, Format, Show
 
 _MODELS, _GATE, _SAMPLING, _SHOW, _HARDWARE = "Models", "Gate", "Sampling", "Output", "Hardware"
 
@@ -89,9 +89,11 @@ class ShowOptions:
     ] = False
     stats: Annotated[bool, _option(_SHOW, "--stats", text="Time by phase, and rates with their denominators.")] = False
     color: Annotated[Color, _option(_SHOW, "--color", env="COLOR", text="Colour the step view.")] = Color.AUTO
-    verbose: Annotated[
-        int, _option(_SHOW, "-v", "--verbose", text="-vv shows llama.cpp's own log.", count=True, show_default=False)
-    ] = 0
+    format: Annotated[Format, _option(_SHOW, "--format", text="What goes to stdout.")] = Format.TEXT
+
+    def show(self) -> Show:
+        """The same, as renderers take it."""
+        return Show(self.show_rejected, self.show_confidence, self.stats, self.quiet, self.color, self.format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,10 @@ class HardwareOptions:
         None
     )
     kv_type: Annotated[str, _option(_HARDWARE, "--kv-type", env="KV_TYPE", text="KV cache: f16, q8_0 or q4_0.")] = "f16"
+    verbose: Annotated[
+        int,
+        _option(_HARDWARE, "-v", "--verbose", text="-vv shows llama.cpp's own log.", count=True, show_default=False),
+    ] = 0
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

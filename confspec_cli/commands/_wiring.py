@@ -77,9 +77,9 @@ def _ask_to_pull(missing: list[Model]) -> None:
     sizes = ", ".join(f"{model.name} ({size(model.bytes)})" for model in missing)
     command = f"confspec pull {' '.join(model.name for model in missing)}"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise ModelMissing(f"not here yet: {sizes}", command)
+        raise ModelMissing(f"Not here yet: {sizes}.", command)
     if not typer.confirm(f"Not here yet: {sizes}. Pull now?", default=True, err=True):
-        raise ModelMissing("nothing was pulled", command)
+        raise ModelMissing("Nothing was pulled.", command)
 
 
 def rules_of(cast: Cast, mode: Mode, gate: GateOptions, sampling: SamplingOptions) -> Rules:
@@ -96,16 +96,16 @@ def rules_of(cast: Cast, mode: Mode, gate: GateOptions, sampling: SamplingOption
 
 @contextmanager
 def engines(
-    cast: Cast, paths: Mapping[Author, Path], options: HardwareOptions, verbose: int, interrupt: Interrupt
+    cast: Cast, paths: Mapping[Author, Path], options: HardwareOptions, interrupt: Interrupt
 ) -> Iterator[dict[Author, Engine]]:
     """The models, loaded with progress and closed at the end. One file in both roles is still loaded twice."""
     if options.kv_type not in KV_TYPES:
-        raise UsageError(f"there is no KV cache type {options.kv_type}", f"one of: --kv-type {' '.join(KV_TYPES)}")
+        raise UsageError(f"There is no KV cache type {options.kv_type}.", f"one of: --kv-type {' '.join(KV_TYPES)}")
     from confspec_cli.engines.llamacpp.engine import LlamaCppEngine  # noqa: PLC0415 - keeps llama_cpp out of --help
     from confspec_cli.engines.llamacpp.loading import Hardware  # noqa: PLC0415
     from confspec_cli.engines.llamacpp.native import log  # noqa: PLC0415
 
-    log.verbose = verbose > 1
+    log.verbose = options.verbose > 1
     hardware = Hardware(options.context or cast.pair.context, options.gpu_layers, options.threads, options.kv_type)
     loaded: dict[Author, Engine] = {}
     with ExitStack() as stack:
@@ -131,7 +131,7 @@ def stopping(interrupt: Interrupt) -> Iterator[list[int]]:
     def stop(number: int, frame: FrameType | None) -> None:
         del frame
         if came:
-            raise Interrupted("stopped")
+            raise Interrupted("Stopped.")
         came.append(number)
         interrupt.set()
 

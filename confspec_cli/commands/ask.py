@@ -23,7 +23,6 @@ from confspec_cli.engines.base import Engine, Interrupt, Message, Prompt
 from confspec_cli.errors import ContextFull, UsageError
 from confspec_cli.events import RunFinished
 from confspec_cli.prompts import SYSTEM
-from confspec_cli.render.base import Format, Show
 from confspec_cli.render.choose import choose
 from confspec_cli.trace import Author
 
@@ -37,7 +36,6 @@ def ask(
     system: Annotated[
         str | None, typer.Option("-s", "--system", help="System prompt, instead of confspec's own.")
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", help="What goes to stdout.")] = Format.TEXT,
     models: ModelOptions,
     gate: GateOptions,
     sampling: SamplingOptions,
@@ -50,14 +48,14 @@ def ask(
     """
     question = _question(prompt)
     if models.mode in (Mode.TARGET, Mode.DRAFT, Mode.SPECREASON) and (gate.accept, gate.reject) != (None, None):
-        raise UsageError(f"--mode {models.mode.value} has no thresholds to turn", "--mode confspec --accept 0.8")
+        raise UsageError(f"--mode {models.mode.value} has no thresholds to turn.", "--mode confspec --accept 0.8")
     who = cast(models)
     rules = rules_of(who, models.mode, gate, sampling)
     paths = files(who, models.yes)
     interrupt = Interrupt()
-    with engines(who, paths, hardware, show.verbose, interrupt) as loaded:
+    with engines(who, paths, hardware, interrupt) as loaded:
         opened = _prompt(question, system, loaded)
-        renderer = choose(sys.stdout, sys.stderr, _show(show, format_), os.environ)
+        renderer = choose(sys.stdout, sys.stderr, show.show(), os.environ)
         try:
             with stopping(interrupt) as signals:
                 for event in Cascade(opened, loaded, rules, time.perf_counter).run():
@@ -73,7 +71,7 @@ def _question(argument: str | None) -> str:
     piped = "" if sys.stdin.isatty() else _piped()
     said = [part for part in (piped, "" if argument in (None, "-") else argument) if part and part.strip()]
     if not said:
-        raise UsageError("there is nothing to ask", 'confspec ask "What is 17 times 23?"')
+        raise UsageError("There is nothing to ask.", 'confspec ask "What is 17 times 23?"')
     return "\n\n".join(said)
 
 
@@ -83,7 +81,7 @@ def _piped() -> str:
         return raw.decode().rstrip("\n")
     except UnicodeDecodeError as problem:
         raise UsageError(
-            f"the piped text is not UTF-8: byte {raw[problem.start]:#04x} at offset {problem.start}",
+            f"The piped text is not UTF-8: byte {raw[problem.start]:#04x} at offset {problem.start}.",
             "iconv -f LATIN1 -t UTF-8 FILE | confspec ask",
         ) from None
 
@@ -98,18 +96,7 @@ def _prompt(question: str, system: str | None, loaded: dict[Author, Engine]) -> 
         count, context = engine.count(prompt), engine.card.context
         if count >= context:
             raise ContextFull(
-                f"the prompt is {count} tokens long, and the {author.value}'s context holds {context}",
+                f"The prompt is {count} tokens long, and the {author.value}'s context holds {context}.",
                 f"--context {1 << (count + 512).bit_length()}",
             )
     return prompt
-
-
-def _show(options: ShowOptions, format_: Format) -> Show:
-    return Show(
-        rejected=options.show_rejected,
-        confidence=options.show_confidence,
-        stats=options.stats,
-        quiet=options.quiet,
-        color=options.color,
-        format=format_,
-    )

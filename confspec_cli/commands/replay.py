@@ -18,7 +18,6 @@ import typer
 from confspec_cli.commands._options import ShowOptions, grouped
 from confspec_cli.errors import UsageError
 from confspec_cli.events import SCHEMA_VERSION, Event, RunFinished, Warned, from_dict
-from confspec_cli.render.base import Format, Show
 from confspec_cli.render.choose import choose
 
 
@@ -28,12 +27,10 @@ def replay(
         str, typer.Argument(metavar="FILE", help="Events, one a line, as written by --format jsonl; - is stdin.")
     ],
     show: ShowOptions,
-    format_: Annotated[Format, typer.Option("--format", help="What goes to stdout.")] = Format.TEXT,
 ) -> None:
     """Draw a recorded run again."""
-    wanted = Show(show.show_rejected, show.show_confidence, show.stats, show.quiet, show.color, format_)
     name = "stdin" if file == "-" else file
-    with _opened(file) as lines, closing(choose(sys.stdout, sys.stderr, wanted, os.environ)) as renderer:
+    with _opened(file) as lines, closing(choose(sys.stdout, sys.stderr, show.show(), os.environ)) as renderer:
         try:
             for event in read(lines, name):
                 renderer.handle(event)
@@ -46,25 +43,26 @@ def read(lines: Iterable[str], name: str) -> Iterator[Event]:
 
     A last line that was cut off, and events of a later version, are left out with a warning.
     """
-    number, complete, later = 0, False, False
+    complete: bool | None = None
+    later = False
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         record = _record(line)
         if record is None and not line.endswith("\n"):
-            yield Warned(f"Line {number} of {name} is cut off and left out.")
+            yield Warned(f"Line {number} of {name} is cut off and left out")
             return
         event = _event(record, f"Line {number} of {name}")
+        complete = isinstance(event, RunFinished)
         if event is not None:
-            complete = isinstance(event, RunFinished)
             yield event
         elif not later:
             later = True
-            yield Warned(f"Events that only a later confspec knows are left out, first in line {number} of {name}.")
-    if not number:
+            yield Warned(f"events that only a later confspec knows are left out, first in line {number} of {name}")
+    if complete is None:
         raise UsageError(f"There are no events in {name}.")
     if not complete:
-        yield Warned(f"{name} ends before the run does.")
+        yield Warned(f"{name} ends before the run does")
 
 
 def _opened(file: str) -> AbstractContextManager[TextIO]:

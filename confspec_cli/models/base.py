@@ -23,6 +23,7 @@ BLOCK = 1 << 20
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _NO_ENTRY = {errno.EROFS, errno.EACCES, errno.EPERM}
+_REPOSITORY = re.compile(r"(?!.*(--|\.\.|\.git$))\b[\w.-]+\b/\b[\w.-]{1,96}\b", re.ASCII)
 _PACKAGE = re.compile(r"[A-Za-z0-9]([\w.+!-]*[A-Za-z0-9])?", re.ASCII)
 
 
@@ -35,8 +36,8 @@ class HubSource:
     file: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", self.hub):
-            raise ValueError(f'hub: "{self.hub}" is not "owner/name"')
+        if not _REPOSITORY.fullmatch(self.hub):
+            raise ValueError(f'hub: "{self.hub}" is no repository, as in "owner/name"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +194,6 @@ def storage_error(error: OSError, place: Path, variable: str = "CONFSPEC_MODELS"
     if error.errno in _NO_ENTRY:
         return StorageError(f"{place} is not open to this user, or read-only.", hint)
     return StorageError(f"{place}: {error.strerror or error}.", hint)
-
-
-def is_storage(error: OSError) -> bool:
-    """Whether the fault lies with the disk or its permissions."""
-    return error.errno in _NO_SPACE | _NO_ENTRY
 
 
 def _compare(file: ModelFile, size: int, sha256: str, origin: str) -> None:

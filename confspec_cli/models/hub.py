@@ -20,7 +20,7 @@ from huggingface_hub import (
 from huggingface_hub.utils.logging import set_verbosity
 
 from confspec_cli.errors import ConfspecError, DownloadError, StorageError
-from confspec_cli.models.base import HubSource, ModelFile, Watch, is_complete, is_storage, storage_error, verify
+from confspec_cli.models.base import HubSource, ModelFile, Watch, is_complete, storage_error, verify
 
 _HTTPError = errors.HTTPError  # type: ignore[attr-defined]  # of httpx or httpx2, by the version of huggingface_hub
 _LOGIN = "hf auth login"
@@ -88,9 +88,9 @@ class Hub:
 
 def _refusal(error: Exception, source: HubSource, file: str) -> ConfspecError:
     """What went wrong, in words, with the next command to type."""
-    if isinstance(error, OSError) and is_storage(error):
+    if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError):
         return storage_error(error, Path(constants.HF_HUB_CACHE), "HF_HOME")
-    reason = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+    reason = " ".join(str(error.__cause__ or error).split()).split(". ")[0].rstrip(".") or type(error).__name__
     words = {"endpoint": constants.ENDPOINT, "hub": source.hub, "revision": source.revision, "file": file}
     for kind, sentence, hint in _REFUSALS:
         if isinstance(error, kind):

@@ -83,7 +83,7 @@ def _download(requirement: str, scratch: Path, advanced: Callable[[int], None]) 
 
 def _run(command: list[str], env: dict[str, str], advanced: Callable[[int], None]) -> tuple[int, str]:
     """Run pip to its end: exit status and last complaint. It does not outlive this call, however the call ends."""
-    complaint = ""
+    complaint = line = ""
     with subprocess.Popen(
         command,
         env=env,
@@ -99,7 +99,8 @@ def _run(command: list[str], env: dict[str, str], advanced: Callable[[int], None
                     advanced(int(progress[1]))
                 elif line.startswith("ERROR: ") or "No module named pip" in line:
                     complaint = line.removeprefix("ERROR: ").strip().rstrip(".")
-            return pip.wait(), complaint
+            crashed = complaint == "Exception:"  # a traceback follows, and ends with what happened
+            return pip.wait(), line.strip() if crashed else complaint
         finally:
             pip.kill()
 

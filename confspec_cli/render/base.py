@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from confspec_cli.events import Event, RunFinished
+from confspec_cli.events import Event
 
 
 class Format(str, Enum):
@@ -67,27 +67,3 @@ class Several:
         with ExitStack() as stack:
             for renderer in reversed(self._renderers):
                 stack.callback(renderer.close)
-
-
-class AtTheEnd:
-    """Hands a renderer the events of a run all at once, when it has finished or is closed."""
-
-    def __init__(self, renderer: Renderer) -> None:
-        self._renderer = renderer
-        self._events: list[Event] = []
-
-    def handle(self, event: Event) -> None:
-        """Keep it."""
-        self._events.append(event)
-        if isinstance(event, RunFinished):
-            self._hand_over()
-
-    def close(self) -> None:
-        """Hand over what there is of a run that did not finish."""
-        self._hand_over()
-        self._renderer.close()
-
-    def _hand_over(self) -> None:
-        events, self._events = self._events, []
-        for event in events:
-            self._renderer.handle(event)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import TextIO
 
-from confspec_cli.render.base import AtTheEnd, Format, Renderer, Several, Show
+from confspec_cli.render.base import Format, Renderer, Several, Show
 from confspec_cli.render.console import is_dumb, make_console
 from confspec_cli.render.document import Document
 from confspec_cli.render.jsonl import JsonLines
@@ -23,7 +23,7 @@ def choose(
     """The renderers of a run, as one: stdout carries the reply or the JSON asked for, stderr the steps.
 
     With both on a screen the step view is the reply. JSON is never mixed with steps: events go without them, and so
-    does a document on a screen. Beside a step view the reply waits for the end: its pipe may lead to the same screen.
+    does a document on a screen. Beside a step view the reply goes out step by step, each when the view holds still.
     """
     if show.format is Format.JSONL or (show.format is Format.JSON and stdout.isatty() and stderr.isatty()):
         show = replace(show, quiet=True)
@@ -33,7 +33,7 @@ def choose(
     view = TerminalView(console, marks, show, None if is_dumb(env) else clock)
     if show.format is Format.TEXT and stdout.isatty():
         return view
-    return Several([view, AtTheEnd(_speaker(stdout, show.format))])
+    return Several([view, _speaker(stdout, show.format)])
 
 
 def _speaker(stdout: TextIO, format_: Format) -> Renderer:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import IO
 
+from rich.color import ColorSystem
 from rich.console import Console
 from rich.text import Text
 
@@ -59,22 +60,16 @@ def make_console(stream: IO[str], color: Color, env: Mapping[str, str]) -> Conso
         file=stream,
         force_terminal=colored,
         color_system="standard" if colored else None,
-        no_color=not colored,
         legacy_windows=False,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        soft_wrap=True,
         _environ={},  # COLUMNS would freeze the width
     )
 
 
 def paint(console: Console, lines: Iterable[Text]) -> str:
     """The lines as the characters to send, colours included, each ended by a newline."""
-    with console.capture() as capture:
-        for line in lines:
-            console.print(line)
-    return capture.get()
+    system = ColorSystem.STANDARD if console.color_system else None
+    pieces = Text("\n").join([*lines, Text()]).render(console)
+    return "".join(style.render(text, color_system=system) if style else text for text, style, _ in pieces)
 
 
 def _encoding(stream: IO[str]) -> str:

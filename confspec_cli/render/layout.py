@@ -61,21 +61,22 @@ class Page:
 
     def step(self, label: Label, text: str, style: str = "") -> list[Text]:
         """The text beside its label, or below it where the window is narrow."""
-        lines = [Text(" " * self._indent + line, style) if line else Text() for line in wrap(text, self._room)]
-        tag = Text(label.text, label.style)
-        if self.width < NARROW:
-            return [tag, *(lines if text else [])]
-        first = Text.assemble(tag, " " * (self._indent - cell_len(label.text)), lines[0][self._indent :])
-        first.rstrip()
-        return [first, *lines[1:]]
+        lines = self._indented(wrap(text, self._room), style) if text else []
+        if not lines or self.width < NARROW:
+            return [Text(label.text, label.style), *lines]
+        gap = " " * (self._indent - cell_len(label.text))
+        return [Text.assemble((label.text, label.style), gap, lines[0][self._indent :]), *lines[1:]]
 
-    def note(self, items: Sequence[str], dot: str, style: str = "dim") -> list[Text]:
+    def note(self, items: Sequence[str], dot: str) -> list[Text]:
         """Items beneath a step, in its column."""
-        return [Text(" " * self._indent + line, style) for line in flow(items, dot, self._room)]
+        return self._indented(flow(items, dot, self._room), "dim")
 
     def line(self, items: Sequence[str], dot: str = " ", style: str = "dim") -> list[Text]:
         """Items across the window."""
         return [Text(line, style) for line in flow(items, dot, max(8, self.width - 1))]
+
+    def _indented(self, rows: Sequence[str], style: str) -> list[Text]:
+        return [Text.assemble(" " * self._indent, (row, style)) if row else Text() for row in rows]
 
 
 def wrap(text: str, width: int) -> list[str]:

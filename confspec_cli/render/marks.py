@@ -62,7 +62,7 @@ class Marks:
 
 
 UNICODE = Marks("✓", "▲", "↻", "✗", "…", "?", "…", " · ", width=13)
-ASCII = Marks("[D]", "[E]", "[T]", "[x]", "[.]", "[?]", "...", ", ", width=15)
+ASCII = Marks("[D]", "[E]", "[T]", "[x]", "[.]", "[?]", "...", "; ", width=15)
 
 
 def marks_for(stream: TextIO) -> Marks:

@@ -9,14 +9,14 @@ from confspec_cli.trace import Author, Origin, Proposal, Reading, Step
 
 def ending(finished: RunFinished, started: RunStarted | None) -> str:
     """Why the run ended, in a sentence; empty where the answer is complete."""
-    budget = started.parameters.get("max_tokens") if started else None
+    tokens = started.parameters.get("max_tokens") if started else None
+    budget = f"budget of {tokens} tokens" if tokens else "token budget"
+    before = "before the reply was complete" if finished.answer else "before an answer"
     return {
         "stop": "",
-        "length": f"The budget of {budget} tokens is used up before an answer."
-        if budget
-        else "The token budget is used up before an answer.",
-        "context": "The context is full before an answer.",
-        "repetition": "The reply went in circles and was stopped before an answer.",
+        "length": f"The {budget} is used up {before}.",
+        "context": f"The context is full {before}.",
+        "repetition": f"The reply went in circles and was stopped {before}.",
         "interrupted": "Interrupted.",
     }.get(finished.reason, f"The run ended early: {finished.reason}.")
 
