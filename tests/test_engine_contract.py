@@ -109,6 +109,34 @@ def test_what_the_other_model_wrote_is_read_exactly_once(tiny, load, kind):
 
 
 @pytest.mark.parametrize("kind", ["llama", "mamba"])
+def test_a_second_turn_reads_only_what_is_new(tiny, load, kind):
+    engine = load(tiny(kind))
+    first = asked(PROMPTS[0])
+    said = text_of(written(engine, first, 30))
+    known = len(engine._cache)
+    second = Prompt((*first.messages, Message("assistant", said), Message("user", "And then?")))
+    cached, fed = engine._cache.tokens[:known], []
+    feed = engine._cache.feed
+    engine._cache.feed = lambda tokens: (fed.extend(tokens), feed(tokens))
+    written(engine, second, 1)
+    assert engine._cache.tokens[:known] == cached
+    assert len(fed) <= engine.count(second) - known + 1
+    assert engine._cache.restarts == 0
+
+
+@pytest.mark.parametrize("kind", ["llama", "mamba"])
+def test_what_a_rejected_step_left_does_not_change_how_its_replacement_is_read(tiny, load, kind):
+    """A replacement that begins like the rejected step is read whole, as a fresh context would read it."""
+    engine, fresh = load(tiny(kind)), load(tiny(kind))
+    prompt = asked(PROMPTS[0])
+    written(engine, replace(prompt, reply=("The answer is 12",)), 3)
+    longer = replace(prompt, reply=("The answer is 125 or so.\n\n",))
+    written(engine, longer, 1)
+    written(fresh, longer, 1)
+    assert engine._cache.tokens == fresh._cache.tokens
+
+
+@pytest.mark.parametrize("kind", ["llama", "mamba"])
 def test_a_score_is_what_generation_would_have_said(tiny, load, kind):
     engine = load(tiny(kind))
     tokens = written(engine, asked(PROMPTS[1]), 40)

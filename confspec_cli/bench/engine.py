@@ -115,7 +115,7 @@ def _compare(name: str, engine: LlamaCppEngine, bare: Bare, rounds: int) -> None
     for turn in range(rounds + 1):
         text = f"{turn} is the number of this text. Tell a long story about it and all of its friends. " + PROBLEM * 4
         prompt = Prompt((Message("user", text),))
-        tokens = engine._conversation(prompt)
+        tokens = [token for part in engine._conversation(prompt) for token in engine._spell(part)]
         pair: list[Callable[[], tuple[float, float]]] = [
             lambda prompt=prompt: ours(engine, prompt, _DECODED),  # type: ignore[misc]  # a lambda's default has no type
             lambda tokens=tokens: bare.decode(tokens, _DECODED),  # type: ignore[misc]

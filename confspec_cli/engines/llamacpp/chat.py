@@ -20,10 +20,10 @@ _HOLE = re.compile("\ue000(\\d+)\ue001")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of rendered prompt: template text, whose control tokens count, or content, whose do not."""
+    """A stretch of rendered prompt: the content of a message by `role`, or template text, which has none."""
 
     text: str
-    is_template: bool
+    role: str = ""
 
 
 class Chat:
@@ -50,7 +50,7 @@ class Chat:
         """What closes an open assistant turn, asks `text` and opens the turn of the answer."""
         turns = [Message("user", "-"), Message("assistant", "-"), Message("user", text)]
         pieces = self._render(turns, think=False)
-        contents = [i for i, piece in enumerate(pieces) if not piece.is_template]
+        contents = [i for i, piece in enumerate(pieces) if piece.role]
         return _opened(pieces[contents[1] + 1 :], think=False)
 
     def _render(self, messages: Sequence[Message], think: bool) -> list[Piece]:
@@ -67,7 +67,7 @@ class Chat:
         if [int(index) for index in parts[1::2]] != list(range(len(messages))):
             raise EngineError(f"The chat template of {self._name} drops or repeats a message.")
         pieces = [
-            Piece(messages[int(part)].content, False) if index % 2 else Piece(part, True)
+            Piece(messages[int(part)].content, messages[int(part)].role) if index % 2 else Piece(part)
             for index, part in enumerate(parts)
         ]
         return [piece for piece in pieces if piece.text]
@@ -78,10 +78,10 @@ class Chat:
 
 def _opened(pieces: list[Piece], think: bool) -> list[Piece]:
     """Make the end of the prompt stand inside (`think`) or outside a thinking block, whatever the template does."""
-    last = pieces[-1].text if pieces and pieces[-1].is_template else ""
+    last = "" if not pieces or pieces[-1].role else pieces[-1].text
     is_open = last.rfind("<think>") > last.rfind("</think>")
     if think and not is_open:
-        return [*pieces, Piece("<think>\n", True)]
+        return [*pieces, Piece("<think>\n")]
     if is_open and not think:
-        return [*pieces, Piece("\n</think>\n\n", True)]
+        return [*pieces, Piece("\n</think>\n\n")]
     return pieces

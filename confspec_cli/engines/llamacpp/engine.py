@@ -1,8 +1,8 @@
 """The Engine over llama.cpp: prompts become tokens, and the cache is brought to exactly those tokens.
 
-What a model wrote itself is never tokenized again: the reply is matched against the cached tokens byte by byte, and
-only what the other model wrote is new. A token this engine generated is decoded alone, as plain generation would, so
-that verification changes no bit of what follows.
+What a model wrote itself is never tokenized again: what was said is matched against the cached tokens byte by byte,
+segment by segment, in the open reply and in turns gone by; only what the other model wrote is new. A token this engine
+generated is decoded alone, as plain generation would, so that verification changes no bit of what follows.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from confspec_cli.engines.llamacpp.native import lib, watch
 from confspec_cli.engines.llamacpp.sampler import Sampler, logprob
 from confspec_cli.engines.llamacpp.vocab import Vocab
 from confspec_cli.errors import ContextFull, EngineError
+
+Part = list[int] | tuple[str, ...]
+"""Of a prompt: tokens that are what they are, or segments a model said, which may be cached as other tokens."""
 
 
 class LlamaCppEngine:
@@ -42,7 +45,7 @@ class LlamaCppEngine:
         self._cache = Cache(self._context, self._vocab.size, partial, interrupt)
         self._sampler = Sampler(self._vocab.size)
         self._pending: list[int] = []  # the last token generated, not yet in the cache
-        self._head: tuple[object, list[int]] = (None, [])
+        self._head: tuple[object, list[Part]] = (None, [])
         layers = gpu_layers(hardware)
         self.card = ModelCard(
             name=path.stem,
@@ -79,7 +82,7 @@ class LlamaCppEngine:
                 f"{self.card.name} cannot tell the labels {', '.join(labels)} apart by their first token."
             )
         self._read(prompt)
-        logits = self._cache.ask(self._tokens(self._chat.question(prompt.ask))) if prompt.ask else self._cache.logits()
+        logits = self._cache.ask(self._question(prompt.ask)) if prompt.ask else self._cache.logits()
         return {label: math.exp(logprob(logits, first)[0]) for label, first in zip(labels, firsts, strict=True)}
 
     def score(self, prompt: Prompt, continuation: str, ends: bool = False) -> list[Token]:
@@ -107,8 +110,8 @@ class LlamaCppEngine:
 
     def count(self, prompt: Prompt) -> int:
         """Tokens of the prompt, tokenized afresh."""
-        ask = self._tokens(self._chat.question(prompt.ask)) if prompt.ask else []
-        return len(self._conversation(prompt)) + len(self._retokenize(prompt.reply, 0)) + len(ask)
+        ask = self._question(prompt.ask) if prompt.ask else []
+        return sum(len(self._spell(part)) for part in (*self._conversation(prompt), prompt.reply, ask))
 
     def close(self) -> None:
         """Free everything; the model is gone."""
@@ -127,16 +130,15 @@ class LlamaCppEngine:
 
     def _read(self, prompt: Prompt) -> None:
         """Bring the cache to exactly the prompt (its question aside), keeping the longest common prefix."""
-        head = self._conversation(prompt)
         have = [*self._cache.tokens, *self._pending]
-        kept = _common(head, have)
-        unread, read = head[kept:], 0
-        if not unread:
-            kept, read = self._match("".join(prompt.reply).encode(), have, kept)
-        new = [*unread, *self._retokenize(prompt.reply, read)]
-        if kept + len(new) > self._cache.size:
+        kept, unread = self._compare(self._conversation(prompt), have, 0)
+        if unread:
+            new = self._spell(prompt.reply)
+        else:
+            kept, new = self._compare([prompt.reply], have, kept)
+        if kept + len(unread) + len(new) > self._cache.size:
             raise ContextFull(
-                f"{kept + len(new)} tokens do not fit in the context of {self._cache.size}.",
+                f"{kept + len(unread) + len(new)} tokens do not fit in the context of {self._cache.size}.",
                 f"try a larger one: --context {2 * self._cache.size}",
             )
         if kept > len(self._cache):
@@ -146,40 +148,63 @@ class LlamaCppEngine:
         if unread:
             self._cache.feed(unread)
             self._cache.keep()
-        self._cache.feed(new[len(unread) :])
+        self._cache.feed(new)
 
-    def _match(self, reply: bytes, have: list[int], position: int) -> tuple[int, int]:
-        """How far the tokens from `position` on spell the reply: the end of the match, in tokens and in bytes."""
+    def _compare(self, parts: list[Part], have: list[int], position: int) -> tuple[int, list[int]]:
+        """How far the tokens from `position` on are the parts: where the match ends, and the tokens still to be read."""
+        for index, part in enumerate(parts):
+            if isinstance(part, tuple):
+                whole = 0
+                for segment in part:
+                    end = self._spelled(segment.encode(), have, position)
+                    if end is None:
+                        break
+                    position, whole = end, whole + 1
+                unread = self._spell(part[whole:])
+            else:
+                same = _common(part, have[position : position + len(part)])
+                position, unread = position + same, part[same:]
+            if unread:
+                return position, unread + [token for rest in parts[index + 1 :] for token in self._spell(rest)]
+        return position, []
+
+    def _spelled(self, text: bytes, have: list[int], position: int) -> int | None:
+        """The end of the tokens from `position` on that spell exactly `text`, or None if they spell something else."""
         read = 0
-        while position < len(have) and read < len(reply):
+        while read < len(text):
+            if position == len(have):
+                return None
             piece = self._vocab.piece(have[position])
-            if not reply.startswith(piece, read):
-                break
+            if not text.startswith(piece, read):
+                return None
             position, read = position + 1, read + len(piece)
-        while read < len(reply) and reply[read] & 0xC0 == 0x80:  # in the middle of a character
-            position -= 1
-            read -= len(self._vocab.piece(have[position]))
-        return position, read
+        return position
 
-    def _retokenize(self, reply: tuple[str, ...], read: int) -> list[int]:
-        """Tokens of the segments from byte `read` on, each segment by itself."""
-        tokens: list[int] = []
-        for segment in reply:
-            raw = segment.encode()
-            tokens += self._vocab.tokenize(raw[min(read, len(raw)) :].decode(), special=False)
-            read = max(0, read - len(raw))
-        return tokens
+    def _spell(self, part: Part) -> list[int]:
+        """Tokens of a part; each segment of what a model said by itself."""
+        if isinstance(part, tuple):
+            return [token for segment in part for token in self._vocab.tokenize(segment, special=False)]
+        return part
 
-    def _conversation(self, prompt: Prompt) -> list[int]:
+    def _conversation(self, prompt: Prompt) -> list[Part]:
+        """The parts of a conversation up to its open turn."""
         key = (prompt.messages, prompt.think)
         if self._head[0] != key:
-            tokens = self._tokens(self._chat.conversation(prompt.messages, prompt.think))
+            parts = self._parts(self._chat.conversation(prompt.messages, prompt.think))
             begin = self._vocab.begin()
-            self._head = (key, tokens if tokens[: len(begin)] == begin else [*begin, *tokens])
+            if begin and parts[0][:1] != begin:
+                parts.insert(0, begin)
+            self._head = (key, parts)
         return self._head[1]
 
-    def _tokens(self, pieces: list[Piece]) -> list[int]:
-        return [token for piece in pieces for token in self._vocab.tokenize(piece.text, special=piece.is_template)]
+    def _parts(self, pieces: list[Piece]) -> list[Part]:
+        return [
+            (piece.text,) if piece.role == "assistant" else self._vocab.tokenize(piece.text, special=not piece.role)
+            for piece in pieces
+        ]
+
+    def _question(self, text: str) -> list[int]:
+        return [token for part in self._parts(self._chat.question(text)) for token in self._spell(part)]
 
     def _feed_pending(self) -> None:
         if self._pending:
