@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -53,48 +50,10 @@ def main(argv: Sequence[str]) -> int:
         app(list(argv), prog_name="confspec")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except ConfspecError as error:
+    except (ConfspecError, Interrupted) as error:
         if os.environ.get("CONFSPEC_DEBUG"):
             raise
-        _explain(error)
+        if str(error):
+            sys.stderr.write(f"confspec: {error}\n" + (f"  {error.hint}\n" if error.hint else ""))
         return error.exit_code
-    except BrokenPipeError:
-        return _closed_pipe()
     return Exit.OK
-
-
-def run() -> None:
-    """The console script: `main` with the process's own arguments and signals."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, _stop)
-        signal.signal(signal.SIGTERM, _stop)
-    code = main(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = _closed_pipe()
-    raise SystemExit(code)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    """Ctrl-C and TERM are errors like any other, so that they end in the same place."""
-    del frame
-    error = Interrupted("Stopped.")
-    if number == signal.SIGTERM:
-        error.exit_code = Exit.TERMINATED
-    raise error
-
-
-def _explain(error: ConfspecError) -> None:
-    lines = [f"confspec: {error}"] + ([f"  {error.hint}"] if error.hint else [])
-    sys.stderr.write("\n".join(lines) + "\n")
-
-
-def _closed_pipe() -> int:
-    """The reader has had enough. Whatever is still buffered goes nowhere, quietly."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return Exit.OK
-
-
-if __name__ == "__main__":
-    run()

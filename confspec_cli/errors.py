@@ -9,7 +9,8 @@ ConfspecError
 ├── ModelMissing          3    an unknown model or pair, or one that is not here yet
 ├── DownloadError         5    network, authentication, a gated repository
 ├── StorageError          9    disk full or read-only, or bytes that do not hash to the pin
-└── Interrupted         130    Ctrl-C; 143 for TERM
+└── ClosedPipe            0    the reader of our output has had enough: no fault, and nothing to say
+Interrupted           130    Ctrl-C; 143 for TERM
 
 Knows exit codes and wording; refuses to know how an error is drawn (app.py does that).
 """
@@ -89,7 +90,17 @@ class StorageError(ConfspecError):
     exit_code = Exit.STORAGE
 
 
-class Interrupted(ConfspecError):  # noqa: N818 - it is an event, not a fault
-    """The run was asked to stop."""
+class ClosedPipe(ConfspecError):  # noqa: N818 - it is an event, not a fault
+    """Whoever read our output has had enough."""
+
+    exit_code = Exit.OK
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+
+class Interrupted(BaseException):
+    """The run was asked to stop. Like KeyboardInterrupt, it passes through every `except Exception` on its way."""
 
     exit_code = Exit.INTERRUPTED
+    hint = ""

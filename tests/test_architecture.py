@@ -32,6 +32,7 @@ ALLOWED = {
     "bench": {"*"},
     "commands": {"*"},
     "app": {"commands", "errors", "__init__"},
+    "__main__": {"app", "errors"},
     **{module: {*CORE, "engines/base"} for module in CORE},
 }
 

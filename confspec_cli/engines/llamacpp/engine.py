@@ -151,7 +151,7 @@ class LlamaCppEngine:
         self._cache.feed(new)
 
     def _compare(self, parts: list[Part], have: list[int], position: int) -> tuple[int, list[int]]:
-        """How far the tokens from `position` on are the parts: where the match ends, and the tokens still to be read."""
+        """Where the tokens from `position` on stop being the parts, and the tokens that are still to be read."""
         for index, part in enumerate(parts):
             if isinstance(part, tuple):
                 whole = 0
