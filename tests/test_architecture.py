@@ -32,7 +32,8 @@ ALLOWED = {
     "bench": {"*"},
     "commands": {"*"},
     "app": {"commands", "errors", "__init__"},
-    "__main__": {"app", "errors"},
+    "__main__": {"app", "errors", "signals"},
+    "signals": {"engines/base", "errors"},
     **{module: {*CORE, "engines/base"} for module in CORE},
 }
 

@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 
 import typer
 
 from confspec_cli.cascade import Mode, Rules, authors
 from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
 from confspec_cli.engines.base import Engine, Interrupt, Sampling
-from confspec_cli.errors import Exit, Interrupted, ModelMissing, UsageError
+from confspec_cli.errors import Exit, ModelMissing, UsageError
 from confspec_cli.folders import config_folder, models_folder
 from confspec_cli.models.registry import Model, Pair, load
 from confspec_cli.models.store import Store
@@ -118,29 +117,6 @@ def engines(
                 engine.card = replace(engine.card, name=role.name, sha256=role.files[0].sha256)
             loaded[author] = engine
         yield loaded
-
-
-@contextmanager
-def stopping(interrupt: Interrupt) -> Iterator[list[int]]:
-    """While this holds, Ctrl-C and TERM ask the engines to stop instead of raising; a second one raises.
-
-    Yields the signals that came.
-    """
-    came: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        del frame
-        if came:
-            raise Interrupted("Stopped.")
-        came.append(number)
-        interrupt.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def exit_code(reason: str, signals: list[int]) -> Exit:

@@ -18,12 +18,13 @@ from confspec_cli.commands._options import (
     ShowOptions,
     grouped,
 )
-from confspec_cli.commands._wiring import cast, engines, exit_code, files, rules_of, stopping
+from confspec_cli.commands._wiring import cast, engines, exit_code, files, rules_of
 from confspec_cli.engines.base import Engine, Interrupt, Message, Prompt
 from confspec_cli.errors import ContextFull, UsageError
 from confspec_cli.events import RunFinished
 from confspec_cli.prompts import SYSTEM
 from confspec_cli.render.choose import choose
+from confspec_cli.signals import stopping
 from confspec_cli.trace import Author
 
 
