@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from confspec_cli import __version__
-from confspec_cli.commands import models
+from confspec_cli.commands import models, sessions
 from confspec_cli.commands.ask import ask
 from confspec_cli.commands.pull import pull
 from confspec_cli.commands.replay import replay
@@ -27,6 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(ask)
+app.add_typer(sessions.app, name="sessions")
 app.command()(pull)
 app.add_typer(models.app, name="models")
 app.command()(replay)
