@@ -28,16 +28,18 @@ from confspec_cli.render.document import RunRecord
 from confspec_cli.render.wording import count
 from confspec_cli.trace import Author
 
+_File = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="A prompt a line, or JSON objects with prompt or question, and maybe id and system; - is stdin.",
+    ),
+]
+
 
 @grouped
 def batch(
-    file: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE",
-            help="A prompt a line, or JSON objects with prompt or question, and maybe id and system; - is stdin.",
-        ),
-    ],
+    file: _File,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Write the records here; run again, what is there already is kept."),
@@ -64,24 +66,24 @@ def batch(
     tally = Tally(len(items), earlier=len(records), done=len(records), failed=failed)
     who = cast(models)
     rules = rules_of(who, models.mode, gate, sampling)
+    if not left:
+        if not quiet:
+            put(sys.stderr, f"Nothing is left to do: {count(len(items), 'record')} in {output}\n")
+        raise typer.Exit(Exit.FAILURE if failed else Exit.OK)
+    paths = files(who, models.yes)
     interrupt = Interrupt()
-    signals: list[int] = []
-    if not left and not quiet:
-        put(sys.stderr, f"Nothing is left to do: {count(len(items), 'record')} in {output}\n")
-    if left:
-        moves = sys.stderr.isatty() and not is_dumb(os.environ) and not (journal is None and sys.stdout.isatty())
-        paths = files(who, models.yes)
-        if journal:
-            journal.open()
-        with (
-            closing(journal) if journal else nullcontext(),
-            engines(who, paths, hardware, interrupt) as loaded,
-            stopping(interrupt) as signals,
-            counting(sys.stderr, tally, quiet, moves) as watch,
-        ):
-            job = Job(loaded, rules, system, interrupt)
-            job.work(left, _written(journal), watch, _settings_of(records))
+    if journal:
+        journal.open()
+    with (
+        closing(journal) if journal else nullcontext(),
+        engines(who, paths, hardware, interrupt) as loaded,
+        stopping(interrupt) as signals,
+        counting(sys.stderr, tally, quiet, _has_room_for_a_bar(journal)) as watch,
+    ):
+        Job(loaded, rules, system, interrupt).work(left, _written(journal), watch, _settings_of(records))
     if interrupt.is_set():
+        if journal and not quiet:
+            put(sys.stderr, "The same command goes on from here.\n")
         raise typer.Exit(exit_code("interrupted", signals))
     raise typer.Exit(Exit.FAILURE if tally.failed else Exit.OK)
 
@@ -154,6 +156,11 @@ def _journal(output: Path) -> Journal:
     if output.exists() and not output.is_file():
         raise UsageError(f"{output} is not a file that can be gone on with.", "confspec batch FILE > there")
     return Journal(output)
+
+
+def _has_room_for_a_bar(journal: Journal | None) -> bool:
+    """Whether stderr can redraw a bar, and no records come between."""
+    return sys.stderr.isatty() and not is_dumb(os.environ) and not (journal is None and sys.stdout.isatty())
 
 
 def _written(journal: Journal | None) -> Callable[[dict[str, Any]], None]:
