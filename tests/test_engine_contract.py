@@ -9,11 +9,12 @@ import time
 from dataclasses import replace
 
 import pytest
-from tiny_gguf import DAMAGES, KINDS, OPEN_THINK_TEMPLATE, THINKING_TEMPLATE, damage
+from tiny_gguf import CAN_ROLL_BACK, DAMAGES, KINDS, OPEN_THINK_TEMPLATE, THINKING_TEMPLATE, damage
 
 from confspec_cli.cascade import Cascade, Mode, Rules
 from confspec_cli.engines.base import Interrupt, Message, Prompt, Sampling
 from confspec_cli.engines.llamacpp.native import log
+from confspec_cli.engines.scripted import ScriptedEngine
 from confspec_cli.errors import ContextFull, EngineError, Exit, Interrupted, UsageError
 from confspec_cli.events import RunFinished, StepCommitted
 from confspec_cli.gate import Gate
@@ -384,3 +385,30 @@ def test_the_card_tells_what_was_loaded(tiny, load):
     assert "llama" in card.quant.lower()
     assert not card.thinks
     assert json.dumps(card.file)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_second_turn_reads_only_what_is_new_in_it(tiny, load, kind):
+    engine = load(tiny(kind))
+    first = Prompt((Message("system", "Reason."), Message("user", "How many eggs? " * 20)))
+    reply = text_of(written(engine, first, 30))
+    assert engine.tokens_read == engine.count(first)
+    asking = replace(first, reply=(reply,), ask=QUESTION)
+    engine.label_probs(asking, LABELS)
+    before = engine.tokens_read
+    second = Prompt((*first.messages, Message("assistant", reply), Message("user", "And of those?")))
+    written(engine, second, 1)
+    new = engine.tokens_read - before
+    assert 0 < new < 60
+    if kind in CAN_ROLL_BACK:
+        assert new <= engine.count(second) - engine.count(replace(first, reply=(reply,)))
+
+
+def test_a_scripted_engine_counts_what_it_reads_as_real_ones_do():
+    engine = ScriptedEngine(("one two ", "three."))
+    first = Prompt((Message("user", "a b c"),))
+    assert text_of(written(engine, first)) == "one two three."
+    assert engine.tokens_read == 3
+    second = Prompt((*first.messages, Message("assistant", "one two three."), Message("user", "d e")))
+    engine.score(second, "f g")
+    assert engine.tokens_read == 3 + 2 + 2

@@ -109,6 +109,14 @@ class Engine(Protocol):
         """The facts of the model."""
         ...
 
+    @property
+    def tokens_read(self) -> int:
+        """How many tokens it has had to read so far: of prompts and of what others wrote, each as often as it was read.
+
+        What it wrote itself, and questions that leave no trace, do not count.
+        """
+        ...
+
     def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
         """Continue the open turn by up to `max_tokens` tokens; closing the iterator half-way is fine."""
         ...

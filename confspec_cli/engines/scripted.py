@@ -30,6 +30,8 @@ class ScriptedEngine:
     card: ModelCard = CARD
     interrupt: Interrupt = field(default_factory=Interrupt)
     calls: list[str] = field(default_factory=list)
+    tokens_read: int = 0
+    _known: list[str] = field(default_factory=list)  # the words a cache would hold
 
     def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
         """Write on from the segment the reply has come to."""
@@ -39,6 +41,7 @@ class ScriptedEngine:
             self._check(prompt, "")
             if written == max_tokens:
                 return
+            self._known += text.split()
             yield Token(text, self.likelihood(text))
         yield Token("", self.likelihood(""), ends=True)
 
@@ -51,13 +54,13 @@ class ScriptedEngine:
     def score(self, prompt: Prompt, continuation: str, ends: bool = False) -> list[Token]:
         """The scripted likelihood of each word."""
         self._check(prompt, "score")
+        self._read(_said(prompt) + continuation.split())
         tokens = [Token(text, self.likelihood(text)) for text in _words(continuation)]
         return [*tokens, Token("", self.likelihood(""), ends=True)] if ends else tokens
 
     def count(self, prompt: Prompt) -> int:
         """Words in the prompt."""
-        said = (*(message.content for message in prompt.messages), *prompt.reply, prompt.ask or "")
-        return sum(len(text.split()) for text in said)
+        return len(_said(prompt)) + len((prompt.ask or "").split())
 
     def close(self) -> None:
         """Nothing to free."""
@@ -69,6 +72,20 @@ class ScriptedEngine:
             raise Interrupted("Stopped.")
         if self.count(prompt) > self.card.context:
             raise ContextFull(f"The context of {self.card.context} tokens is full.")
+        if call:
+            self._read(_said(prompt))
+
+    def _read(self, words: list[str]) -> None:
+        """Keep what is known of the beginning, read the rest."""
+        pairs = zip(words, self._known, strict=False)
+        same = next((i for i, (word, known) in enumerate(pairs) if word != known), min(len(words), len(self._known)))
+        self.tokens_read += len(words) - same
+        self._known = words
+
+
+def _said(prompt: Prompt) -> list[str]:
+    texts = (*(message.content for message in prompt.messages), *prompt.reply)
+    return [word for text in texts for word in text.split()]
 
 
 def _words(text: str) -> list[str]:

@@ -54,6 +54,7 @@ class Cache:
         self._kept: dict[int, Logits] = {}
         self._checkpoint = -1
         self.restarts = 0
+        self.decoded = 0  # tokens taken into the sequence, ever
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -154,6 +155,7 @@ class Cache:
             self._truncate(start)
             raise
         self.tokens.extend(tokens)
+        self.decoded += len(tokens)
         self._last = self._view()
 
     def _view(self) -> Logits:

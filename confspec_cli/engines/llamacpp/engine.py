@@ -46,6 +46,7 @@ class LlamaCppEngine:
         self._sampler = Sampler(self._vocab.size)
         self._pending: list[int] = []  # the last token generated, not yet in the cache
         self._head: tuple[object, list[Part]] = (None, [])
+        self._written = 0  # of the tokens in the cache, ever
         layers = gpu_layers(hardware)
         self.card = ModelCard(
             name=path.stem,
@@ -56,6 +57,11 @@ class LlamaCppEngine:
             gpu_layers=lib.llama_model_n_layer(self._model) + 1 if layers < 0 else layers,
             thinks=self._chat.thinks,
         )
+
+    @property
+    def tokens_read(self) -> int:
+        """Tokens read so far; see Engine. A model that cannot roll back reads some of them again and again."""
+        return self._cache.decoded - self._written
 
     def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
         """Continue the open turn; see Engine."""
@@ -210,6 +216,7 @@ class LlamaCppEngine:
         if self._pending:
             token, self._pending = self._pending, []
             self._cache.feed(token)
+            self._written += 1
 
 
 def _common(one: list[int], other: list[int]) -> int:
