@@ -28,6 +28,7 @@ from confspec_cli.events import (
 from confspec_cli.gate import Decision, Gate, Signal, judge_draft, judge_target, signal_of
 from confspec_cli.grading import final_answer
 from confspec_cli.prompts import RATING, RATING_THRESHOLD, Question
+from confspec_cli.steering import Steering
 from confspec_cli.steps import Splitter, after_thinking
 from confspec_cli.trace import Author, Likelihood, Origin, Proposal, Reading, Step, Trace
 
@@ -67,12 +68,18 @@ class Cascade:
     """One run over one prompt. `models` holds the engines the mode needs; `clock` gives seconds."""
 
     def __init__(
-        self, prompt: Prompt, models: Mapping[Author, Engine], rules: Rules, clock: Callable[[], float]
+        self,
+        prompt: Prompt,
+        models: Mapping[Author, Engine],
+        rules: Rules,
+        clock: Callable[[], float],
+        steering: Steering | None = None,
     ) -> None:
         self._prompt = prompt
         self._models = models
         self._rules = rules
         self._clock = clock
+        self._steering = steering
         self._trace = Trace()
         self._splitter = Splitter(rules.min_step_chars)
         self._repeats = 0
