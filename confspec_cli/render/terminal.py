@@ -88,6 +88,10 @@ class TerminalView:
             case RunFinished():
                 self._finish(event)
 
+    def note(self, text: str) -> None:
+        """Print a line for good, above the live step."""
+        self._print(self._page.line([text]))
+
     def close(self) -> None:
         """Take away what is not final and give the cursor back."""
         self._live = None

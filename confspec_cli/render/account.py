@@ -1,0 +1,75 @@
+"""How one step was decided, told to a person: who wrote it, what each model made of it, which bound it met."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from confspec_cli.render import wording
+from confspec_cli.render.layout import Page, body_of
+from confspec_cli.render.marks import Marks
+from confspec_cli.trace import Author, Origin, Reading, Step
+
+
+def account(step: Step, of: int, marks: Marks, page: Page) -> list[Text]:
+    """Everything that is known of a step, `of` being the number of steps in its reply."""
+    lines = page.line([f"Step {step.n} of {of}.", decision(step)], style="")
+    for reading in step.readings:
+        first, *more = _figures(reading)
+        lines += page.line([f"{reading.by.value}: {first}", *more], marks.dot)
+    if step.threshold is not None:
+        lines += page.line([f"threshold: {step.threshold:.2f}"])
+    if step.rejected_text is not None:
+        lines += [Text(), *page.step(marks.dropped, body_of(step.rejected_text).text, "dim strike")]
+    lines += [Text(), *page.step(marks.origin(step.origin), body_of(step.text).text)]
+    return [*lines, *page.note([wording.cost(step.tokens, step.seconds)], marks.dot)]
+
+
+def listing(steps: Sequence[Step], marks: Marks, page: Page) -> list[Text]:
+    """Every step that says something, with its number and what the models made of it."""
+    lines: list[Text] = []
+    for step in steps:
+        if not (text := body_of(step.text).text):
+            continue
+        lines += page.step(marks.origin(step.origin), text)
+        first, *more = wording.confidence(step)
+        for row in ([f"step {step.n}", *first], *more):
+            lines += page.note(row, marks.dot)
+        lines += [Text()]
+    return lines[:-1]
+
+
+def decision(step: Step) -> str:
+    """Why the step is what it is, in a sentence."""
+    if not step.readings:
+        if step.rejected_text is not None:
+            return "The draft repeated itself, so the target wrote the step."
+        return f"Nothing was judged: it is the {_writer(step)}'s own."
+    signal = "none" if step.signal is None else f"{step.signal:.2f}"
+    bound = "none" if step.threshold is None else f"{step.threshold:.2f}"
+    reached = step.signal is not None and step.threshold is not None and step.signal >= step.threshold
+    if step.origin is Origin.DRAFT:
+        return f"The draft's signal {signal} reached {bound}: accepted, and the target was not asked."
+    if step.origin is Origin.ESCALATED:
+        return f"The draft was not sure enough; the target's {signal} reached {bound}: the step stands."
+    if step.reading(Author.TARGET) is None:
+        return f"The draft's signal {signal} is not above {bound}: rejected unasked, and the target wrote it again."
+    why = "has too little certainty behind it to count" if reached else f"is below {bound}"
+    return f"The draft was not sure enough, and the target's {signal} {why}: the target wrote it again."
+
+
+def _writer(step: Step) -> str:
+    return "target" if step.origin is Origin.TARGET else "draft"
+
+
+def _figures(reading: Reading) -> list[str]:
+    items = []
+    if reading.verdict is not None:
+        items += [f"verdict p {reading.verdict.p:.2f}", f"certainty {reading.verdict.certainty:.2f}"]
+    if (likelihood := reading.likelihood) is not None:
+        items += [
+            f"lowest likelihood {likelihood.lowest_p:.2f}",
+            f"{likelihood.agreed} of {wording.count(likelihood.tokens, 'token')} its own first choice",
+        ]
+    return [*items, wording.duration(reading.seconds)]
