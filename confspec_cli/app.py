@@ -13,6 +13,7 @@ from confspec_cli import __version__
 from confspec_cli.commands import models, sessions
 from confspec_cli.commands.ask import ask
 from confspec_cli.commands.batch import batch
+from confspec_cli.commands.chat import chat
 from confspec_cli.commands.pull import pull
 from confspec_cli.commands.replay import replay
 from confspec_cli.errors import ConfspecError, Exit, Interrupted
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(ask)
+app.command()(chat)
 app.command()(batch)
 app.add_typer(sessions.app, name="sessions")
 app.command()(pull)
@@ -48,7 +50,12 @@ def _root(
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command line; returns the exit code. CONFSPEC_DEBUG=1 brings tracebacks back."""
+    """Run one command line; returns the exit code. CONFSPEC_DEBUG=1 brings tracebacks back.
+
+    At a terminal an empty one begins a chat.
+    """
+    if not argv and sys.stdin.isatty() and sys.stdout.isatty():
+        argv = ["chat"]
     try:
         app(list(argv), prog_name="confspec")
     except SystemExit as end:

@@ -29,6 +29,11 @@ def sessions_folder(env: Mapping[str, str]) -> Path:
     return _folder(env, "CONFSPEC_SESSIONS", lambda: platformdirs.user_data_path("confspec") / "sessions")
 
 
+def history_file(env: Mapping[str, str]) -> Path:
+    """The file of what was typed in the REPL: CONFSPEC_HISTORY, or where the system keeps a user's state."""
+    return _folder(env, "CONFSPEC_HISTORY", lambda: platformdirs.user_state_path("confspec") / "history")
+
+
 def _folder(env: Mapping[str, str], variable: str, usual: Callable[[], Path]) -> Path:
     """An absolute path; ConfigError for a user who has no home folder and names none."""
     if chosen := env.get(variable):

@@ -17,6 +17,14 @@ SUMMARISE = (
 """Asked when the context is full; the models then read it and its answer in place of the turns it sums up."""
 
 
+def attached(name: str, text: str) -> str:
+    """A file as it goes before a message."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{name}:\n{fence}\n{text.rstrip()}\n{fence}"
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a model is asked about the last step: the text, and what each label says of the step (1 right, 0 wrong)."""

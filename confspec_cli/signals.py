@@ -31,6 +31,11 @@ def raise_errors() -> None:
         signal.signal(number, _raise)
 
 
+def forget() -> None:
+    """What came so far has been obeyed: the process goes on, as it does after Ctrl-C in a conversation."""
+    _came.clear()
+
+
 @contextmanager
 def stopping(interrupt: Interrupt) -> Iterator[list[int]]:
     """While this holds, a first signal asks the engines to stop; a second one raises. Yields the signals that came."""

@@ -21,6 +21,10 @@ THIRD_PARTY = {
     "models/hub": {"huggingface_hub"},
     "models/registry": {"yaml"},
     "folders": {"platformdirs"},
+    "repl/prompt": {"prompt_toolkit"},
+    "repl/completion": {"prompt_toolkit"},
+    "repl/history": {"prompt_toolkit"},
+    "repl/opening": {"prompt_toolkit"},
     "render": {"rich"},
     "commands": {"typer"},
     "app": {"typer"},
@@ -46,12 +50,14 @@ ALLOWED = {
     "items": {"errors"},
     "sessions": {"conversation", "records", "journal", "events", "errors", "engines/base"},
     "settings": {*CORE, "engines/base"},
+    "steering": {"trace"},
+    "repl": {"repl", "render", "sessions", "signals", "steering", "engines/base", *CORE},
     "bench": {"*"},
     "commands": {"*"},
     "app": {"commands", "errors", "__init__"},
     "__main__": {"app", "errors", "signals"},
     "signals": {"engines/base", "errors"},
-    **{module: {*CORE, "engines/base"} for module in CORE},
+    **{module: {*CORE, "engines/base", "steering"} for module in CORE},
 }
 
 
@@ -103,7 +109,7 @@ def test_the_core_neither_prints_nor_reads_the_environment(module):
 def test_help_loads_no_model_library():
     code = (
         "import sys; from confspec_cli.app import main; main(['--help']); "
-        "heavy = {'llama_cpp', 'huggingface_hub', 'numpy', 'yaml', 'jinja2'} & set(sys.modules); "
+        "heavy = {'llama_cpp', 'huggingface_hub', 'numpy', 'yaml', 'jinja2', 'prompt_toolkit'} & set(sys.modules); "
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

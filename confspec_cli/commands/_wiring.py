@@ -104,6 +104,16 @@ def engines(
     cast: Cast, paths: Mapping[Author, Path], options: HardwareOptions, interrupt: Interrupt
 ) -> Iterator[dict[Author, Engine]]:
     """The models, loaded with progress and closed at the end. One file in both roles is still loaded twice."""
+    loaded: dict[Author, Engine] = {}
+    with ExitStack() as stack:
+        for author, path in paths.items():
+            loaded[author] = engine(cast, author, path, options, interrupt)
+            stack.callback(loaded[author].close)
+        yield loaded
+
+
+def engine(cast: Cast, author: Author, path: Path, options: HardwareOptions, interrupt: Interrupt) -> Engine:
+    """One of the models, loaded with progress; the caller closes it."""
     if options.kv_type not in KV_TYPES:
         raise UsageError(f"There is no KV cache type {options.kv_type}.", f"one of: --kv-type {' '.join(KV_TYPES)}")
     from confspec_cli.engines.llamacpp.engine import LlamaCppEngine  # noqa: PLC0415 - keeps llama_cpp out of --help
@@ -112,17 +122,12 @@ def engines(
 
     log.verbose = options.verbose > 1
     hardware = Hardware(options.context or cast.pair.context, options.gpu_layers, options.threads, options.kv_type)
-    loaded: dict[Author, Engine] = {}
-    with ExitStack() as stack:
-        for author, path in paths.items():
-            with loading(sys.stderr, os.environ, f"loading {author.value} {path.name}") as progress:
-                engine = LlamaCppEngine(path, hardware, interrupt, progress)
-            stack.callback(engine.close)
-            role = cast.roles[author]
-            if isinstance(role, Model):
-                engine.card = replace(engine.card, name=role.name, sha256=role.files[0].sha256)
-            loaded[author] = engine
-        yield loaded
+    with loading(sys.stderr, os.environ, f"loading {author.value} {path.name}") as progress:
+        loaded = LlamaCppEngine(path, hardware, interrupt, progress)
+    role = cast.roles[author]
+    if isinstance(role, Model):
+        loaded.card = replace(loaded.card, name=role.name, sha256=role.files[0].sha256)
+    return loaded
 
 
 def exit_code(reason: str, signals: list[int]) -> Exit:

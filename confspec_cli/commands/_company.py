@@ -1,0 +1,131 @@
+"""The models of a conversation, loaded when they are asked for and kept while they are of use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from confspec_cli.cascade import Mode, Rules, authors
+from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
+from confspec_cli.commands._prompt import prompt_of
+from confspec_cli.commands._wiring import Cast, cast, engine, files, rules_of
+from confspec_cli.engines.base import Engine, Interrupt, Message, Prompt
+from confspec_cli.errors import ConfspecError, EngineError, Interrupted, ModelMissing
+from confspec_cli.folders import config_folder
+from confspec_cli.models.registry import load
+from confspec_cli.repl.company import Wishes
+from confspec_cli.signals import stopping
+from confspec_cli.trace import Author
+
+_Part = tuple[Path, int | None]
+"""What an engine was made of: its file, and the context asked for in tokens."""
+
+
+class LoadedCompany:
+    """A Company of real models. `models` and `hardware` hold what cannot be changed by a wish."""
+
+    def __init__(self, models: ModelOptions, hardware: HardwareOptions) -> None:
+        self._models = models
+        self._hardware = hardware
+        self._interrupt = Interrupt()
+        self._cast: Cast | None = None
+        self._wishes = Wishes()
+        self._engines: dict[Author, Engine] = {}
+        self._parts: dict[Author, _Part] = {}
+
+    @property
+    def pair(self) -> str:
+        """The name of the pair, or of what stands in its models' places."""
+        name = self._cast.pair.name if self._cast else ""
+        given = [Path(one).stem for one in (self._wishes.draft, self._wishes.target) if one]
+        if len(given) == 2:
+            return " + ".join(given)
+        return f"{name} with {given[0]}" if given else name
+
+    @property
+    def engines(self) -> Mapping[Author, Engine]:
+        """The engines the mode needs, the target last. Raises EngineError where one could not be loaded."""
+        needed = authors(self._wishes.mode)
+        if any(author not in self._engines for author in needed):
+            raise EngineError("The models of this conversation are not loaded.", "/pair NAME")
+        return {author: self._engines[author] for author in needed}
+
+    def recast(self, wishes: Wishes) -> None:
+        """Load what is wished for and not loaded; on an error the models are those of before."""
+        who = cast(self._options(wishes))
+        try:
+            paths = files(who, self._models.yes)
+        except typer.Abort:
+            raise ModelMissing("Nothing was pulled.", "confspec pull PAIR") from None
+        context = self._hardware.context or who.pair.context
+        wanted: dict[Author, _Part] = {author: (path, context) for author, path in paths.items()}
+        if _models_of(wishes) == _models_of(self._wishes):  # the mode alone: what it does not need now, it may again
+            wanted = {**self._parts, **wanted}
+        before = self._cast, self._wishes, dict(self._parts)
+        try:
+            self._load(who, wanted)
+        except (ConfspecError, Interrupted):
+            if before[0]:
+                self._load(before[0], before[2])
+            raise
+        self._cast, self._wishes = who, wishes
+
+    def rules(self, wishes: Wishes) -> Rules:
+        """The rules of the next run. Raises UsageError for wishes that cannot be."""
+        bounds = (wishes.accept, wishes.reject) if wishes.mode is Mode.CONFSPEC else (None, None)
+        gate = GateOptions(*bounds, wishes.max_tokens, wishes.max_step_tokens)
+        sampling = SamplingOptions(wishes.temperature, wishes.top_k, wishes.top_p, wishes.min_p, wishes.seed)
+        return rules_of(cast(self._options(wishes)), wishes.mode, gate, sampling)
+
+    def prompt(self, question: str, system: str | None, before: tuple[Message, ...]) -> Prompt:
+        """What the models read. Raises ContextFull where it does not fit."""
+        return prompt_of(question, system, self.engines, before)
+
+    @contextmanager
+    def stopping(self) -> Iterator[list[int]]:
+        """While this holds, Ctrl-C and TERM stop the models instead of raising. Yields the signals that came."""
+        try:
+            with stopping(self._interrupt) as signals:
+                yield signals
+        finally:
+            self._interrupt.clear()
+
+    def names(self, kind: str) -> Sequence[str]:
+        """What can be asked for by name: every `pair`, every `model`."""
+        registry = load(config_folder(os.environ) / "models.yaml")
+        return list(registry.pairs if kind == "pair" else registry.models)
+
+    def close(self) -> None:
+        """Free the models."""
+        for one in self._engines.values():
+            one.close()
+        self._engines, self._parts = {}, {}
+
+    def _options(self, wishes: Wishes) -> ModelOptions:
+        return ModelOptions(wishes.pair, wishes.draft, wishes.target, wishes.mode, self._models.yes)
+
+    def _load(self, who: Cast, wanted: Mapping[Author, _Part]) -> None:
+        """Have exactly the wanted engines. What is loaded already is kept, in another role too; the rest goes first."""
+        spare = [(part, self._engines[author]) for author, part in self._parts.items()]
+        self._engines, self._parts = {}, {}
+        for author, part in wanted.items():
+            found = next((one for one in spare if one[0] == part), None)
+            if found:
+                spare.remove(found)
+                self._parts[author], self._engines[author] = found
+        for _, unwanted in spare:
+            unwanted.close()
+        for author, part in wanted.items():
+            if author not in self._engines:
+                hardware = replace(self._hardware, context=part[1])
+                self._engines[author] = engine(who, author, part[0], hardware, self._interrupt)
+                self._parts[author] = part
+
+
+def _models_of(wishes: Wishes) -> tuple[str | None, ...]:
+    return wishes.pair, wishes.draft, wishes.target

@@ -1,0 +1,124 @@
+"""The state of a conversation at a terminal, shared by the prompt, the commands and the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TextIO
+
+from confspec_cli.cascade import Mode, Rules
+from confspec_cli.engines.base import Prompt
+from confspec_cli.errors import StorageError, UsageError
+from confspec_cli.events import Event, RunFinished, Warned
+from confspec_cli.render.base import Show
+from confspec_cli.render.notices import Notices
+from confspec_cli.repl import status
+from confspec_cli.repl.company import Company, Wishes
+from confspec_cli.repl.prompt import Desk
+from confspec_cli.repl.record import Record
+from confspec_cli.sessions import SessionStore
+from confspec_cli.stats import RunStats
+
+
+@dataclass(slots=True)
+class Chat:
+    """Who plays, what was said, what a person wishes to see; `keyboard` is where live keys are read.
+
+    `store` is None where sessions cannot be kept.
+    """
+
+    company: Company
+    store: SessionStore | None
+    record: Record
+    screen: Notices
+    desk: Desk
+    keyboard: TextIO
+    wishes: Wishes = field(default_factory=Wishes)
+    show: Show = field(default_factory=Show)
+    hides_steps: bool = False
+    attached: list[str] = field(default_factory=list)  # texts that go before the next message
+    pending: str = ""  # what stands on the prompt next
+    editing: bool = False  # what is sent next replaces the last turn
+    leaving: bool = False
+    stats: RunStats = field(default_factory=RunStats)
+    _use: status.Usage | None = None
+    _rules: Rules | None = None
+    _is_told: bool = False
+
+    @property
+    def rules(self) -> Rules:
+        """The rules as they stand; a drawn seed stays until something changes."""
+        if self._rules is None:
+            self._rules = self.company.rules(self.wishes)
+        return self._rules
+
+    @property
+    def use(self) -> status.Usage:
+        """How full the context is."""
+        if self._use is None:
+            messages = self.record.messages()
+            is_begun = any(message.role == "user" for message in messages)
+            self._use = status.usage(Prompt(messages) if is_begun else None, self.company.engines)
+        return self._use
+
+    def changed(self) -> None:
+        """Something was said, taken back, or loaded: what was worked out of it is worked out anew."""
+        self._use = self._rules = None
+
+    def wish(self, wishes: Wishes) -> None:
+        """Have other models or other rules, or none of it: what cannot be raises and changes nothing."""
+        self.company.rules(wishes)
+        self.company.recast(wishes)
+        self.wishes = wishes
+        self.changed()
+
+    def keep(self, event: Event) -> Warned | None:
+        """Save an event; once, a warning where that cannot be."""
+        try:
+            self.record.record(event)
+        except StorageError as error:
+            if not self._is_told:
+                self._is_told = True
+                return Warned(f"this conversation is not saved any more: {error}")
+        return None
+
+    def count(self, event: Event) -> None:
+        """Add an event to what the conversation took so far; the times of its runs add up."""
+        if isinstance(event, RunFinished):
+            event = replace(event, seconds=event.seconds + (self.stats.finished_seconds or 0.0))
+        self.stats.add(event)
+
+    def begin(self, record: Record) -> None:
+        """Go on in another conversation."""
+        if record is not self.record:
+            self.record.close()
+        self.record = record
+        self.stats = RunStats()
+        for turn in record.turns():
+            for event in turn.events:
+                self.count(event)
+        self.attached, self.pending, self.editing, self._is_told = [], "", False, False
+        self.changed()
+
+    def shelf(self) -> SessionStore:
+        """Where sessions are kept. Raises UsageError where they cannot be."""
+        if self.store is None:
+            raise UsageError("There is no folder to keep sessions in.", "export CONFSPEC_SESSIONS=/a/folder/of/yours")
+        return self.store
+
+    def toolbar(self, width: int) -> str:
+        """The status line."""
+        where = status.place(self.company.engines)
+        said = status.items(self.company.pair, self.rules, self.use, self.stats, where)
+        return status.fit(said, width, self.screen.dot)
+
+    def words(self, kind: str) -> Sequence[str]:
+        """What an argument of a kind can be, for completion."""
+        match kind:
+            case "mode":
+                return [mode.value for mode in Mode]
+            case "session":
+                return [session.label for session in self.store.list()] if self.store else []
+            case "pair" | "model":
+                return self.company.names(kind)
+        return kind.split("|")

@@ -1,0 +1,121 @@
+"""A context that fills up: a warning in time, and when it is full a question. Nothing is ever dropped unasked.
+
+The system prompt always stays. Turns that were dropped stay in the session; the models are told of them no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from confspec_cli.cascade import Mode, Rules
+from confspec_cli.engines.base import Message, Prompt
+from confspec_cli.errors import ContextFull
+from confspec_cli.events import RunFinished
+from confspec_cli.prompts import SUMMARISE
+from confspec_cli.render.wording import count
+from confspec_cli.repl import status
+from confspec_cli.repl.chat import Chat
+from confspec_cli.trace import Author
+
+WARN_AT = 0.8
+_ROOM = 256  # tokens an answer needs to be worth beginning; of a small context, an eighth
+_ENOUGH = 0.5  # of the context, once the oldest turns are dropped
+_CHOICES = {"s": "stop", "d": "drop the oldest turns", "m": "summarise them with the target"}
+
+Play = Callable[[Prompt, Rules], RunFinished]
+
+
+def warn(chat: Chat) -> None:
+    """Say so when most of the context is used."""
+    if chat.use.share >= WARN_AT:
+        chat.screen.say(
+            f"The context is nearly full: {chat.use}. When it is you are asked what to drop; /new begins afresh.",
+            style="yellow",
+        )
+
+
+def has_room(chat: Chat, question: str, play: Play) -> bool:
+    """Whether a question fits, asking a person what to drop until it does; when it does not, it is given back.
+
+    Raises ContextFull for a question that does not fit by itself.
+    """
+    while not _fits(chat, chat.record.messages(), question):
+        if not _turns(chat.record.messages()):
+            chat.pending = question
+            raise ContextFull(
+                "This message does not fit in the context, even by itself.", "a shorter one, or confspec chat --context"
+            )
+        chat.screen.say(f"The context is full: {chat.use}, and the message.", style="yellow")
+        if not make_room(chat, question, play, besides=0):
+            chat.pending = question
+            return False
+    return True
+
+
+def is_worth_dropping(chat: Chat) -> bool:
+    """Whether there are turns to drop besides the last."""
+    return len(_turns(chat.record.messages())) > 1
+
+
+def make_room(chat: Chat, question: str, play: Play, besides: int) -> bool:
+    """Ask a person what to do about a full context, and do it. False: nothing. The last `besides` turns stay."""
+    answer = chat.desk.choose("What now?", _CHOICES)
+    messages = chat.record.messages()
+    dropped = _how_many(chat, messages, question, besides)
+    if answer == "m":
+        summary = _summary(chat, messages, dropped, play)
+        if not summary:
+            chat.screen.say("No summary came of it, and nothing was dropped.", style="yellow")
+            return False
+        chat.record.forget(dropped, summary)
+        chat.screen.say(f"The models now read a summary in place of the {_oldest(dropped)}.")
+    elif answer == "d":
+        chat.record.forget(dropped)
+        chat.screen.say(f"The models are told no more of the {_oldest(dropped)}.")
+    else:
+        return False
+    chat.changed()
+    return True
+
+
+def _oldest(number: int) -> str:
+    return "oldest turn" if number == 1 else f"{count(number, 'oldest turn')}"
+
+
+def _fits(chat: Chat, messages: Sequence[Message], question: str) -> bool:
+    """Whether the question fits after the messages, with room for the beginning of an answer."""
+    try:
+        prompt = chat.company.prompt(question, chat.record.system, tuple(messages))
+    except ContextFull:
+        return False
+    use = status.usage(prompt, chat.company.engines)
+    return use.used + min(_ROOM, use.total // 8) <= use.total
+
+
+def _how_many(chat: Chat, messages: tuple[Message, ...], question: str, besides: int) -> int:
+    """How many of the oldest turns to drop: as few as leave half the context free, or all that may go."""
+    most = len(_turns(messages)) - besides
+    head = len(messages) - 2 * len(_turns(messages))
+    for number in range(1, most):
+        left = (*messages[:head], *messages[head + 2 * number : len(messages) - 2 * besides])
+        use = status.usage(Prompt((*left, Message("user", question))), chat.company.engines)
+        if use.share <= _ENOUGH:
+            return number
+    return most
+
+
+def _turns(messages: Sequence[Message]) -> list[Message]:
+    """What a person said, of the turns the models are told of; a summary is none."""
+    return [message for message in messages if message.role == "user" and message.content != SUMMARISE]
+
+
+def _summary(chat: Chat, messages: tuple[Message, ...], number: int, play: Play) -> str:
+    """The oldest turns in short, and any earlier summary with them, written by the target where there is one."""
+    head = len(messages) - 2 * len(_turns(messages))
+    prompt = chat.company.prompt(SUMMARISE, chat.record.system, messages[: head + 2 * number])
+    engines = chat.company.engines
+    mode = Mode.TARGET if Author.TARGET in engines else Mode.DRAFT
+    budget = min(engine.card.context for engine in engines.values()) // 4
+    finished = play(prompt, replace(chat.rules, mode=mode, max_tokens=min(budget, chat.rules.max_tokens)))
+    return finished.reply.strip() if finished.reason in ("stop", "length") else ""

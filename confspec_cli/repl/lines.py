@@ -1,0 +1,41 @@
+"""What a person typed: a message, or a command and its argument. Pure text; knows no command by name.
+
+A line that begins with a slash is a command; a space before it makes it a message. Three double quotes begin a block
+in which Enter is a new line, until three more end it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_QUOTES = '"""'
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`command` is a name with its slash, and `text` its argument; without a command, `text` is the message."""
+
+    command: str
+    text: str
+
+
+def read(typed: str) -> Line:
+    """What was meant by what was typed."""
+    if typed.startswith("/"):
+        name, *rest = typed.split(maxsplit=1)
+        return Line(name, rest[0].strip() if rest else "")
+    text = typed.strip()
+    if text.startswith(_QUOTES):
+        text = text[len(_QUOTES) :].removesuffix(_QUOTES).strip("\n")
+    return Line("", text)
+
+
+def is_open(typed: str) -> bool:
+    """Whether a block was begun and not ended."""
+    text = typed.strip()
+    return text.startswith(_QUOTES) and not (text.endswith(_QUOTES) and len(text) >= 2 * len(_QUOTES))
+
+
+def is_private(typed: str) -> bool:
+    """Whether a line is to stay out of the history: it begins with a space."""
+    return typed.startswith(" ")

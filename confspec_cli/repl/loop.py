@@ -1,0 +1,57 @@
+"""Read, answer, again: the only place that decides what ends a conversation. An error is a sentence."""
+
+from __future__ import annotations
+
+from confspec_cli import signals
+from confspec_cli.errors import ClosedPipe, ConfspecError, Exit, Interrupted
+from confspec_cli.repl import commands, lines, turn
+from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.keeping import greet
+
+
+def converse(chat: Chat) -> None:
+    """Talk until a person leaves. Raises Interrupted when the process was told to end."""
+    names = " + ".join(engine.card.name for engine in chat.company.engines.values())
+    chat.screen.items([chat.company.pair, names, "/help lists the commands", "Ctrl-D leaves"])
+    greet(chat)
+    while not chat.leaving:
+        try:
+            _once(chat)
+        except EOFError:
+            return
+        except ClosedPipe:
+            raise
+        except ConfspecError as error:
+            chat.screen.explain(error)
+        except Interrupted as stopped:
+            if stopped.exit_code != Exit.INTERRUPTED:
+                raise
+            signals.forget()
+            chat.screen.say("Stopped.")
+
+
+def _once(chat: Chat) -> None:
+    given, chat.pending = chat.pending, ""
+    try:
+        typed = chat.desk.read(given)
+    except KeyboardInterrupt:
+        chat.editing = False
+        chat.screen.say("Ctrl-D or /quit leaves.")
+        return
+    line = lines.read(typed)
+    if line.command:
+        commands.find(line.command).run(chat, line.text)
+        return
+    if not line.text:
+        return
+    if chat.editing:
+        chat.editing = False
+        chat.record.undo(1)
+        chat.changed()
+    try:
+        turn.ask(chat, "\n\n".join([*chat.attached, line.text]))
+    finally:
+        if chat.pending:  # there was no room for it
+            chat.pending = line.text
+        else:
+            chat.attached.clear()

@@ -1,0 +1,56 @@
+"""Furnishing a conversation: the prompt that knows the commands, the history, the status line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from prompt_toolkit.history import DummyHistory, History
+from prompt_toolkit.input import Input
+from prompt_toolkit.output import Output
+
+from confspec_cli.render.notices import Notices
+from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.commands import COMMANDS
+from confspec_cli.repl.company import Company
+from confspec_cli.repl.completion import CommandCompleter
+from confspec_cli.repl.history import PrivateHistory
+from confspec_cli.repl.prompt import Fittings, Prompt
+from confspec_cli.repl.record import Record
+from confspec_cli.sessions import SessionStore
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Where the conversation takes place. `history` is the file of what is typed, or None for one that is forgotten.
+
+    `input` and `output` stand in for the process's own, in tests.
+    """
+
+    screen: Notices
+    keyboard: TextIO
+    history: Path | None = None
+    vi: bool = False
+    input: Input | None = None
+    output: Output | None = None
+
+
+def open_chat(company: Company, record: Record, store: SessionStore | None, terminal: Terminal) -> Chat:
+    """A conversation, ready to be had."""
+
+    def words(kind: str) -> Sequence[str]:
+        return chat.words(kind)
+
+    def toolbar(width: int) -> str:
+        return chat.toolbar(width)
+
+    def complain(problem: str) -> None:
+        terminal.screen.say(problem, style="yellow")
+
+    history: History = PrivateHistory(terminal.history, complain) if terminal.history else DummyHistory()
+    completer = CommandCompleter({name: (one.help, one.kinds) for name, one in COMMANDS.items()}, words)
+    desk = Prompt(Fittings(history, completer, toolbar), terminal.vi, terminal.input, terminal.output)
+    chat = Chat(company, store, record, terminal.screen, desk, terminal.keyboard)
+    return chat

@@ -1,0 +1,61 @@
+"""The status line: what is playing, how full the context is, how it goes so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from confspec_cli.cascade import Mode, Rules
+from confspec_cli.engines.base import Engine, Prompt
+from confspec_cli.stats import RunStats
+from confspec_cli.trace import Author
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of a context is used, in tokens: of the model whose context is fullest."""
+
+    used: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        """A fraction, of 1."""
+        return self.used / self.total if self.total else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.used:,} of {self.total:,} tokens ({100 * self.share:.0f} %)"
+
+
+def usage(prompt: Prompt | None, engines: Mapping[Author, Engine]) -> Usage:
+    """How full a prompt makes the contexts; None is a prompt of nothing."""
+    each = [Usage(engine.count(prompt) if prompt else 0, engine.card.context) for engine in engines.values()]
+    return max(each, key=lambda one: one.share)
+
+
+def place(engines: Mapping[Author, Engine]) -> str:
+    """Where the models run."""
+    offloaded = {engine.card.gpu_layers > 0 for engine in engines.values()}
+    return {frozenset({True}): "GPU", frozenset({False}): "CPU"}.get(frozenset(offloaded), "GPU and CPU")
+
+
+def items(pair: str, rules: Rules, use: Usage, stats: RunStats, where: str) -> Sequence[str]:
+    """What the status line says, the most important first."""
+    said = [pair, f"context {use.used:,}/{use.total:,} {100 * use.share:.0f}%"]
+    if rules.mode is Mode.CONFSPEC:
+        said.append(f"accept {rules.gate.accept:.2f} reject {rules.gate.reject:.2f}")
+    if stats.accepted.whole:
+        share = stats.accepted.part / stats.accepted.whole
+        said.append(f"accepted {stats.accepted.part}/{stats.accepted.whole} {100 * share:.0f}%")
+    return [*said, f"mode {rules.mode.value}", where]
+
+
+def fit(said: Sequence[str], width: int, dot: str) -> str:
+    """As many of the items as a line has room for."""
+    line = ""
+    for item in said:
+        longer = f"{line}{dot}{item}" if line else f" {item}"
+        if len(longer) > width:
+            break
+        line = longer
+    return line

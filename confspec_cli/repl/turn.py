@@ -1,0 +1,104 @@
+"""One question and its answer: the run, what may happen to it meanwhile, and what is told of it afterwards."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+
+from confspec_cli.cascade import Cascade, Rules, authors
+from confspec_cli.engines.base import Prompt
+from confspec_cli.errors import EngineError, Exit, Interrupted
+from confspec_cli.events import Event, RunFinished, Warned
+from confspec_cli.repl import context
+from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.keys import LiveKeys
+from confspec_cli.steering import Steering
+
+_KEYS = {
+    "a": "answer now",
+    "e": "the target judges this step",
+    "t": "the target writes from here on",
+    "s": "show or hide the steps",
+}
+
+
+def ask(chat: Chat, question: str) -> None:
+    """Ask, and go on asking while a full context is being made room in."""
+
+    def aside(prompt: Prompt, rules: Rules) -> RunFinished:
+        """A run that is no part of the conversation."""
+        return play(chat, prompt, rules, lambda _: None)
+
+    while context.has_room(chat, question, aside):
+        finished = _answer(chat, question)
+        if finished.reason != "context" or not context.is_worth_dropping(chat):
+            break
+        chat.screen.say("The context was full before the answer was complete.", style="yellow")
+        if not context.make_room(chat, question, aside, besides=1):
+            break
+        chat.record.undo(1)
+        chat.changed()
+    context.warn(chat)
+
+
+def keys_of(rules: Rules) -> dict[str, str]:
+    """The keys that act during a run, and what they do."""
+    return {key: what for key, what in _KEYS.items() if key not in "et" or len(authors(rules.mode)) > 1}
+
+
+def play(chat: Chat, prompt: Prompt, rules: Rules, keep: Callable[[Event], Warned | None]) -> RunFinished:
+    """Run to the end, shown as it goes; every event is kept before it is shown."""
+    steering = Steering()
+    wishes = {"a": steering.answer_now, "e": steering.escalate_step, "t": steering.target_from_here, "s": _nothing}
+    actions = {key: wishes[key] for key in keys_of(rules)}
+    view = chat.screen.view(chat.show, chat.hides_steps)
+    last: Event | None = None
+    try:
+        with chat.company.stopping() as signals, LiveKeys(chat.keyboard, actions) as keys:
+            for event in Cascade(prompt, chat.company.engines, rules, time.perf_counter, steering).run():
+                warning = keep(event)
+                for key in keys.pressed():
+                    view.toggle() if key == "s" else view.note(f"[{key}] {_KEYS[key]}")
+                view.handle(event)
+                if warning:
+                    view.handle(warning)
+                last = event
+    finally:
+        view.close()
+        chat.hides_steps = view.drawn
+    if signal.SIGTERM in signals:
+        stopped = Interrupted("Stopped.")
+        stopped.exit_code = Exit.TERMINATED
+        raise stopped
+    assert isinstance(last, RunFinished)
+    return last
+
+
+def _answer(chat: Chat, question: str) -> RunFinished:
+    """Ask once. A turn in which a model failed before it said anything is taken back."""
+    prompt = chat.company.prompt(question, chat.record.system, chat.record.messages())
+    engines = chat.company.engines
+    before = {author: engine.tokens_read for author, engine in engines.items()}
+    said = len(chat.record.turns())
+
+    def keep(event: Event) -> Warned | None:
+        chat.count(event)
+        return chat.keep(event)
+
+    try:
+        return play(chat, prompt, chat.rules, keep)
+    except EngineError:
+        turns = chat.record.turns()
+        if len(turns) > said and not turns[-1].steps:
+            chat.record.undo(1)
+        raise
+    finally:
+        chat.changed()
+        read = {author.value: engine.tokens_read - before[author] for author, engine in engines.items()}
+        each = ", ".join(f"{name} {count}" for name, count in read.items())
+        chat.screen.say(f"read {sum(read.values()):,} new tokens" + (f" ({each})" if len(read) > 1 else "") + "\n")
+
+
+def _nothing() -> None:
+    """Showing and hiding is the main thread's."""
