@@ -32,7 +32,7 @@ def test_a_message_is_answered_and_remembered():
 
 def test_a_second_turn_reads_only_what_is_new_and_says_so():
     models = company(doubt="never")
-    chat, text = talk("word " * 200, "Short one?", models=models)
+    _chat, text = talk("word " * 200, "Short one?", models=models)
     first, second = [line for line in text.splitlines() if line.startswith("read ")]
     draft_first = int(first.split("draft ")[1].split(",")[0])
     draft_second = int(second.split("draft ")[1].split(",")[0])
@@ -202,7 +202,7 @@ def test_a_new_system_prompt_holds_from_the_next_message_on():
 
 def test_changing_models_keeps_the_conversation():
     models = company()
-    chat, text = talk("One?", "/target big", "/pair starter", "/mode draft", "Two?", models=models)
+    chat, _text = talk("One?", "/target big", "/pair starter", "/mode draft", "Two?", models=models)
     assert len(chat.record.turns()) == 2
     assert [wishes.target for wishes in models.loaded] == ["big", None, None]
     assert models.wishes.mode is Mode.DRAFT
@@ -243,7 +243,7 @@ def test_sessions_are_saved_named_listed_loaded_and_left(store):
 
 
 def test_an_unsaved_conversation_can_be_saved_whole(store):
-    chat, text = talk("One?", "Two?", "/undo", "/save kept", "Three?", store=store, record=Unsaved())
+    chat, _text = talk("One?", "Two?", "/undo", "/save kept", "Three?", store=store, record=Unsaved())
     chat.record.close()
     assert [turn.user for turn in store.open("kept").turns()] == ["One?", "Three?"]
 
@@ -296,3 +296,14 @@ def test_the_run_of_a_turn_is_recorded_with_its_whole_prompt():
     chat, _ = talk("One?", "Two?")
     events = [event for turn in chat.record.turns() for event in turn.events if isinstance(event, RunStarted)]
     assert [event.prompt for event in events] == ["One?", "Two?"]
+
+
+def test_an_answer_stopped_before_it_began_gives_the_question_back():
+    models = company()
+    models.interrupt.set()
+    for engine in models.engines_by_author.values():
+        engine.interrupt = models.interrupt
+    chat, text = talk("One?", "^C", models=models)
+    assert chat.record.turns() == []
+    assert chat.desk.given == ["", "One?", ""]
+    assert "the question is back on the prompt" in text

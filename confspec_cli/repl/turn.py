@@ -32,6 +32,12 @@ def ask(chat: Chat, question: str) -> None:
 
     while context.has_room(chat, question, aside):
         finished = _answer(chat, question)
+        if finished.reason == "interrupted" and not (chat.record.turns()[-1].steps or finished.partial):
+            chat.record.undo(1)
+            chat.changed()
+            chat.pending = question
+            chat.screen.say("Nothing was said yet, so the question is back on the prompt.")
+            return
         if finished.reason != "context" or not context.is_worth_dropping(chat):
             break
         chat.screen.say("The context was full before the answer was complete.", style="yellow")
