@@ -9,7 +9,7 @@ import platformdirs
 import pytest
 
 from confspec_cli.errors import ConfigError
-from confspec_cli.folders import config_folder, models_folder, sessions_folder
+from confspec_cli.folders import config_folder, history_file, models_folder, sessions_folder
 
 
 def test_the_environment_has_the_first_word():
@@ -27,6 +27,7 @@ def test_a_tilde_and_a_relative_folder_become_absolute(monkeypatch, tmp_path):
 def test_otherwise_the_system_says_where():
     assert config_folder({}) == platformdirs.user_config_path("confspec")
     assert models_folder({"CONFSPEC_MODELS": ""}) == platformdirs.user_data_path("confspec") / "models"
+    assert history_file({}) == platformdirs.user_state_path("confspec") / "history"
 
 
 def test_no_home_variable_is_needed():

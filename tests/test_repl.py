@@ -307,3 +307,26 @@ def test_an_answer_stopped_before_it_began_gives_the_question_back():
     assert chat.record.turns() == []
     assert chat.desk.given == ["", "One?", ""]
     assert "the question is back on the prompt" in text
+
+
+def test_a_status_line_without_models_says_so_and_completion_is_empty(store):
+    class Gone(type(company())):
+        @property
+        def engines(self):
+            raise EngineError("The models of this conversation are not loaded.", "/pair NAME")
+
+        def names(self, kind):
+            raise StorageError("models.yaml cannot be read.")
+
+    chat = opened(models=Gone(company().engines_by_author))
+    assert "not loaded" in chat.toolbar(100)
+    assert chat.words("pair") == []
+
+
+def test_a_session_in_use_is_not_loaded(store):
+    other = store.new("busy")
+    talk("One?", record=other, store=store)
+    other.lock()
+    _chat, text = talk("/load busy", store=store)
+    assert "is in use by another confspec" in flat(text)
+    other.close()

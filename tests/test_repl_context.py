@@ -77,7 +77,7 @@ def test_a_context_that_fills_in_mid_answer_asks_too(choice, reason):
         engine.segments = answer
     # 26 of the system prompt, 60 and 35 of the first turn, then 40: the answer to it has room for 4 steps and a bit
     chat, text = talk(LONG, "word " * 40, models=pair, choices=[choice])
-    assert "The context was full before the answer was complete." in text
+    assert "The context is full before an answer." in text
     assert chat.record.turns()[-1].reason == reason
     assert len(chat.record.turns()) == 2
 
@@ -96,3 +96,10 @@ def test_the_fuller_context_of_the_two_counts():
     target.card = replace(target.card, context=120)
     chat, _ = talk(LONG, models=pair)
     assert chat.use.total == 120
+
+
+def test_no_more_turns_are_summarised_than_leave_room_for_the_summary():
+    pair = models()
+    _, text = talk(LONG, "word " * 30, "third " * 90, models=pair, choices=["m", "d"])
+    assert "The models now read a summary in place of the oldest turn." in text
+    assert "The models are told no more of the oldest turn." in text

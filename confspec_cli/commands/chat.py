@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,7 +63,7 @@ def chat(
     screen = Notices(sys.stdout, show.show(), os.environ)
     with closing(company), closing(record):
         company.recast(wishes)
-        terminal = Terminal(screen, sys.stdin, None if no_history else history_file(os.environ), vi)
+        terminal = Terminal(screen, sys.stdin, _history(no_history), vi)
         opened = open_chat(company, record, store, terminal)
         opened.wishes, opened.show, opened.hides_steps = wishes, show.show(), show.quiet
         opened.begin(record)
@@ -112,6 +113,13 @@ def _record(options: SessionOptions, store: SessionStore | None, is_wanted: bool
     if session.turns():
         session.lock()
     return session
+
+
+def _history(is_unwanted: bool) -> Path | None:
+    try:
+        return None if is_unwanted else history_file(os.environ)
+    except ConfigError:  # a user without a home folder
+        return None
 
 
 def _store() -> SessionStore | None:

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from confspec_cli.cascade import Mode, Rules
 from confspec_cli.engines.base import Prompt
-from confspec_cli.errors import StorageError, UsageError
+from confspec_cli.errors import ConfspecError, StorageError, UsageError
 from confspec_cli.events import Event, RunFinished, Warned
 from confspec_cli.render.base import Show
 from confspec_cli.render.notices import Notices
@@ -108,17 +108,23 @@ class Chat:
 
     def toolbar(self, width: int) -> str:
         """The status line."""
-        where = status.place(self.company.engines)
-        said = status.items(self.company.pair, self.rules, self.use, self.stats, where)
+        try:
+            where = status.place(self.company.engines)
+            said = status.items(self.company.pair, self.rules, self.use, self.stats, where)
+        except ConfspecError as error:  # a model that could not be loaded again, say
+            said = [str(error), error.hint]
         return status.fit(said, width, self.screen.dot)
 
     def words(self, kind: str) -> Sequence[str]:
         """What an argument of a kind can be, for completion."""
-        match kind:
-            case "mode":
-                return [mode.value for mode in Mode]
-            case "session":
-                return [session.label for session in self.store.list()] if self.store else []
-            case "pair" | "model":
-                return self.company.names(kind)
+        try:
+            match kind:
+                case "mode":
+                    return [mode.value for mode in Mode]
+                case "session":
+                    return [session.label for session in self.store.list()] if self.store else []
+                case "pair" | "model":
+                    return self.company.names(kind)
+        except ConfspecError:  # what cannot be read completes to nothing
+            return []
         return kind.split("|")

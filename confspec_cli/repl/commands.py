@@ -37,6 +37,7 @@ def _help(chat: Chat, text: str) -> None:
             ("Ctrl-C", "stops the answer and keeps what there is"),
             ("Ctrl-D", "leaves"),
             *((f"{key} (meanwhile)", what) for key, what in keys_of(chat.rules).items()),
+            ("", "anything else that is typed while the models reason is not kept"),
         ]
     )
 

@@ -64,6 +64,8 @@ def make_room(chat: Chat, question: str, play: Play, besides: int) -> bool:
     messages = chat.record.messages()
     dropped = _how_many(chat, messages, question, besides)
     if answer == "m":
+        while dropped > 1 and not _fits(chat, _oldest_of(messages, dropped), SUMMARISE):
+            dropped -= 1
         summary = _summary(chat, messages, dropped, play)
         if not summary:
             chat.screen.say("No summary came of it, and nothing was dropped.", style="yellow")
@@ -110,10 +112,14 @@ def _turns(messages: Sequence[Message]) -> list[Message]:
     return [message for message in messages if message.role == "user" and message.content != SUMMARISE]
 
 
+def _oldest_of(messages: tuple[Message, ...], number: int) -> tuple[Message, ...]:
+    """The beginning of a conversation: the system prompt, any summary, and the oldest turns."""
+    return messages[: len(messages) - 2 * len(_turns(messages)) + 2 * number]
+
+
 def _summary(chat: Chat, messages: tuple[Message, ...], number: int, play: Play) -> str:
     """The oldest turns in short, and any earlier summary with them, written by the target where there is one."""
-    head = len(messages) - 2 * len(_turns(messages))
-    prompt = chat.company.prompt(SUMMARISE, chat.record.system, messages[: head + 2 * number])
+    prompt = chat.company.prompt(SUMMARISE, chat.record.system, _oldest_of(messages, number))
     engines = chat.company.engines
     mode = Mode.TARGET if Author.TARGET in engines else Mode.DRAFT
     budget = min(engine.card.context for engine in engines.values()) // 4

@@ -44,7 +44,10 @@ def _load(chat: Chat, text: str) -> None:
         raise UsageError("/load takes the name or id of a session.", "/list")
     if text in (chat.record.id, chat.record.name):
         raise UsageError(f"{text} is this conversation.", "/list")
-    chat.begin(chat.shelf().open(text))
+    session = chat.shelf().open(text)
+    if session.turns():
+        session.lock()
+    chat.begin(session)
     greet(chat)
 
 

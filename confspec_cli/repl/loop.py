@@ -12,7 +12,7 @@ from confspec_cli.repl.keeping import greet
 def converse(chat: Chat) -> None:
     """Talk until a person leaves. Raises Interrupted when the process was told to end."""
     names = " + ".join(engine.card.name for engine in chat.company.engines.values())
-    chat.screen.items([chat.company.pair, names, "/help lists the commands", "Ctrl-D leaves"])
+    chat.screen.items([*dict.fromkeys([chat.company.pair, names]), "/help lists the commands", "Ctrl-D leaves"])
     greet(chat)
     while not chat.leaving:
         try:

@@ -102,6 +102,10 @@ def _hide(chat: Chat, on: bool) -> None:
     chat.hides_steps = not on
 
 
+def _seed(chat: Chat) -> object:
+    return "drawn" if chat.wishes.seed is None else chat.wishes.seed
+
+
 def _vi(chat: Chat, on: bool) -> None:
     chat.desk.vi = on
 
@@ -115,7 +119,7 @@ SETTINGS = {
     "top_k": _whole("top_k", "chooses among the k likeliest tokens", 1, lambda chat: chat.rules.sampling.top_k),
     "top_p": _real("top_p", "... that together hold this probability", 1),
     "min_p": _real("min_p", "... and this share of the likeliest one's", 1),
-    "seed": _whole("seed", "makes a random choice repeatable", 0, lambda chat: chat.wishes.seed or "drawn"),
+    "seed": _whole("seed", "makes a random choice repeatable", 0, _seed),
     "steps": _switch("shows the steps as they come", lambda chat: not chat.hides_steps, _hide),
     "confidence": _show("confidence", "shows what each model made of a step"),
     "rejected": _show("rejected", "keeps rejected steps in view"),

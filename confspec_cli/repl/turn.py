@@ -32,19 +32,15 @@ def ask(chat: Chat, question: str) -> None:
 
     while context.has_room(chat, question, aside):
         finished = _answer(chat, question)
-        if finished.reason == "interrupted" and not (chat.record.turns()[-1].steps or finished.partial):
-            chat.record.undo(1)
-            chat.changed()
+        is_full = finished.reason == "context" and context.is_worth_dropping(chat)
+        if is_full and context.make_room(chat, question, aside, besides=1):
+            _take_back(chat)
+            continue
+        if finished.reason in ("interrupted", "context") and _is_silent(chat, finished):
+            _take_back(chat)
             chat.pending = question
             chat.screen.say("Nothing was said yet, so the question is back on the prompt.")
-            return
-        if finished.reason != "context" or not context.is_worth_dropping(chat):
-            break
-        chat.screen.say("The context was full before the answer was complete.", style="yellow")
-        if not context.make_room(chat, question, aside, besides=1):
-            break
-        chat.record.undo(1)
-        chat.changed()
+        break
     context.warn(chat)
 
 
@@ -104,6 +100,16 @@ def _answer(chat: Chat, question: str) -> RunFinished:
         read = {author.value: engine.tokens_read - before[author] for author, engine in engines.items()}
         each = ", ".join(f"{name} {count}" for name, count in read.items())
         chat.screen.say(f"read {sum(read.values()):,} new tokens" + (f" ({each})" if len(read) > 1 else "") + "\n")
+
+
+def _is_silent(chat: Chat, finished: RunFinished) -> bool:
+    """Whether nothing came of the last turn that would last."""
+    return not (chat.record.turns()[-1].steps or finished.partial)
+
+
+def _take_back(chat: Chat) -> None:
+    chat.record.undo(1)
+    chat.changed()
 
 
 def _nothing() -> None:
