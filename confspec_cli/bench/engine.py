@@ -33,8 +33,8 @@ from confspec_cli.prompts import SYSTEM
 from confspec_cli.stats import fold
 
 PROBLEM = (
-    "A train leaves at 9:40 and arrives at 13:05. It stops for 25 minutes on the way. "
-    "It covers 240 km. What is its average speed while it is moving, in km/h?"
+    "A bakery sells muffins for $3 each and cookies for $2 each. On Monday it sold 14 muffins and twice as many cookies. "
+    "How much money did it take in?"
 )
 _HARDWARE = Hardware(context=2048)
 _DECODED = 64
