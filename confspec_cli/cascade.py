@@ -203,13 +203,12 @@ class Cascade:
         """The target catches up in one prefill, reads the step and is asked about it."""
         began = self._clock()
         target = self._models[Author.TARGET]
-        likelihood = None
-        question = RATING
-        if self._rules.mode is not Mode.SPECREASON:
-            tokens = target.score(self._so_far(), proposal.text, proposal.ended)
-            likelihood = Likelihood.of([token.logprob for token in tokens], sum(token.is_argmax for token in tokens))
+        if self._rules.mode is Mode.SPECREASON:
+            verdict, likelihood = verify.ask(target, self._so_far(proposal.text), RATING), None
+        else:
             question = self._rules.question
-        verdict = verify.ask(target, self._so_far(proposal.text), question)
+            tokens, verdict = verify.read_and_ask(target, self._so_far(), proposal.text, proposal.ended, question)
+            likelihood = Likelihood.of([token.logprob for token in tokens], sum(token.is_argmax for token in tokens))
         return Reading(Author.TARGET, verdict, likelihood, self._clock() - began)
 
     def _so_far(self, *more: str) -> Prompt:

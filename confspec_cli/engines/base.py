@@ -124,6 +124,12 @@ class Engine(Protocol):
         """Read `continuation` in one prefill; with `ends`, the end of the turn is scored after it."""
         ...
 
+    def judge(
+        self, prompt: Prompt, continuation: str, ends: bool, labels: tuple[str, ...]
+    ) -> tuple[list[Token], Mapping[str, float]]:
+        """`score`, and `label_probs` of the question in `prompt` put after the continuation, in one prefill."""
+        ...
+
     def count(self, prompt: Prompt) -> int:
         """Tokens in the prompt."""
         ...

@@ -76,37 +76,49 @@ class LlamaCppEngine:
 
     def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
         """Probabilities of the labels as the next token; see Engine."""
-        firsts = [self._vocab.tokenize(label, special=False)[0] for label in labels]
-        if len(set(firsts)) != len(firsts):
-            raise EngineError(
-                f"{self.card.name} cannot tell the labels {', '.join(labels)} apart by their first token."
-            )
+        firsts = self._firsts(labels)
         self._read(prompt)
         logits = self._cache.ask(self._question(prompt.ask)) if prompt.ask else self._cache.logits()
-        return {label: math.exp(logprob(logits, first)[0]) for label, first in zip(labels, firsts, strict=True)}
+        return _probabilities(logits, firsts)
 
     def score(self, prompt: Prompt, continuation: str, ends: bool = False) -> list[Token]:
         """Read the continuation token by token; see Engine."""
+        return self._score(prompt, continuation, ends, [])[0]
+
+    def judge(
+        self, prompt: Prompt, continuation: str, ends: bool, labels: tuple[str, ...]
+    ) -> tuple[list[Token], Mapping[str, float]]:
+        """Read the continuation and answer the question after it, in one batch where it fits; see Engine."""
+        firsts = self._firsts(labels)
+        tokens, answer = self._score(prompt, continuation, ends, self._question(prompt.ask or ""))
+        return tokens, _probabilities(answer, firsts)
+
+    def _score(self, prompt: Prompt, continuation: str, ends: bool, question: list[int]) -> tuple[list[Token], Logits]:
+        """The continuation's tokens as read, and the logits after the question."""
         self._read(prompt)
         self._cache.checkpoint()
         tokens = self._vocab.tokenize(continuation, special=False)
-        logits = self._cache.logits()
         decoder = _decoder()
         scored: list[Token] = []
 
         def note(row: Logits, token: int) -> None:
             scored.append(Token(decoder.decode(self._vocab.piece(token)), *logprob(row, token)))
 
+        logits = self._cache.logits()
         for token in tokens[:1]:
             note(logits, token)
-        for rows in self._cache.feed_reading(tokens):
+        readings = self._cache.feed_reading(tokens, question)
+        read = 0
+        while read < len(tokens):
+            rows = next(readings)
             for row, token in zip(rows, tokens[len(scored) :], strict=False):
                 note(row, token)
+            read += len(rows)
             logits = rows[-1]
         if ends:
             best = max(self._vocab.ends, key=lambda end: float(logits[end]))
             scored.append(Token("", *logprob(logits, best), ends=True))
-        return scored
+        return scored, next(readings)[0] if question else logits
 
     def count(self, prompt: Prompt) -> int:
         """Tokens of the prompt, tokenized afresh."""
@@ -203,6 +215,14 @@ class LlamaCppEngine:
             for piece in pieces
         ]
 
+    def _firsts(self, labels: tuple[str, ...]) -> dict[str, int]:
+        firsts = {label: self._vocab.tokenize(label, special=False)[0] for label in labels}
+        if len(set(firsts.values())) != len(labels):
+            raise EngineError(
+                f"{self.card.name} cannot tell the labels {', '.join(labels)} apart by their first token."
+            )
+        return firsts
+
     def _question(self, text: str) -> list[int]:
         return [token for part in self._parts(self._chat.question(text)) for token in self._spell(part)]
 
@@ -214,6 +234,10 @@ class LlamaCppEngine:
 
 def _common(one: list[int], other: list[int]) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _probabilities(logits: Logits, firsts: dict[str, int]) -> dict[str, float]:
+    return {label: math.exp(logprob(logits, first)[0]) for label, first in firsts.items()}
 
 
 def _decoder() -> codecs.IncrementalDecoder:
