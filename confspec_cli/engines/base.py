@@ -109,6 +109,10 @@ class Engine(Protocol):
         """The facts of the model."""
         ...
 
+    def read(self, prompt: Prompt) -> None:
+        """Catch up on the prompt, its question aside, in batched prefills; the next call finds it read."""
+        ...
+
     def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
         """Continue the open turn by up to `max_tokens` tokens; closing the iterator half-way is fine."""
         ...

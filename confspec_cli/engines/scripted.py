@@ -31,6 +31,10 @@ class ScriptedEngine:
     interrupt: Interrupt = field(default_factory=Interrupt)
     calls: list[str] = field(default_factory=list)
 
+    def read(self, prompt: Prompt) -> None:
+        """Nothing to catch up on."""
+        self._check(prompt, "read")
+
     def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
         """Write on from the segment the reply has come to."""
         del sampling

@@ -57,9 +57,31 @@ class LlamaCppEngine:
             thinks=self._chat.thinks,
         )
 
+    def read(self, prompt: Prompt) -> None:
+        """Bring the cache to exactly the prompt, its question aside, keeping the longest common prefix; see Engine."""
+        have = [*self._cache.tokens, *self._pending]
+        kept, unread = self._compare(self._conversation(prompt), have, 0)
+        if unread:
+            new = self._spell(prompt.reply)
+        else:
+            kept, new = self._compare([prompt.reply], have, kept)
+        if kept + len(unread) + len(new) > self._cache.size:
+            raise ContextFull(
+                f"{kept + len(unread) + len(new)} tokens do not fit in the context of {self._cache.size}.",
+                f"try a larger one: --context {2 * self._cache.size}",
+            )
+        if kept > len(self._cache):
+            self._feed_pending()
+        self._pending = []
+        self._cache.rollback(kept)
+        if unread:
+            self._cache.feed(unread)
+            self._cache.keep()
+        self._cache.feed(new)
+
     def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
         """Continue the open turn; see Engine."""
-        self._read(prompt)
+        self.read(prompt)
         self._cache.checkpoint()
         choose = self._sampler.start(sampling, len(self._cache))
         decoder = _decoder()
@@ -77,7 +99,7 @@ class LlamaCppEngine:
     def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
         """Probabilities of the labels as the next token; see Engine."""
         firsts = self._firsts(labels)
-        self._read(prompt)
+        self.read(prompt)
         logits = self._cache.ask(self._question(prompt.ask)) if prompt.ask else self._cache.logits()
         return _probabilities(logits, firsts)
 
@@ -95,7 +117,7 @@ class LlamaCppEngine:
 
     def _score(self, prompt: Prompt, continuation: str, ends: bool, question: list[int]) -> tuple[list[Token], Logits]:
         """The continuation's tokens as read, and the logits after the question."""
-        self._read(prompt)
+        self.read(prompt)
         self._cache.checkpoint()
         tokens = self._vocab.tokenize(continuation, special=False)
         decoder = _decoder()
@@ -139,28 +161,6 @@ class LlamaCppEngine:
         if self._model:
             lib.llama_model_free(self._model)
             self._model = None
-
-    def _read(self, prompt: Prompt) -> None:
-        """Bring the cache to exactly the prompt (its question aside), keeping the longest common prefix."""
-        have = [*self._cache.tokens, *self._pending]
-        kept, unread = self._compare(self._conversation(prompt), have, 0)
-        if unread:
-            new = self._spell(prompt.reply)
-        else:
-            kept, new = self._compare([prompt.reply], have, kept)
-        if kept + len(unread) + len(new) > self._cache.size:
-            raise ContextFull(
-                f"{kept + len(unread) + len(new)} tokens do not fit in the context of {self._cache.size}.",
-                f"try a larger one: --context {2 * self._cache.size}",
-            )
-        if kept > len(self._cache):
-            self._feed_pending()
-        self._pending = []
-        self._cache.rollback(kept)
-        if unread:
-            self._cache.feed(unread)
-            self._cache.keep()
-        self._cache.feed(new)
 
     def _compare(self, parts: list[Part], have: list[int], position: int) -> tuple[int, list[int]]:
         """Where the tokens from `position` on stop being the parts, and the tokens that are still to be read."""
