@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from confspec_cli import __version__
-from confspec_cli.commands import models
+from confspec_cli.commands import models, sessions
 from confspec_cli.commands.ask import ask
+from confspec_cli.commands.batch import batch
 from confspec_cli.commands.pull import pull
 from confspec_cli.commands.replay import replay
 from confspec_cli.errors import ConfspecError, Exit, Interrupted
@@ -24,6 +25,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(ask)
+app.command()(batch)
+app.add_typer(sessions.app, name="sessions")
 app.command()(pull)
 app.add_typer(models.app, name="models")
 app.command()(replay)

@@ -8,7 +8,7 @@ ConfspecError
 │   └── ContextFull       6    the prompt, or the chain, is longer than the context
 ├── ModelMissing          3    an unknown model or pair, or one that is not here yet
 ├── DownloadError         5    network, authentication, a gated repository
-├── StorageError          9    disk full or read-only, or bytes that do not hash to the pin
+├── StorageError          9    disk full or read-only, a file in use, or bytes that do not hash to the pin
 └── ClosedPipe            0    the reader of our output has had enough: no fault, and nothing to say
 Interrupted           130    Ctrl-C; 143 for TERM
 
@@ -85,7 +85,7 @@ class DownloadError(ConfspecError):
 
 
 class StorageError(ConfspecError):
-    """The disk is full or read-only, or the bytes fetched do not hash to the pin."""
+    """The disk is full or read-only, another process is writing, or the bytes fetched do not hash to the pin."""
 
     exit_code = Exit.STORAGE
 

@@ -10,6 +10,12 @@ SYSTEM = (
     "If the answer is a number or a formula, put it in \\boxed{} at the end."
 )
 
+SUMMARISE = (
+    "Sum up our conversation so far in a few sentences: what was asked, every result that was found, "
+    "and every wish of mine that still holds."
+)
+"""Asked when the context is full; the models then read it and its answer in place of the turns it sums up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

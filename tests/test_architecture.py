@@ -10,7 +10,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "confspec_cli"
 OWN = "confspec_cli"
 
-CORE = {"cascade", "verify", "gate", "steps", "prompts", "trace", "events", "stats", "grading", "errors"}
+CORE = {
+    *("cascade", "verify", "gate", "steps", "prompts", "trace", "events", "stats", "grading", "errors"),
+    *("conversation", "records"),
+}
 # Third-party packages by module prefix; everything else may use the standard library alone.
 THIRD_PARTY = {
     "engines/llamacpp": {"llama_cpp", "numpy", "jinja2"},
@@ -26,8 +29,22 @@ THIRD_PARTY = {
 ALLOWED = {
     "engines": {"engines", "errors"},
     "models": {"models", "errors", "gate", "settings"},
-    "render": {"render", "events", "trace", "stats", "errors", "gate", "grading", "steps", "engines/base"},
+    "render": {
+        "render",
+        "events",
+        "trace",
+        "stats",
+        "errors",
+        "gate",
+        "grading",
+        "steps",
+        "conversation",
+        "engines/base",
+    },
     "folders": {"errors"},
+    "journal": {"errors"},
+    "items": {"errors"},
+    "sessions": {"conversation", "records", "journal", "events", "errors", "engines/base"},
     "settings": {*CORE, "engines/base"},
     "bench": {"*"},
     "commands": {"*"},

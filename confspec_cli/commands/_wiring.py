@@ -29,10 +29,14 @@ KV_TYPES = ("f16", "q8_0", "q4_0")
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who plays: the pair's settings, and for each author the name a person knows and a registered model or a file."""
+    """Who plays: the pair's settings, and for each author the name a person knows and a registered model or a file.
+
+    `saves`: the user's models.yaml has runs saved as sessions.
+    """
 
     pair: Pair
     roles: Mapping[Author, Model | Path]
+    saves: bool = True
 
 
 def cast(options: ModelOptions) -> Cast:
@@ -51,7 +55,7 @@ def cast(options: ModelOptions) -> Cast:
         roles[author] = Path(name).expanduser() if is_file else registry.model(name)
     if any(given.values()):
         pair = replace(Pair(pair.name, names[Author.DRAFT], names[Author.TARGET]), context=pair.context)
-    return Cast(pair, roles)
+    return Cast(pair, roles, registry.settings.log)
 
 
 def files(cast: Cast, yes: bool) -> dict[Author, Path]:
@@ -83,6 +87,8 @@ def _ask_to_pull(missing: list[Model]) -> None:
 
 def rules_of(cast: Cast, mode: Mode, gate: GateOptions, sampling: SamplingOptions) -> Rules:
     """The rules of a run: flags over the pair's settings. A seed nobody gave is drawn, and recorded."""
+    if mode is not Mode.CONFSPEC and (gate.accept, gate.reject) != (None, None):
+        raise UsageError(f"--mode {mode.value} has no thresholds to turn.", "--mode confspec --accept 0.8")
     pair = cast.pair
     lengths = Lengths(gate.max_tokens, gate.max_step_tokens)
     own = Lengths(pair.max_tokens, pair.max_step_tokens, pair.min_step_chars)

@@ -5,27 +5,29 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import closing
 from typing import Annotated
 
 import typer
 
-from confspec_cli.cascade import Cascade, Mode
+from confspec_cli.cascade import Cascade
 from confspec_cli.commands._options import (
     GateOptions,
     HardwareOptions,
     ModelOptions,
     SamplingOptions,
+    SessionOptions,
     ShowOptions,
     grouped,
 )
+from confspec_cli.commands._prompt import prompt_of
+from confspec_cli.commands._saving import saving
 from confspec_cli.commands._wiring import cast, engines, exit_code, files, rules_of
-from confspec_cli.engines.base import Engine, Interrupt, Message, Prompt
-from confspec_cli.errors import ContextFull, UsageError
+from confspec_cli.engines.base import Interrupt
+from confspec_cli.errors import UsageError
 from confspec_cli.events import RunFinished
-from confspec_cli.prompts import SYSTEM
 from confspec_cli.render.choose import choose
 from confspec_cli.signals import stopping
-from confspec_cli.trace import Author
 
 
 @grouped
@@ -40,6 +42,7 @@ def ask(
     models: ModelOptions,
     gate: GateOptions,
     sampling: SamplingOptions,
+    session: SessionOptions,
     show: ShowOptions,
     hardware: HardwareOptions,
 ) -> None:
@@ -48,18 +51,17 @@ def ask(
     The steps go to stderr and the reply to stdout. On a terminal the step view is the reply.
     """
     question = _question(prompt)
-    if models.mode in (Mode.TARGET, Mode.DRAFT, Mode.SPECREASON) and (gate.accept, gate.reject) != (None, None):
-        raise UsageError(f"--mode {models.mode.value} has no thresholds to turn.", "--mode confspec --accept 0.8")
     who = cast(models)
     rules = rules_of(who, models.mode, gate, sampling)
+    kept = saving(session, who.saves)
     paths = files(who, models.yes)
     interrupt = Interrupt()
-    with engines(who, paths, hardware, interrupt) as loaded:
-        opened = _prompt(question, system, loaded)
+    with closing(kept), engines(who, paths, hardware, interrupt) as loaded:
+        opened = prompt_of(question, system, loaded, kept.messages)
         renderer = choose(sys.stdout, sys.stderr, show.show(), os.environ)
         try:
             with stopping(interrupt) as signals:
-                for event in Cascade(opened, loaded, rules, time.perf_counter).run():
+                for event in kept.over(Cascade(opened, loaded, rules, time.perf_counter).run()):
                     renderer.handle(event)
         finally:
             renderer.close()
@@ -85,19 +87,3 @@ def _piped() -> str:
             f"The piped text is not UTF-8: byte {raw[problem.start]:#04x} at offset {problem.start}.",
             "iconv -f LATIN1 -t UTF-8 FILE | confspec ask",
         ) from None
-
-
-def _prompt(question: str, system: str | None, loaded: dict[Author, Engine]) -> Prompt:
-    """The prompt both models read; checked against both contexts before anything is computed."""
-    think = list(loaded.values())[-1].card.thinks
-    text = system if system is not None else ("" if think else SYSTEM)
-    messages = (*((Message("system", text),) if text else ()), Message("user", question))
-    prompt = Prompt(messages, think=think)
-    for author, engine in loaded.items():
-        count, context = engine.count(prompt), engine.card.context
-        if count >= context:
-            raise ContextFull(
-                f"The prompt is {count} tokens long, and the {author.value}'s context holds {context}.",
-                f"--context {1 << (count + 512).bit_length()}",
-            )
-    return prompt
