@@ -1,7 +1,8 @@
 """A stream of text cut into reasoning steps: incremental, pure, and the same however the text is chunked.
 
-A step ends after a blank line, after a list item, or after the line that closes the thinking; never inside a code fence
-or a display equation, and not before it says something: headings and lead-ins ("So we have:") belong to what follows.
+A step ends after a blank line, after a list item, or after the line that closes the thinking; never inside a display
+equation or, unless asked to, a code fence, and not before it says something: headings and lead-ins ("So we have:")
+belong to what follows.
 Every boundary is known the moment its newline is seen, so nothing is read ahead. Knows text; refuses to know tokens.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 
 _FENCE = re.compile(r"\s{0,3}(?:[-*+]\s+|\d+[.)]\s+)?(`{3,}|~{3,})(.*)")
 _LIST_ITEM = re.compile(r"\s{0,3}(?:[-*+]|\d+[.)])\s")
@@ -19,9 +21,13 @@ _MATH = re.compile(r"\\\[|\\\]|\$\$|\\begin\{(\w+\*?)\}|\\end\{(\w+\*?)\}")
 
 @dataclass(slots=True)
 class Splitter:
-    """Finds step boundaries in text fed piece by piece. `min_chars`: what a step must say, headings not counted."""
+    """Finds step boundaries in text fed piece by piece. `min_chars`: what a step must say, headings not counted.
+
+    `cuts_code`: a blank line inside a code fence ends a step too.
+    """
 
     min_chars: int
+    cuts_code: bool = False
     _line: str = ""
     _said: int = 0
     _fence: str = ""
@@ -51,9 +57,14 @@ class Splitter:
         if not _FENCE.match(self._line):
             self._line = ""
 
+    @property
+    def fence(self) -> str:
+        """The fence of the code block the text stands in; empty outside of one."""
+        return self._fence
+
     def copy(self) -> Splitter:
         """A splitter in the same state, to go back to."""
-        return Splitter(self.min_chars, self._line, self._said, self._fence, self._math, self._leads)
+        return Splitter(self.min_chars, self.cuts_code, self._line, self._said, self._fence, self._math, self._leads)
 
     def _closes_step(self, line: str) -> bool:
         stripped = line.strip()
@@ -62,7 +73,7 @@ class Splitter:
         if self._fence or self._math:
             self._said += len(stripped)
             self._leads = False
-            return False
+            return self.cuts_code and not (self._math or stripped) and self._said >= self.min_chars
         if "</think>" in stripped:
             return True
         if stripped:
@@ -90,9 +101,9 @@ class Splitter:
                 self._math = ""
 
 
-def split(text: str, min_chars: int) -> list[str]:
+def split(text: str, min_chars: int, cuts_code: bool = False) -> list[str]:
     """All steps of a whole text; joined, they are the text."""
-    splitter = Splitter(min_chars)
+    splitter = Splitter(min_chars, cuts_code)
     steps = []
     while (end := splitter.feed(text)) is not None:
         steps.append(text[:end])
@@ -100,13 +111,44 @@ def split(text: str, min_chars: int) -> list[str]:
     return [*steps, text] if text else steps
 
 
-def after_thinking(text: str, opened: bool) -> str:
-    """The part of a reply that is meant for the reader: what follows its `<think>` block.
+class Thought(Enum):
+    """How a reply stands to its `<think>` block."""
 
-    `opened` says the prompt already stood inside the block. A bare `</think>` closes a block nobody saw open; a block
-    that never closes holds everything.
+    NONE = "none"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+def thought(text: str, opened: bool) -> Thought:
+    """Where the end of `text` stands; `opened` says the prompt already stood inside the block.
+
+    A bare `</think>` closes a block nobody saw open.
     """
-    _, closed, rest = text.partition("</think>")
-    if closed:
-        return rest.lstrip("\n")
-    return "" if opened or text.lstrip().startswith("<think>") else text
+    while True:
+        _, closed, rest = text.partition("</think>")
+        if not closed:
+            return Thought.OPEN if opened or text.lstrip().startswith("<think>") else Thought.NONE
+        if not rest.lstrip().startswith("<think>"):
+            return Thought.CLOSED
+        text = rest
+
+
+def after_thinking(text: str, opened: bool) -> str:
+    """The part of a reply that is meant for the reader: what follows its `<think>` block, or several in a row.
+
+    A block that never closes holds everything.
+    """
+    where = thought(text, opened)
+    if where is Thought.NONE:
+        return text
+    while where is Thought.CLOSED:
+        text = text.partition("</think>")[2].lstrip("\n")
+        if not text.lstrip().startswith("<think>"):
+            return text
+    return ""
+
+
+def paragraph(said: str, text: str) -> str:
+    """`text` as the beginning of a new paragraph after what was said."""
+    newlines = len(said) - len(said.rstrip("\n"))
+    return "\n" * max(0, 2 - newlines) + text if said else text
