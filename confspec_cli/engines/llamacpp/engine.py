@@ -43,7 +43,7 @@ class LlamaCppEngine:
             raise
         self._abort = watch(self._context, interrupt)
         self._cache = Cache(self._context, self._vocab.size, partial, interrupt)
-        self._sampler = Sampler(self._vocab.size)
+        self._sampler = Sampler(self._vocab.size, self._vocab.pointer)
         self._pending: list[int] = []  # the last token generated, not yet in the cache
         self._head: tuple[object, list[Part]] = (None, [])
         layers = gpu_layers(hardware)
@@ -151,7 +151,7 @@ class LlamaCppEngine:
         self._cache.feed(new)
 
     def _compare(self, parts: list[Part], have: list[int], position: int) -> tuple[int, list[int]]:
-        """How far the tokens from `position` on are the parts: where the match ends, and the tokens still to be read."""
+        """How far the tokens from `position` on are the parts: where the match ends, and what is still to be read."""
         for index, part in enumerate(parts):
             if isinstance(part, tuple):
                 whole = 0
