@@ -65,6 +65,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run() -> None:
     """The console script: `main` with the process's own arguments and signals."""
+    _open_closed_streams()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, _stop)
         signal.signal(signal.SIGTERM, _stop)
@@ -74,6 +75,18 @@ def run() -> None:
     except BrokenPipeError:
         code = _closed_pipe()
     raise SystemExit(code)
+
+
+def _open_closed_streams() -> None:
+    """A stream the caller closed leads nowhere; else the next file opened, a model say, would take its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            file = os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
+            if file != number:
+                os.dup2(file, number)
+                os.close(file)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -10,24 +10,30 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "confspec_cli"
 OWN = "confspec_cli"
 
-CORE = {"cascade", "verify", "gate", "steps", "prompts", "trace", "events", "stats", "grading", "errors"}
+CORE = {
+    *("cascade", "writing", "ending", "verify", "gate", "steps", "steering", "rules", "tasks", "prompts"),
+    *("trace", "events", "stats", "grading", "schema", "errors"),
+}
 # Third-party packages by module prefix; everything else may use the standard library alone.
 THIRD_PARTY = {
     "engines/llamacpp": {"llama_cpp", "numpy", "jinja2"},
     "bench/engine": {"llama_cpp", "numpy"},
     "models/hub": {"huggingface_hub"},
-    "models/registry": {"yaml"},
+    "models/reading": {"yaml"},
     "folders": {"platformdirs"},
     "render": {"rich"},
     "commands": {"typer"},
     "app": {"typer"},
+    "docs": {"typer"},
 }
 # Our own modules by importer; a prefix stands for everything under it.
 ALLOWED = {
     "engines": {"engines", "errors"},
-    "models": {"models", "errors", "gate", "settings"},
+    "models": {"models", "errors", "gate", "settings", "tasks"},
     "render": {"render", "events", "trace", "stats", "errors", "gate", "grading", "steps", "engines/base"},
     "folders": {"errors"},
+    "templates": {"models/reading", "models/tables", "errors"},
+    "docs": {"app", "engines/base", *CORE},
     "settings": {*CORE, "engines/base"},
     "bench": {"*"},
     "commands": {"*"},

@@ -6,15 +6,20 @@ import inspect
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from confspec_cli.cascade import Mode
-from confspec_cli.render.base import Color, Format, Show
+from confspec_cli.commands._completion import models, pairs
+from confspec_cli.render.base import Color, Format, Show, Steps
+from confspec_cli.rules import Mode
+from confspec_cli.tasks import TaskName
 
 _MODELS, _GATE, _SAMPLING, _SHOW, _HARDWARE = "Models", "Gate", "Sampling", "Output", "Hardware"
+_WORK, _ANSWER = "Work", "Answer"
 
 
 def _option(panel: str, *names: str, env: str | None = None, text: str, **more: Any) -> Any:
@@ -25,12 +30,19 @@ def _option(panel: str, *names: str, env: str | None = None, text: str, **more: 
 class ModelOptions:
     """Which models, and who writes."""
 
-    pair: Annotated[str | None, _option(_MODELS, "-p", "--pair", env="PAIR", text="A pair from models.yaml.")] = None
+    pair: Annotated[
+        str | None,
+        _option(_MODELS, "-p", "--pair", env="PAIR", text="A pair from models.yaml.", autocompletion=pairs),
+    ] = None
     draft: Annotated[
-        str | None, _option(_MODELS, "--draft", env="DRAFT", text="Another draft: a name, or a GGUF file.")
+        str | None,
+        _option(_MODELS, "--draft", env="DRAFT", text="Another draft: a name, or a GGUF file.", autocompletion=models),
     ] = None
     target: Annotated[
-        str | None, _option(_MODELS, "--target", env="TARGET", text="Another target: a name, or a GGUF file.")
+        str | None,
+        _option(
+            _MODELS, "--target", env="TARGET", text="Another target: a name, or a GGUF file.", autocompletion=models
+        ),
     ] = None
     mode: Annotated[Mode, _option(_MODELS, "--mode", env="MODE", text="Who writes and who judges.")] = Mode.CONFSPEC
     yes: Annotated[bool, _option(_MODELS, "-y", "--yes", env="YES", text="Pull missing models without asking.")] = False
@@ -60,6 +72,49 @@ class GateOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkOptions:
+    """What kind of work it is, and how long it is thought about."""
+
+    task: Annotated[
+        TaskName | None,
+        _option(_WORK, "--task", env="TASK", text="The kind of work; else the pair's own, or math."),
+    ] = None
+    think: Annotated[
+        bool | None, _option(_WORK, "--think/--no-think", text="Think before answering, where the model can.")
+    ] = None
+    think_budget: Annotated[
+        int | None,
+        _option(
+            _WORK,
+            "--think-budget",
+            text="Tokens for thinking, which is then closed and the answer written.",
+            min=0,
+        ),
+    ] = None
+
+
+class AnswerFormat(str, Enum):
+    """Forms of an answer that need no schema."""
+
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOptions:
+    """What of the reply goes to stdout, and in which form."""
+
+    extract: Annotated[
+        bool, _option(_ANSWER, "-x", "--extract", text="Only the last code block, or the final answer.")
+    ] = False
+    schema: Annotated[
+        Path | None, _option(_ANSWER, "--schema", text="A JSON schema the answer must fit.", metavar="FILE")
+    ] = None
+    format_answer: Annotated[
+        AnswerFormat | None, _option(_ANSWER, "--format-answer", text="The form of the answer; json is an object.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
 class SamplingOptions:
     """How tokens are chosen; greedy unless a temperature is given."""
 
@@ -82,7 +137,8 @@ class SamplingOptions:
 class ShowOptions:
     """What is shown of the steps."""
 
-    quiet: Annotated[bool, _option(_SHOW, "-q", "--quiet", text="The reply alone, no step view.")] = False
+    steps: Annotated[Steps, _option(_SHOW, "--steps", env="STEPS", text="How much of the steps is shown.")] = Steps.FULL
+    quiet: Annotated[bool, _option(_SHOW, "-q", "--quiet", text="The reply alone, as --steps none.")] = False
     show_rejected: Annotated[bool, _option(_SHOW, "--show-rejected", text="Keep rejected steps in view.")] = False
     show_confidence: Annotated[
         bool, _option(_SHOW, "--show-confidence", text="Show what each model made of a step.")
@@ -93,7 +149,15 @@ class ShowOptions:
 
     def show(self) -> Show:
         """The same, as renderers take it."""
-        return Show(self.show_rejected, self.show_confidence, self.stats, self.quiet, self.color, self.format)
+        return Show(
+            self.show_rejected,
+            self.show_confidence,
+            self.stats,
+            self.quiet or self.steps is Steps.NONE,
+            self.color,
+            self.format,
+            brief=self.steps is Steps.BRIEF,
+        )
 
 
 @dataclass(frozen=True, slots=True)
