@@ -9,7 +9,7 @@ Every boundary is known the moment its newline is seen, so nothing is read ahead
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 _FENCE = re.compile(r"\s{0,3}(?:[-*+]\s+|\d+[.)]\s+)?(`{3,}|~{3,})(.*)")
@@ -23,7 +23,8 @@ _MATH = re.compile(r"\\\[|\\\]|\$\$|\\begin\{(\w+\*?)\}|\\end\{(\w+\*?)\}")
 class Splitter:
     """Finds step boundaries in text fed piece by piece. `min_chars`: what a step must say, headings not counted.
 
-    `cuts_code`: a blank line inside a code fence ends a step too.
+    `cuts_code`: inside a code fence a blank line ends a step too, where it stands between top-level definitions: after
+    a line that is not indented, or after another blank one.
     """
 
     min_chars: int
@@ -33,6 +34,7 @@ class Splitter:
     _fence: str = ""
     _math: str = ""
     _leads: bool = False
+    _is_top_level: bool = False
 
     def feed(self, text: str) -> int | None:
         """Read up to the first step boundary: the offset just after it, or None when all of `text` was read.
@@ -64,7 +66,7 @@ class Splitter:
 
     def copy(self) -> Splitter:
         """A splitter in the same state, to go back to."""
-        return Splitter(self.min_chars, self.cuts_code, self._line, self._said, self._fence, self._math, self._leads)
+        return replace(self)
 
     def _closes_step(self, line: str) -> bool:
         stripped = line.strip()
@@ -73,7 +75,7 @@ class Splitter:
         if self._fence or self._math:
             self._said += len(stripped)
             self._leads = False
-            return self.cuts_code and not (self._math or stripped) and self._said >= self.min_chars
+            return self._ends_definition(line, was_inside)
         if "</think>" in stripped:
             return True
         if stripped:
@@ -82,6 +84,12 @@ class Splitter:
             self._leads = is_heading or (not was_inside and _LEAD_IN.match(stripped) is not None)
         ends = not stripped or (not was_inside and _LIST_ITEM.match(line) is not None)
         return ends and not self._leads and self._said >= self.min_chars
+
+    def _ends_definition(self, line: str, was_inside: bool) -> bool:
+        """Whether this line of code leaves a top-level definition behind."""
+        was_top_level, is_blank = self._is_top_level, not line.strip()
+        self._is_top_level = was_inside and (is_blank or line[:1].strip() != "")
+        return self.cuts_code and not self._math and is_blank and was_top_level and self._said >= self.min_chars
 
     def _read_line(self, line: str, stripped: str) -> None:
         """Follow code fences and display equations through one line."""

@@ -55,12 +55,47 @@ def test_a_pair_s_question_is_for_its_own_kind_of_work(flag, own, question):
     assert rules_of(who, Mode.CONFSPEC, GateOptions(), SamplingOptions(), work).question is QUESTIONS[question]
 
 
-def test_a_blank_line_inside_code_ends_a_step_only_where_it_is_asked_to():
-    whole = split(CODE, 10)
-    assert any("def f" in step and "print" in step for step in whole)
-    cut = split(CODE, 10, cuts_code=True)
-    assert any(step.endswith("return x\n\n") for step in cut)
-    assert "".join(cut) == "".join(whole) == CODE
+LONG_CODE = """```python
+import math
+from os import path
+
+def first(x):
+    \"""Says
+
+    a good deal.
+    \"""
+    y = x
+
+    return y
+
+
+class Second:
+    a = 1
+
+    def third(self):
+        return 3
+
+
+print(first(Second().third()))
+```
+"""
+C_CODE = "```c\nint one(void)\n{\n    return 1;\n\n}\n\nint two(void)\n{\n    return 2;\n}\n```\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "definitions"),
+    [
+        (LONG_CODE, ["```python\nimport", "def first", "class Second", "print"]),
+        (C_CODE, ["```c\nint one", "int two"]),
+        ("```py\n\nx = 1\n```\n", ["```py"]),
+    ],
+)
+def test_code_is_cut_between_top_level_definitions_where_that_is_asked_for(code, definitions):
+    steps = split(code, 10, cuts_code=True)
+    assert len(steps) == len(definitions)
+    assert all(step.lstrip("\n").startswith(start) for step, start in zip(steps, definitions, strict=True))
+    assert "".join(steps) == code
+    assert split(code, 10) == [code]
 
 
 @pytest.mark.parametrize(
