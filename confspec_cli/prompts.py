@@ -30,6 +30,9 @@ STOP_THINKING = (
 """What closes a thought that is cut short; the words are those of the Qwen3 report (arXiv:2505.09388)."""
 
 
+AS_JSON = "Give the answer as one JSON object, and nothing else."
+
+
 def in_form(schema: str) -> str:
     """What asks for an answer as JSON of that schema."""
     return f"Give the answer as one JSON value that fits this JSON schema, and nothing else:\n{schema}"

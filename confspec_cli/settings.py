@@ -16,7 +16,6 @@ from confspec_cli.rules import Mode, Rules
 MAX_TOKENS = 2048
 MAX_STEP_TOKENS = 200
 MIN_STEP_CHARS = 48
-QUESTION = "correct"
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,7 @@ def test_an_answer_that_fits_its_schema_is_all_of_stdout(ask, capsys, tmp_path):
 
 
 def test_an_answer_cut_off_by_the_budget_is_exit_7(ask, tiny, capsys):
-    talker = tiny("llama", seed=3, bias={'"': -40, "}": -40, "]": -40, "{": 9})
+    talker = tiny("llama", seed=3, bias={'"': -40, "}": -80})
     assert ask("Hello", "--mode", "target", "--format-answer", "json", "-n", "12", target=talker) == Exit.SCHEMA
     out, err = capsys.readouterr()
     assert out.startswith("{")

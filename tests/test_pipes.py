@@ -84,7 +84,7 @@ def test_timeout_ends_it_with_what_there_is(shell, tiny):
 
 
 def test_cron_has_no_terminal_no_input_and_no_home(shell, tmp_path):
-    done = shell("env -u HOME $ASK Hello </dev/null | cat", cwd=tmp_path)
+    done = shell('env -i PATH="$PATH" PYTHONPATH="$PYTHONPATH" $ASK Hello </dev/null | cat', cwd=tmp_path)
     assert done.stdout.strip()
     assert "\x1b" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -11,7 +11,7 @@ from confspec_cli.commands._input import text_of
 from confspec_cli.commands._options import AnswerOptions
 from confspec_cli.errors import NoAnswer, SchemaMismatch, UsageError
 from confspec_cli.events import RunFinished
-from confspec_cli.prompts import in_form
+from confspec_cli.prompts import AS_JSON, in_form
 from confspec_cli.render.base import Format
 from confspec_cli.rules import Form
 from confspec_cli.schema import misfit, unknown_keyword
@@ -55,9 +55,10 @@ def wanted(options: AnswerOptions, format_: Format) -> Wanted:
     from confspec_cli.engines.llamacpp.grammar import gbnf  # noqa: PLC0415 - keeps llama_cpp out of --help
 
     schema = _read(options.schema) if options.schema else _ANY_OBJECT
-    name = options.schema.name if options.schema else "json"
     text = json.dumps(schema)
-    return Wanted(options.extract, Form(name, gbnf(text), in_form(text)), schema)
+    grammar = gbnf(text)
+    form = Form(options.schema.name, grammar, in_form(text)) if options.schema else Form("json", grammar, AS_JSON)
+    return Wanted(options.extract, form, schema)
 
 
 def _read(file: Path) -> Any:
