@@ -152,17 +152,18 @@ class Cascade:
         return Reading(Author.DRAFT, verdict, proposal.likelihood, self._clock() - began)
 
     def _ask_target(self, proposal: Proposal) -> Reading:
-        """The target catches up in one prefill, reads the step and is asked about it."""
-        began = self._clock()
+        """The target catches up in one prefill, reads the step and is asked about it in another."""
+        arrived = self._clock()
         target = self._models[Author.TARGET]
-        likelihood = None
-        question = RATING
-        if self._rules.mode is not Mode.SPECREASON:
-            tokens = target.score(self._so_far(), proposal.text, proposal.ended)
-            likelihood = Likelihood.of([token.logprob for token in tokens], sum(token.is_argmax for token in tokens))
+        target.read(self._so_far())
+        began = self._clock()
+        if self._rules.mode is Mode.SPECREASON:
+            verdict, likelihood = verify.ask(target, self._so_far(proposal.text), RATING), None
+        else:
             question = self._rules.question
-        verdict = verify.ask(target, self._so_far(proposal.text), question)
-        return Reading(Author.TARGET, verdict, likelihood, self._clock() - began)
+            tokens, verdict = verify.read_and_ask(target, self._so_far(), proposal.text, proposal.ended, question)
+            likelihood = Likelihood.of([token.logprob for token in tokens], sum(token.is_argmax for token in tokens))
+        return Reading(Author.TARGET, verdict, likelihood, self._clock() - began, began - arrived)
 
     def _cut_cause(self) -> Cause | None:
         """Why the reasoning ends here, if it must."""

@@ -10,8 +10,9 @@ ConfspecError
 ├── NoAnswer              8    the reply holds nothing that could be extracted
 ├── ModelMissing          3    an unknown model or pair, or one that is not here yet
 ├── DownloadError         5    network, authentication, a gated repository
-├── StorageError          9    disk full or read-only, or bytes that do not hash to the pin
-└── Interrupted         130    Ctrl-C; 143 for TERM
+├── StorageError          9    disk full or read-only, a file in use, or bytes that do not hash to the pin
+└── ClosedPipe            0    the reader of our output has had enough: no fault, and nothing to say
+Interrupted           130    Ctrl-C; 143 for TERM
 
 Knows exit codes and wording; refuses to know how an error is drawn (app.py does that).
 """
@@ -99,12 +100,22 @@ class DownloadError(ConfspecError):
 
 
 class StorageError(ConfspecError):
-    """The disk is full or read-only, or the bytes fetched do not hash to the pin."""
+    """The disk is full or read-only, another process is writing, or the bytes fetched do not hash to the pin."""
 
     exit_code = Exit.STORAGE
 
 
-class Interrupted(ConfspecError):  # noqa: N818 - it is an event, not a fault
-    """The run was asked to stop."""
+class ClosedPipe(ConfspecError):  # noqa: N818 - it is an event, not a fault
+    """Whoever read our output has had enough."""
+
+    exit_code = Exit.OK
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+
+class Interrupted(BaseException):
+    """The run was asked to stop. Like KeyboardInterrupt, it passes through every `except Exception` on its way."""
 
     exit_code = Exit.INTERRUPTED
+    hint = ""

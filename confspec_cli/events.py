@@ -1,4 +1,4 @@
-"""What happened in a run, one frozen class per event: the only thing that passes from the core to the rest.
+"""What happened, one frozen class per event: the only thing that passes from the core to the rest.
 
 Events are past tense, JSON-ready and additive: within a schema version fields may be added, never renamed or removed.
 Seconds are durations, measured with the clock the cascade was given.
@@ -7,6 +7,7 @@ Seconds are durations, measured with the clock the cascade was given.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from dataclasses import dataclass
@@ -114,6 +115,38 @@ class RunFinished:
     extract: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SessionNamed:
+    """A person gave the session a name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemChanged:
+    """From the next run on, the conversation has another system prompt, or none."""
+
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnsUndone:
+    """The last `count` turns no longer belong to the conversation."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnsForgotten:
+    """The oldest `count` turns the models were still told of are kept from them; `summary` is told in their place."""
+
+    count: int
+    summary: str = ""
+
+
+SessionEvent = SessionNamed | SystemChanged | TurnsUndone | TurnsForgotten
+"""What happens between the runs of a session."""
+
 Event = (
     RunStarted
     | StepOpened
@@ -124,6 +157,7 @@ Event = (
     | StepCommitted
     | Warned
     | RunFinished
+    | SessionEvent
 )
 _BY_NAME: dict[str, type] = {cls.__name__: cls for cls in typing.get_args(Event)}
 
@@ -176,9 +210,13 @@ def _revive(kind: Any, value: Any) -> Any:
 
 
 def _revive_record(kind: Any, record: Any) -> Any:
-    hints = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind) if field.name in record]
-    return kind(**{name: _revive(hints[name], record[name]) for name in names})
+    return kind(**{name: _revive(hint, record[name]) for name, hint in _fields(kind).items() if name in record})
+
+
+@functools.cache
+def _fields(kind: Any) -> dict[str, Any]:
+    """The type of each field of a dataclass; finding out is slow, and long sessions are read at once."""
+    return typing.get_type_hints(kind)
 
 
 def _revive_scalar(kind: Any, value: Any) -> Any:

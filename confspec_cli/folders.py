@@ -1,4 +1,4 @@
-"""Where this user's files are: the folder of settings and the folder of model files.
+"""Where this user's files are: the folders of settings, of model files and of sessions.
 
 Knows the environment it is handed and what the system says a user's folders are; creates nothing.
 """
@@ -22,6 +22,11 @@ def config_folder(env: Mapping[str, str]) -> Path:
 def models_folder(env: Mapping[str, str]) -> Path:
     """The folder model files are stored in: CONFSPEC_MODELS, or where the system keeps a user's data."""
     return _folder(env, "CONFSPEC_MODELS", lambda: platformdirs.user_data_path("confspec") / "models")
+
+
+def sessions_folder(env: Mapping[str, str]) -> Path:
+    """The folder sessions are saved in: CONFSPEC_SESSIONS, or where the system keeps a user's data."""
+    return _folder(env, "CONFSPEC_SESSIONS", lambda: platformdirs.user_data_path("confspec") / "sessions")
 
 
 def _folder(env: Mapping[str, str], variable: str, usual: Callable[[], Path]) -> Path:

@@ -38,6 +38,13 @@ def in_form(schema: str) -> str:
     return f"Give the answer as one JSON value that fits this JSON schema, and nothing else:\n{schema}"
 
 
+SUMMARISE = (
+    "Sum up our conversation so far in a few sentences: what was asked, every result that was found, "
+    "and every wish of mine that still holds."
+)
+"""Asked when the context is full; the models then read it and its answer in place of the turns it sums up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a model is asked about the last step: the text, and what each label says of the step (1 right, 0 wrong)."""

@@ -32,7 +32,7 @@ class RunStats:
     """The sums over the events added so far. Tokens are counted by their author's tokenizer, times are in seconds.
 
     `decisions` and `asked` count what the draft's and the target's readings decided. `decoding` and `catching_up` (the
-    prefill before a model's first token) split each author's writing, `judging` is each model's verification.
+    prefill of what the other model wrote) split each author's work, `judging` is each model's verification.
     """
 
     steps: dict[Origin, int] = field(default_factory=lambda: dict.fromkeys(Origin, 0))
@@ -53,6 +53,7 @@ class RunStats:
                 self.decoding[proposal.author] += proposal.seconds - proposal.prefill_seconds
             case StepJudged(reading=reading, decision=decision):
                 self.judging[reading.by] += reading.seconds
+                self.catching_up[reading.by] += reading.prefill_seconds
                 counts = self.decisions if reading.by is Author.DRAFT else self.asked
                 counts[decision] += 1
             case StepDropped(proposal=proposal):

@@ -77,12 +77,16 @@ class Likelihood:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one model made of a drafted step, by asking (verdict) and by reading (likelihood), in `seconds`."""
+    """What one model made of a drafted step, by asking (verdict) and by reading (likelihood).
+
+    `prefill_seconds` went into catching up on what stands before the step, `seconds` into judging the step itself.
+    """
 
     by: Author
     verdict: Verdict | None
     likelihood: Likelihood | None
     seconds: float
+    prefill_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,15 @@ from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
 from confspec_cli.engines.llamacpp.loading import Hardware
 
 
+@pytest.fixture(autouse=True)
+def own_sessions(tmp_path, monkeypatch):
+    """The folder of sessions, apart from everybody's."""
+    folder = tmp_path / "sessions"
+    monkeypatch.setenv("CONFSPEC_SESSIONS", str(folder))
+    monkeypatch.delenv("CONFSPEC_NO_LOG", raising=False)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """Path of a tiny random model of a kind, written once."""

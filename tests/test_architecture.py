@@ -13,6 +13,7 @@ OWN = "confspec_cli"
 CORE = {
     *("cascade", "writing", "ending", "verify", "gate", "steps", "steering", "rules", "tasks", "prompts"),
     *("trace", "events", "stats", "grading", "schema", "errors"),
+    *("conversation", "records"),
 }
 # Third-party packages by module prefix; everything else may use the standard library alone.
 THIRD_PARTY = {
@@ -30,14 +31,30 @@ THIRD_PARTY = {
 ALLOWED = {
     "engines": {"engines", "errors"},
     "models": {"models", "errors", "gate", "settings", "tasks"},
-    "render": {"render", "events", "trace", "stats", "errors", "gate", "grading", "steps", "engines/base"},
+    "render": {
+        "render",
+        "events",
+        "trace",
+        "stats",
+        "errors",
+        "gate",
+        "grading",
+        "steps",
+        "conversation",
+        "engines/base",
+    },
     "folders": {"errors"},
+    "journal": {"errors"},
+    "items": {"errors"},
+    "sessions": {"conversation", "records", "journal", "events", "errors", "engines/base"},
     "templates": {"models/reading", "models/tables", "errors"},
     "docs": {"app", "engines/base", *CORE},
     "settings": {*CORE, "engines/base"},
     "bench": {"*"},
     "commands": {"*"},
     "app": {"commands", "errors", "__init__"},
+    "__main__": {"app", "errors", "signals"},
+    "signals": {"engines/base", "errors"},
     **{module: {*CORE, "engines/base"} for module in CORE},
 }
 

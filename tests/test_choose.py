@@ -7,6 +7,7 @@ import json
 import pytest
 from runs import Recorder, sample, texts
 
+from confspec_cli.errors import ClosedPipe
 from confspec_cli.events import StepCommitted
 from confspec_cli.render.base import Color, Format, Show
 from confspec_cli.render.choose import choose
@@ -154,7 +155,7 @@ def test_a_closed_pipe_still_gives_the_cursor_back():
 
     stderr = Stream(True)
     renderer = choose(Closed(False), stderr, Show(), {}, clock=lambda: 0.0)
-    with pytest.raises(BrokenPipeError):
+    with pytest.raises(ClosedPipe):
         for event in sample():
             renderer.handle(event)
     renderer.close()

@@ -69,8 +69,13 @@ def test_reading_a_step_and_dropping_it_changes_nothing_that_is_written_next(tin
     reader, plain = load(path), load(path)
     prompt = asked(PROMPTS[0])
     for step in ("The hens lay some eggs.\n\n", "Then they rest, a while."):
-        reader.score(prompt, step)
-        reader.label_probs(replace(prompt, reply=(*prompt.reply, step), ask=QUESTION), LABELS)
+        tokens, labels = reader.judge(replace(prompt, ask=QUESTION), step, False, LABELS)
+        assert text_of(tokens) == step
+        assert [token.logprob for token in reader.score(prompt, step)] == pytest.approx(
+            [token.logprob for token in tokens], abs=1e-3
+        )
+        apart = reader.label_probs(replace(prompt, reply=(*prompt.reply, step), ask=QUESTION), LABELS)
+        assert apart == pytest.approx(labels, abs=1e-4)
         mine = written(reader, prompt, 10)
         assert mine == written(plain, prompt, 10)
         prompt = replace(prompt, reply=(*prompt.reply, text_of(mine)))

@@ -6,14 +6,28 @@ import typing
 import pytest
 from runs import Recorder, sample
 
-from confspec_cli.events import Event, RunFinished, RunStarted, StepCommitted, StepOpened, Warned, from_dict, to_dict
+from confspec_cli.events import (
+    Event,
+    RunFinished,
+    RunStarted,
+    SessionNamed,
+    StepCommitted,
+    StepOpened,
+    SystemChanged,
+    TurnsForgotten,
+    TurnsUndone,
+    Warned,
+    from_dict,
+    to_dict,
+)
 from confspec_cli.trace import Author
 
 
 def every_event():
     run = Recorder()
     run.warn("slow")
-    return [*sample(), *run.finish(partial="and so", reason="length")]
+    between = [SessionNamed("maths"), SystemChanged("Be brief."), TurnsUndone(2), TurnsForgotten(3, "It was about 42.")]
+    return [*sample(), *run.finish(partial="and so", reason="length"), *between]
 
 
 @pytest.mark.parametrize("event", every_event(), ids=lambda event: type(event).__name__)

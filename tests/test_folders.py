@@ -9,7 +9,7 @@ import platformdirs
 import pytest
 
 from confspec_cli.errors import ConfigError
-from confspec_cli.folders import config_folder, models_folder
+from confspec_cli.folders import config_folder, models_folder, sessions_folder
 
 
 def test_the_environment_has_the_first_word():
@@ -49,3 +49,8 @@ def test_a_user_without_a_home_folder_is_told_what_to_set(monkeypatch, answer):
         config_folder({})
     assert "CONFSPEC_CONFIG_DIR" in caught.value.hint
     assert config_folder({"CONFSPEC_CONFIG_DIR": "/a"}) == Path("/a")
+
+
+def test_sessions_lie_beside_the_models_unless_told_otherwise():
+    assert sessions_folder({"CONFSPEC_SESSIONS": "/a"}) == Path("/a")
+    assert sessions_folder({}) == platformdirs.user_data_path("confspec") / "sessions"

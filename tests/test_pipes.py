@@ -18,7 +18,7 @@ def shell(tiny, tmp_path):
     def run(line, given=None, env=None, **more):
         draft = tiny("llama", seed=2, bias={"Yes": 5, "No": 5})
         target = tiny("llama", seed=3, vocab="other", bias={"Yes": 5, "No": 5})
-        command = f"{sys.executable} -m confspec_cli.app ask --draft {draft} --target {target} -n 30 --threads 2"
+        command = f"{sys.executable} -m confspec_cli ask --draft {draft} --target {target} -n 30 --threads 2"
         usual = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
@@ -113,7 +113,7 @@ def test_the_answer_alone_reaches_the_next_program(shell, tmp_path):
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
 def test_the_completion_script_of_each_shell_is_printed(name):
     env = {**os.environ, "PYTHONPATH": str(ROOT), "_CONFSPEC_COMPLETE": f"source_{name}"}
-    code = "from confspec_cli.app import run; run()"
+    code = "from confspec_cli.__main__ import run; run()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0
     assert "_CONFSPEC_COMPLETE" in done.stdout
@@ -143,7 +143,7 @@ def test_tab_offers_names(tmp_path, words, offered):
         "COMP_WORDS": words,
         "COMP_CWORD": str(len(words.split()) - 1),
     }
-    code = "from confspec_cli.app import run; run()"
+    code = "from confspec_cli.__main__ import run; run()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
     assert done.stdout.split() == offered
     assert done.stderr == ""

@@ -104,6 +104,13 @@ def test_no_user_file_is_fine(tmp_path):
     assert load(tmp_path / "models.yaml") == load(None)
 
 
+def test_saving_sessions_can_be_switched_off(user):
+    assert load(None).settings.log is True
+    assert user("settings: {log: false}").settings.log is False
+    assert 'did you mean "log"' in refusal(user, "settings: {logs: false}")
+    assert "must be true or false" in refusal(user, "settings: {log: 0}")
+
+
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "schema: 1\n", "models:\npairs:\n"])
 def test_an_empty_user_file_changes_nothing(user, text):
     assert user(text) == load(None)

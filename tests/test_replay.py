@@ -8,7 +8,7 @@ import pytest
 from runs import Recorder, sample, texts
 
 from confspec_cli.app import main
-from confspec_cli.events import SCHEMA_VERSION, to_dict
+from confspec_cli.events import SCHEMA_VERSION, SessionNamed, TurnsUndone, to_dict
 
 LINES = [json.dumps(to_dict(event)) + "\n" for event in sample()]
 
@@ -127,3 +127,11 @@ def test_warnings_of_the_run_are_heard_again(replay):
     run = Recorder()
     run.warn("slow")
     assert "warning: slow" in replay([json.dumps(to_dict(event)) + "\n" for event in run.finish()])[2]
+
+
+def test_a_session_is_replayed_run_after_run(replay):
+    between = [SessionNamed("maths"), TurnsUndone(1)]
+    code, out, err = replay([*LINES, *(json.dumps(to_dict(event)) + "\n" for event in between)] * 2)
+    assert code == 0
+    assert out == ("".join(texts(sample())) + "\n") * 2
+    assert "warning" not in err

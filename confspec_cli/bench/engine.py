@@ -33,8 +33,8 @@ from confspec_cli.prompts import SYSTEM
 from confspec_cli.stats import fold
 
 PROBLEM = (
-    "A train leaves at 9:40 and arrives at 13:05. It stops for 25 minutes on the way. "
-    "It covers 240 km. What is its average speed while it is moving, in km/h?"
+    "A bakery sells muffins for $3 each and cookies for $2 each. On Monday it sold 14 muffins and twice as many "
+    "cookies. How much money did it take in?"
 )
 _HARDWARE = Hardware(context=2048)
 _DECODED = 64
@@ -113,7 +113,7 @@ def speed(names: list[str], rounds: int) -> None:
 def _compare(name: str, engine: LlamaCppEngine, bare: Bare, rounds: int) -> None:
     times: list[tuple[int, tuple[float, float], tuple[float, float]]] = []
     for turn in range(rounds + 1):
-        text = f"{turn} is the number of this text. Tell a long story about it and all of its friends. " + PROBLEM * 4
+        text = f"This is text number {turn}. " + PROBLEM * 6 + " Tell a very long story about all of this."
         prompt = Prompt((Message("user", text),))
         tokens = [token for part in engine._conversation(prompt) for token in engine._spell(part)]
         pair: list[Callable[[], tuple[float, float]]] = [

@@ -10,6 +10,7 @@ step. Records are appended a step a line; a second call goes on where the first 
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections import defaultdict
@@ -20,7 +21,9 @@ from typing import Any
 
 from confspec_cli import verify
 from confspec_cli.cascade import Cascade, Mode, Rules
-from confspec_cli.engines.base import Engine, Message, Prompt, Sampling, Token
+from confspec_cli.commands._options import HardwareOptions, ModelOptions
+from confspec_cli.commands._wiring import cast, engines, files
+from confspec_cli.engines.base import Engine, Interrupt, Message, Prompt, Sampling, Token
 from confspec_cli.events import RunFinished
 from confspec_cli.gate import Gate
 from confspec_cli.grading import final_answer, same_answer
@@ -137,3 +140,36 @@ def measure(models: Mapping[Author, Engine], problems: list[Record], out: Path) 
                 known.append(record)
         print(f"{problem['id']}: {sum('signals' in r for r in known)} steps so far", file=sys.stderr)
     return [record for record in known if "signals" in record]
+
+
+def report(pair: str, records: list[Record]) -> str:
+    """What `docs/verification.md` says of a pair, in Markdown."""
+    problems = len({record["problem"] for record in records})
+    right = sum(record["right"] for record in records)
+    lines = [
+        f"{pair}: {len(records)} steps of {problems} problems, {right} right and {len(records) - right} wrong; greedy, "
+        f"steps of at most {_STEP_TOKENS} tokens, chains of at most {_BUDGET}.",
+        table(records),
+        stands(records, "target lowest token"),
+        stands(records, "draft lowest token"),
+    ]
+    return "\n\n".join(lines)
+
+
+def main() -> None:
+    """The command line of this module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pair")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("records", type=Path)
+    parser.add_argument("--problems", type=int, default=30)
+    given = parser.parse_args()
+    problems = [json.loads(line) for line in given.data.read_text(encoding="utf-8").splitlines()[: given.problems]]
+    who = cast(ModelOptions(pair=given.pair))
+    paths = files(who, yes=False)
+    with engines(who, paths, HardwareOptions(context=4096), Interrupt()) as models:
+        print(report(given.pair, measure(models, problems, given.records)))
+
+
+if __name__ == "__main__":
+    main()

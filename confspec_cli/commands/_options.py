@@ -18,7 +18,8 @@ from confspec_cli.render.base import Color, Format, Show, Steps
 from confspec_cli.rules import Mode
 from confspec_cli.tasks import TaskName
 
-_MODELS, _GATE, _SAMPLING, _SHOW, _HARDWARE = "Models", "Gate", "Sampling", "Output", "Hardware"
+_MODELS, _GATE, _SAMPLING = "Models", "Gate", "Sampling"
+_SESSION, _SHOW, _HARDWARE = "Session", "Output", "Hardware"
 _WORK, _ANSWER = "Work", "Answer"
 
 
@@ -131,6 +132,17 @@ class SamplingOptions:
     seed: Annotated[
         int | None, _option(_SAMPLING, "--seed", env="SEED", text="Repeatable choice; else it is drawn.", min=0)
     ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """Which conversation a run belongs to."""
+
+    resume: Annotated[bool, _option(_SESSION, "-c", "--continue", text="Go on with the session last used.")] = False
+    session: Annotated[
+        str | None, _option(_SESSION, "--session", text="Go on with the session of this name, or begin it.")
+    ] = None
+    no_log: Annotated[bool, _option(_SESSION, "--no-log", env="NO_LOG", text="Save nothing.")] = False
 
 
 @dataclass(frozen=True, slots=True)

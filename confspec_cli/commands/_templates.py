@@ -15,7 +15,7 @@ from confspec_cli.folders import config_folder
 from confspec_cli.models.tables import nearest
 from confspec_cli.templates import Template
 
-_NOT_KEPT = ("prompt", "template", "save_template", "yes")
+_NOT_KEPT = ("prompt", "template", "save_template", "yes", "resume", "session")
 
 
 def folder() -> Path:

@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 
 import typer
 
 from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions, WorkOptions
 from confspec_cli.engines.base import Engine, Interrupt, Sampling
-from confspec_cli.errors import Exit, Interrupted, ModelMissing, UsageError
+from confspec_cli.errors import Exit, ModelMissing, UsageError
 from confspec_cli.folders import config_folder, models_folder
 from confspec_cli.models.registry import Model, Pair, load
 from confspec_cli.models.store import Store
@@ -32,10 +31,14 @@ NO_WORK = WorkOptions()
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who plays: the pair's settings, and for each author the name a person knows and a registered model or a file."""
+    """Who plays: the pair's settings, and for each author the name a person knows and a registered model or a file.
+
+    `saves`: the user's models.yaml has runs saved as sessions.
+    """
 
     pair: Pair
     roles: Mapping[Author, Model | Path]
+    saves: bool = True
 
 
 def cast(options: ModelOptions) -> Cast:
@@ -54,7 +57,7 @@ def cast(options: ModelOptions) -> Cast:
         roles[author] = Path(name).expanduser() if is_file else registry.model(name)
     if any(given.values()):
         pair = replace(Pair(pair.name, names[Author.DRAFT], names[Author.TARGET]), context=pair.context)
-    return Cast(pair, roles)
+    return Cast(pair, roles, registry.settings.log)
 
 
 def files(cast: Cast, yes: bool) -> dict[Author, Path]:
@@ -91,6 +94,8 @@ def rules_of(
 
     A pair's own verification question was chosen for its own kind of work; any other asks its own.
     """
+    if mode is not Mode.CONFSPEC and (gate.accept, gate.reject) != (None, None):
+        raise UsageError(f"--mode {mode.value} has no thresholds to turn.", "--mode confspec --accept 0.8")
     pair = cast.pair
     usual = pair.task or TaskName.MATH
     task = TASKS[work.task or usual]
@@ -145,29 +150,6 @@ def engines(
                 engine.card = replace(engine.card, name=role.name, sha256=role.files[0].sha256)
             loaded[author] = engine
         yield loaded
-
-
-@contextmanager
-def stopping(interrupt: Interrupt) -> Iterator[list[int]]:
-    """While this holds, Ctrl-C and TERM ask the engines to stop instead of raising; a second one raises.
-
-    Yields the signals that came.
-    """
-    came: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        del frame
-        if came:
-            raise Interrupted("Stopped.")
-        came.append(number)
-        interrupt.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def exit_code(reason: str, signals: list[int]) -> Exit:

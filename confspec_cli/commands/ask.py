@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -23,18 +24,20 @@ from confspec_cli.commands._options import (
     HardwareOptions,
     ModelOptions,
     SamplingOptions,
+    SessionOptions,
     ShowOptions,
     WorkOptions,
     grouped,
 )
+from confspec_cli.commands._prompt import prompt_of
+from confspec_cli.commands._saving import saving
 from confspec_cli.commands._templates import folder, saved, stand_behind
-from confspec_cli.commands._wiring import cast, engines, exit_code, files, rules_of, stopping, thinks
-from confspec_cli.engines.base import Engine, Interrupt, Message, Prompt
-from confspec_cli.errors import ContextFull, Exit, UsageError
+from confspec_cli.commands._wiring import cast, engines, exit_code, files, rules_of, thinks
+from confspec_cli.engines.base import Interrupt
+from confspec_cli.errors import Exit
 from confspec_cli.events import Event, RunFinished, RunStarted, Warned
 from confspec_cli.render.choose import choose
-from confspec_cli.rules import Mode, Rules
-from confspec_cli.trace import Author
+from confspec_cli.signals import stopping
 
 
 @grouped
@@ -73,6 +76,7 @@ def ask(
     answer: AnswerOptions,
     gate: GateOptions,
     sampling: SamplingOptions,
+    session: SessionOptions,
     show: ShowOptions,
     hardware: HardwareOptions,
 ) -> None:
@@ -80,8 +84,6 @@ def ask(
 
     The steps go to stderr and the reply to stdout. On a terminal the step view is the reply.
     """
-    if models.mode in (Mode.TARGET, Mode.DRAFT, Mode.SPECREASON) and (gate.accept, gate.reject) != (None, None):
-        raise UsageError(f"--mode {models.mode.value} has no thresholds to turn.", "--mode confspec --accept 0.8")
     want = wanted(answer, show.format)
     if save_template is not None:
         typer.echo(f"Saved as {saved(invocation, save_template, prompt)}", err=True)
@@ -89,15 +91,15 @@ def ask(
     said = question(prompt, file or (), templates.load(folder(), template).prompt if template else None, stdin)
     who = cast(models)
     rules = replace(rules_of(who, models.mode, gate, sampling, work), form=want.form)
+    kept = saving(session, who.saves)
     paths = files(who, models.yes)
     interrupt = Interrupt()
-    with engines(who, paths, hardware, interrupt) as loaded:
-        opened = _prompt(said.text, system, rules, thinks(work, loaded))
-        _check_room(opened, loaded)
+    with closing(kept), engines(who, paths, hardware, interrupt) as loaded:
+        opened = prompt_of(said.text, system, loaded, kept.messages, rules, thinks(work, loaded))
         renderer = choose(sys.stdout, sys.stderr, replace(show.show(), extract=answer.extract), os.environ)
         try:
             with stopping(interrupt) as signals:
-                for event in _told(Cascade(opened, loaded, rules, time.perf_counter).run(), said):
+                for event in _told(kept.over(Cascade(opened, loaded, rules, time.perf_counter).run()), said):
                     renderer.handle(event)
         finally:
             renderer.close()
@@ -113,22 +115,3 @@ def _told(events: Iterator[Event], said: Said) -> Iterator[Event]:
         yield event
         if isinstance(event, RunStarted):
             yield from map(Warned, said.warnings)
-
-
-def _prompt(question: str, system: str | None, rules: Rules, think: bool) -> Prompt:
-    """The prompt both models read. Those that think are told the answer's form at once, others later."""
-    text = system if system is not None else (rules.task.system_thinking if think else rules.task.system)
-    if think and rules.form:
-        question = f"{question}\n\n{rules.form.request}"
-    return Prompt((*((Message("system", text),) if text else ()), Message("user", question)), think=think)
-
-
-def _check_room(prompt: Prompt, loaded: dict[Author, Engine]) -> None:
-    """Raises ContextFull, before anything is computed, where the prompt does not fit in every context."""
-    for author, engine in loaded.items():
-        count, room = engine.count(prompt), engine.card.context
-        if count >= room:
-            raise ContextFull(
-                f"The prompt is {count} tokens long, and the {author.value}'s context holds {room}.",
-                f"--context {1 << (count + 512).bit_length()}",
-            )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from confspec_cli.folders import config_folder, models_folder
 from confspec_cli.models.registry import Model, Pair, Registry, load
 from confspec_cli.models.store import Store
 from confspec_cli.render.progress import size
+from confspec_cli.render.wording import columns
 
 SCHEMA_VERSION = 1
 
@@ -83,13 +83,7 @@ def _listing(registry: Registry, paths: dict[str, list[str]]) -> str:
         (name, size(model.bytes), "yes" if paths[name] else "-", model.quant, model.licence)
         for name, model in registry.models.items()
     ]
-    return f"{_columns(pairs)}\n\n{_columns(models)}"
-
-
-def _columns(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    return f"{columns(pairs)}\n\n{columns(models)}"
 
 
 def _is_here(pair: Pair, paths: dict[str, list[str]]) -> bool:

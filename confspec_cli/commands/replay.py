@@ -5,19 +5,19 @@ A record is read as it arrives, so a run on another machine can be watched throu
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, TextIO
 
 import typer
 
 from confspec_cli.commands._options import ShowOptions, grouped
 from confspec_cli.errors import UsageError
-from confspec_cli.events import SCHEMA_VERSION, Event, RunFinished, Warned, from_dict
+from confspec_cli.events import Event, RunFinished, SessionEvent, Warned
+from confspec_cli.records import event_of, is_record
 from confspec_cli.render.choose import choose
 
 
@@ -48,12 +48,12 @@ def read(lines: Iterable[str], name: str) -> Iterator[Event]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        record = _record(line)
-        if record is None and not line.endswith("\n"):
+        if not line.endswith("\n") and not is_record(line):
             yield Warned(f"Line {number} of {name} is cut off and left out")
             return
-        event = _event(record, f"Line {number} of {name}")
-        complete = isinstance(event, RunFinished)
+        event = event_of(line, f"Line {number} of {name}")
+        if not isinstance(event, SessionEvent):
+            complete = isinstance(event, RunFinished)
         if event is not None:
             yield event
         elif not later:
@@ -72,27 +72,3 @@ def _opened(file: str) -> AbstractContextManager[TextIO]:
         return Path(file).open(encoding="utf-8-sig")
     except OSError as problem:
         raise UsageError(f"{file} cannot be read: {problem.strerror}.") from problem
-
-
-def _record(line: str) -> dict[str, Any] | None:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) and isinstance(record.get("event"), str) else None
-
-
-def _event(record: dict[str, Any] | None, place: str) -> Event | None:
-    """The event of a record, None for one of a later version. Raises UsageError, naming the place."""
-    if record is None:
-        raise UsageError(f"{place} is not an event.", "confspec ask --format jsonl > FILE")
-    version = record.get("schema_version")
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise UsageError(
-            f"{place} was written by a later confspec (schema {version}, this one reads {SCHEMA_VERSION}).",
-            "pip install --upgrade confspec-cli",
-        )
-    try:
-        return from_dict(record)
-    except ValueError as problem:
-        raise UsageError(f"{place} cannot be read: {problem}.") from problem

@@ -113,6 +113,10 @@ class Engine(Protocol):
         """The facts of the model."""
         ...
 
+    def read(self, prompt: Prompt) -> None:
+        """Catch up on the prompt, its question aside, in batched prefills; the next call finds it read."""
+        ...
+
     def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
         """Continue the open turn by up to `max_tokens` tokens; closing the iterator half-way is fine."""
         ...
@@ -126,6 +130,12 @@ class Engine(Protocol):
 
     def score(self, prompt: Prompt, continuation: str, ends: bool = False) -> list[Token]:
         """Read `continuation` in one prefill; with `ends`, the end of the turn is scored after it."""
+        ...
+
+    def judge(
+        self, prompt: Prompt, continuation: str, ends: bool, labels: tuple[str, ...]
+    ) -> tuple[list[Token], Mapping[str, float]]:
+        """`score`, and `label_probs` of the question in `prompt` put after the continuation, in one prefill."""
         ...
 
     def count(self, prompt: Prompt) -> int:

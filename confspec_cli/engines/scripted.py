@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from confspec_cli.engines.base import Interrupt, ModelCard, Prompt, Sampling, Token
 from confspec_cli.errors import ContextFull, Interrupted
@@ -30,6 +30,10 @@ class ScriptedEngine:
     card: ModelCard = CARD
     interrupt: Interrupt = field(default_factory=Interrupt)
     calls: list[str] = field(default_factory=list)
+
+    def read(self, prompt: Prompt) -> None:
+        """Nothing to catch up on."""
+        self._check(prompt, "read")
 
     def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
         """Write on from the segment the reply has come to."""
@@ -53,6 +57,13 @@ class ScriptedEngine:
         self._check(prompt, "score")
         tokens = [Token(text, self.likelihood(text)) for text in _words(continuation)]
         return [*tokens, Token("", self.likelihood(""), ends=True)] if ends else tokens
+
+    def judge(
+        self, prompt: Prompt, continuation: str, ends: bool, labels: tuple[str, ...]
+    ) -> tuple[list[Token], Mapping[str, float]]:
+        """Both readings, one after the other."""
+        after = replace(prompt, reply=(*prompt.reply, continuation))
+        return self.score(prompt, continuation, ends), self.label_probs(after, labels)
 
     def count(self, prompt: Prompt) -> int:
         """Words in the prompt."""

@@ -67,12 +67,20 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Switches:
+    """What a user turns on and off for good. `log`: runs are saved as sessions."""
+
+    log: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """Models and pairs by name; no name is both."""
 
     models: Mapping[str, Model]
     pairs: Mapping[str, Pair]
     default_pair: str
+    settings: Switches = Switches()
 
     def model(self, name: str) -> Model:
         """The model of that name; raises ModelMissing."""
@@ -107,6 +115,7 @@ def load(user_file: Path | None) -> Registry:
         {name: read(Model, models.table(name), name) for name in models.values},
         {name: read(Pair, pairs.table(name), name) for name in pairs.values},
         str(default_pair),
+        read(Switches, table.table("settings")),
     )
     _check(registry, models, pairs)
     if default_pair not in registry.pairs:
@@ -129,14 +138,14 @@ def _parse(text: str, file: Path) -> Table:
     """One models.yaml, its own keys and version checked."""
     table = parse(text, file)
     if not isinstance(table, Table):
-        raise ConfigError(f"{file} must be a table of the keys schema, default_pair, models and pairs.")
+        raise ConfigError(f"{file} must be a table of the keys schema, default_pair, settings, models and pairs.")
     schema = table.values.get("schema", SCHEMA)
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
         raise ConfigError(f"{table.at('schema')}: schema must be {SCHEMA}.")
     if schema > SCHEMA:
         message = f"{table.at('schema')}: schema {schema} is of a later confspec, this one reads up to {SCHEMA}."
         raise ConfigError(message, "pip install --upgrade confspec-cli")
-    check_keys(table, ("schema", "default_pair", "models", "pairs"))
+    check_keys(table, ("schema", "default_pair", "settings", "models", "pairs"))
     return table
 
 

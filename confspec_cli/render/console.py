@@ -13,6 +13,7 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.text import Text
 
+from confspec_cli.errors import ClosedPipe, StorageError
 from confspec_cli.render.base import Color
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -24,10 +25,18 @@ def clean(text: str) -> str:
 
 
 def put(stream: IO[str], text: str) -> None:
-    """Write and flush; a character the encoding cannot carry becomes a question mark."""
+    """Write and flush; a character the encoding cannot carry becomes a question mark.
+
+    Raises ClosedPipe when nobody reads any more, StorageError when the bytes cannot be kept.
+    """
     encoding = _encoding(stream)
-    stream.write(text.encode(encoding, "replace").decode(encoding))
-    stream.flush()
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        raise ClosedPipe from None
+    except OSError as problem:
+        raise StorageError(f"The output cannot be written: {problem.strerror}.", "df -h") from problem
 
 
 def can_carry(stream: IO[str], text: str) -> bool:

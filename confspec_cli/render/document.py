@@ -1,4 +1,4 @@
-"""The single JSON document of `--format json`."""
+"""The JSON document about a run: the one of `--format json`, a record of a batch, a turn of a session."""
 
 from __future__ import annotations
 
@@ -11,40 +11,34 @@ from confspec_cli.stats import RunStats
 from confspec_cli.trace import Author, Reading, Step
 
 
-class Document:
-    """Writes one document when the run finishes; for a run that broke off, on closing, `finish_reason` being null."""
+class RunRecord:
+    """What there is to tell of one run, gathered from its events."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._begin(None)
+    def __init__(self) -> None:
+        self.started: RunStarted | None = None
+        self._finished: RunFinished | None = None
+        self._steps: list[dict[str, Any]] = []
+        self._warnings: list[str] = []
+        self._stats = RunStats()
 
-    def handle(self, event: Event) -> None:
-        """Note it; write when it is the last."""
-        if isinstance(event, RunStarted):
-            self._begin(event)
+    def add(self, event: Event) -> None:
+        """Take in the next event."""
         self._stats.add(event)
         match event:
+            case RunStarted():
+                self.started = event
             case StepCommitted(step=step):
                 self._steps.append(_step(step))
             case Warned(message=message):
                 self._warnings.append(message)
             case RunFinished():
-                self._write(event)
+                self._finished = event
 
-    def close(self) -> None:
-        """Write what there is of a run that did not finish."""
-        if self._started is not None:
-            self._write(None)
-
-    def _begin(self, started: RunStarted | None) -> None:
-        self._started = started
-        self._steps: list[dict[str, Any]] = []
-        self._warnings: list[str] = []
-        self._stats = RunStats()
-
-    def _write(self, finished: RunFinished | None) -> None:
-        started = to_dict(self._started) if self._started else {}
-        document = {
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary; of a run that did not finish, `finish_reason` is null."""
+        started = to_dict(self.started) if self.started else {}
+        finished = self._finished
+        return {
             "schema_version": SCHEMA_VERSION,
             "answer": finished.answer if finished else None,
             "reply": finished.reply if finished else None,
@@ -55,7 +49,31 @@ class Document:
             "stats": self._stats.to_dict(),
             "warnings": self._warnings,
         }
-        self._begin(None)
+
+
+class Document:
+    """Writes one document when the run finishes; for a run that broke off, on closing."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._record = RunRecord()
+
+    def handle(self, event: Event) -> None:
+        """Note it; write when it is the last."""
+        if isinstance(event, RunStarted):
+            self._record = RunRecord()
+        self._record.add(event)
+        if isinstance(event, RunFinished):
+            self._write()
+
+    def close(self) -> None:
+        """Write what there is of a run that did not finish."""
+        if self._record.started is not None:
+            self._write()
+
+    def _write(self) -> None:
+        document = self._record.to_dict()
+        self._record = RunRecord()
         put(self._stream, json.dumps(document, indent=2) + "\n")
 
 

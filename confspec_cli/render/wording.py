@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from confspec_cli.events import RunFinished, RunStarted
 from confspec_cli.stats import Rate, RunStats
 from confspec_cli.trace import Author, Origin, Proposal, Reading, Step
@@ -78,12 +80,20 @@ def duration(seconds: float) -> str:
     """A time as a person would say it."""
     if seconds < 100:
         return f"{seconds:.1f} s"
-    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    if seconds < 6000:
+        return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    return f"{int(seconds) // 3600} h {int(seconds) // 60 % 60} min"
 
 
 def count(number: int, noun: str) -> str:
     """A number and its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def columns(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows of cells in columns as wide as they must be."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def _reading(reading: Reading) -> list[str]:

@@ -20,7 +20,7 @@ from confspec_cli.errors import ContextFull, EngineError, Interrupted
 Logits = npt.NDArray[np.float32]
 
 MAX_BATCH = 512
-MAX_OUTPUTS = 32  # rows of logits per batch; more only costs memory
+MAX_OUTPUTS = 64  # rows of logits per batch; more only costs memory
 SEQUENCES = 3  # for models that cannot roll back: the text, a scratch copy, the checkpoint
 _TEXT, _SCRATCH, _CHECKPOINT = range(SEQUENCES)
 _QUICK = 8  # batches up to this size run on the calling thread: they return before anyone could miss Ctrl-C
@@ -73,13 +73,25 @@ class Cache:
         for start in range(0, len(tokens), MAX_BATCH):
             self._append(tokens[start : start + MAX_BATCH], every=False)
 
-    def feed_reading(self, tokens: Sequence[int]) -> Iterator[Logits]:
-        """Append tokens, yielding the logits (rows, vocab) after each, at most MAX_OUTPUTS rows at a time."""
-        self._check_room(len(tokens))
-        for start in range(0, len(tokens), MAX_OUTPUTS):
-            chunk = tokens[start : start + MAX_OUTPUTS]
-            self._append(chunk, every=True)
-            yield np.ctypeslib.as_array(lib.llama_get_logits(self._context), shape=(len(chunk), self._vocab_size))
+    def feed_reading(self, tokens: Sequence[int], question: Sequence[int] = ()) -> Iterator[Logits]:
+        """Append tokens, yielding the logits (rows, vocab) after each, fewer than MAX_OUTPUTS rows at a time.
+
+        With a question, a last single row are the logits after it, were it appended too; where the cache can roll back,
+        it travels in the batch of the last tokens.
+        """
+        self._check_room(len(tokens) + len(question))
+        for start in range(0, len(tokens), MAX_OUTPUTS - 1):
+            chunk = tokens[start : start + MAX_OUTPUTS - 1]
+            rides = self._partial and start + len(chunk) == len(tokens)
+            after = question if rides else ()
+            self._append(chunk, every=True, after=after)
+            rows = self._rows(len(chunk) + bool(after))
+            yield rows[: len(chunk)]
+            if after:
+                yield rows[len(chunk) :]
+                return
+        if question:
+            yield self.ask(question)[np.newaxis]
 
     def ask(self, tokens: Sequence[int]) -> Logits:
         """Logits (vocab,) after `tokens`, were they appended; the cache stays as it is. A view, as `logits`."""
@@ -91,7 +103,7 @@ class Cache:
             lib.llama_memory_seq_cp(self._memory, _TEXT, _SCRATCH, -1, -1)
         try:
             for offset in range(0, len(tokens), MAX_BATCH):
-                self._decode(tokens[offset : offset + MAX_BATCH], start + offset, sequence, every=False)
+                self._decode(tokens[offset : offset + MAX_BATCH], start + offset, sequence)
             return self._view()
         finally:
             self._last = self._kept[start]
@@ -144,9 +156,12 @@ class Cache:
         if self._checkpoint > length:
             self._checkpoint = -1
 
-    def _append(self, tokens: Sequence[int], every: bool) -> None:
+    def _append(self, tokens: Sequence[int], every: bool, after: Sequence[int] = ()) -> None:
+        """Append tokens; those of `after` are decoded with them and forgotten."""
         try:
-            self._decode(tokens, len(self), _TEXT, every)
+            self._decode([*tokens, *after], len(self), _TEXT, len(tokens) if every else 0)
+            if after:
+                lib.llama_memory_seq_rm(self._memory, _TEXT, len(self) + len(tokens), -1)
         except (EngineError, Interrupted, KeyboardInterrupt):
             # An aborted decode may have stored some of its tokens: drop them, or all where a part cannot be dropped.
             start = len(self) if self._partial else 0
@@ -154,7 +169,10 @@ class Cache:
             self._truncate(start)
             raise
         self.tokens.extend(tokens)
-        self._last = self._view()
+        self._last = self._rows(len(tokens))[-1] if every else self._view()
+
+    def _rows(self, count: int) -> Logits:
+        return np.ctypeslib.as_array(lib.llama_get_logits(self._context), shape=(count, self._vocab_size))
 
     def _view(self) -> Logits:
         pointer = lib.llama_get_logits_ith(self._context, -1)
@@ -162,15 +180,16 @@ class Cache:
             raise EngineError("llama.cpp returned no logits.")
         return np.ctypeslib.as_array(pointer, shape=(self._vocab_size,))
 
-    def _decode(self, tokens: Sequence[int], position: int, sequence: int, every: bool) -> None:
-        """One llama_decode of at most MAX_BATCH tokens; logits for every token or the last alone."""
+    def _decode(self, tokens: Sequence[int], position: int, sequence: int, outputs: int = 0) -> None:
+        """One llama_decode of at most MAX_BATCH tokens; logits for the first `outputs` tokens and for the last."""
         if self._interrupt.is_set():
             raise Interrupted("Stopped.")
         count = len(tokens)
         ids, positions, flags = self._columns
         ids[:count] = tokens
         positions[:count] = np.arange(position, position + count)
-        flags[:count] = every
+        flags[:count] = 0
+        flags[:outputs] = 1
         flags[count - 1] = 1
         if self._in_sequence != sequence:
             for sequence_id in self._sequence_ids:

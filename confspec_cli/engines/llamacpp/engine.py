@@ -57,9 +57,31 @@ class LlamaCppEngine:
             thinks=self._chat.thinks,
         )
 
+    def read(self, prompt: Prompt) -> None:
+        """Bring the cache to exactly the prompt, its question aside, keeping the longest common prefix; see Engine."""
+        have = [*self._cache.tokens, *self._pending]
+        kept, unread = self._compare(self._conversation(prompt), have, 0)
+        if unread:
+            new = self._spell(prompt.reply)
+        else:
+            kept, new = self._compare([prompt.reply], have, kept)
+        if kept + len(unread) + len(new) > self._cache.size:
+            raise ContextFull(
+                f"{kept + len(unread) + len(new)} tokens do not fit in the context of {self._cache.size}.",
+                f"try a larger one: --context {2 * self._cache.size}",
+            )
+        if kept > len(self._cache):
+            self._feed_pending()
+        self._pending = []
+        self._cache.rollback(kept)
+        if unread:
+            self._cache.feed(unread)
+            self._cache.keep()
+        self._cache.feed(new)
+
     def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
         """Continue the open turn; see Engine."""
-        self._read(prompt)
+        self.read(prompt)
         self._cache.checkpoint()
         choose = self._sampler.start(sampling, len(self._cache))
         decoder = _decoder()
@@ -76,37 +98,49 @@ class LlamaCppEngine:
 
     def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
         """Probabilities of the labels as the next token; see Engine."""
-        firsts = [self._vocab.tokenize(label, special=False)[0] for label in labels]
-        if len(set(firsts)) != len(firsts):
-            raise EngineError(
-                f"{self.card.name} cannot tell the labels {', '.join(labels)} apart by their first token."
-            )
-        self._read(prompt)
+        firsts = self._firsts(labels)
+        self.read(prompt)
         logits = self._cache.ask(self._question(prompt.ask)) if prompt.ask else self._cache.logits()
-        return {label: math.exp(logprob(logits, first)[0]) for label, first in zip(labels, firsts, strict=True)}
+        return _probabilities(logits, firsts)
 
     def score(self, prompt: Prompt, continuation: str, ends: bool = False) -> list[Token]:
         """Read the continuation token by token; see Engine."""
-        self._read(prompt)
+        return self._score(prompt, continuation, ends, [])[0]
+
+    def judge(
+        self, prompt: Prompt, continuation: str, ends: bool, labels: tuple[str, ...]
+    ) -> tuple[list[Token], Mapping[str, float]]:
+        """Read the continuation and answer the question after it, in one batch where it fits; see Engine."""
+        firsts = self._firsts(labels)
+        tokens, answer = self._score(prompt, continuation, ends, self._question(prompt.ask or ""))
+        return tokens, _probabilities(answer, firsts)
+
+    def _score(self, prompt: Prompt, continuation: str, ends: bool, question: list[int]) -> tuple[list[Token], Logits]:
+        """The continuation's tokens as read, and the logits after the question."""
+        self.read(prompt)
         self._cache.checkpoint()
         tokens = self._vocab.tokenize(continuation, special=False)
-        logits = self._cache.logits()
         decoder = _decoder()
         scored: list[Token] = []
 
         def note(row: Logits, token: int) -> None:
             scored.append(Token(decoder.decode(self._vocab.piece(token)), *logprob(row, token)))
 
+        logits = self._cache.logits()
         for token in tokens[:1]:
             note(logits, token)
-        for rows in self._cache.feed_reading(tokens):
+        readings = self._cache.feed_reading(tokens, question)
+        read = 0
+        while read < len(tokens):
+            rows = next(readings)
             for row, token in zip(rows, tokens[len(scored) :], strict=False):
                 note(row, token)
+            read += len(rows)
             logits = rows[-1]
         if ends:
             best = max(self._vocab.ends, key=lambda end: float(logits[end]))
             scored.append(Token("", *logprob(logits, best), ends=True))
-        return scored
+        return scored, next(readings)[0] if question else logits
 
     def count(self, prompt: Prompt) -> int:
         """Tokens of the prompt, tokenized afresh."""
@@ -128,30 +162,8 @@ class LlamaCppEngine:
             lib.llama_model_free(self._model)
             self._model = None
 
-    def _read(self, prompt: Prompt) -> None:
-        """Bring the cache to exactly the prompt (its question aside), keeping the longest common prefix."""
-        have = [*self._cache.tokens, *self._pending]
-        kept, unread = self._compare(self._conversation(prompt), have, 0)
-        if unread:
-            new = self._spell(prompt.reply)
-        else:
-            kept, new = self._compare([prompt.reply], have, kept)
-        if kept + len(unread) + len(new) > self._cache.size:
-            raise ContextFull(
-                f"{kept + len(unread) + len(new)} tokens do not fit in the context of {self._cache.size}.",
-                f"try a larger one: --context {2 * self._cache.size}",
-            )
-        if kept > len(self._cache):
-            self._feed_pending()
-        self._pending = []
-        self._cache.rollback(kept)
-        if unread:
-            self._cache.feed(unread)
-            self._cache.keep()
-        self._cache.feed(new)
-
     def _compare(self, parts: list[Part], have: list[int], position: int) -> tuple[int, list[int]]:
-        """How far the tokens from `position` on are the parts: where the match ends, and what is still to be read."""
+        """Where the tokens from `position` on stop being the parts, and the tokens that are still to be read."""
         for index, part in enumerate(parts):
             if isinstance(part, tuple):
                 whole = 0
@@ -203,6 +215,14 @@ class LlamaCppEngine:
             for piece in pieces
         ]
 
+    def _firsts(self, labels: tuple[str, ...]) -> dict[str, int]:
+        firsts = {label: self._vocab.tokenize(label, special=False)[0] for label in labels}
+        if len(set(firsts.values())) != len(labels):
+            raise EngineError(
+                f"{self.card.name} cannot tell the labels {', '.join(labels)} apart by their first token."
+            )
+        return firsts
+
     def _question(self, text: str) -> list[int]:
         return [token for part in self._parts(self._chat.question(text)) for token in self._spell(part)]
 
@@ -214,6 +234,10 @@ class LlamaCppEngine:
 
 def _common(one: list[int], other: list[int]) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _probabilities(logits: Logits, firsts: dict[str, int]) -> dict[str, float]:
+    return {label: math.exp(logprob(logits, first)[0]) for label, first in firsts.items()}
 
 
 def _decoder() -> codecs.IncrementalDecoder:

@@ -1,0 +1,194 @@
+"""`confspec batch`: a file of prompts, one record each."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from confspec_cli.cascade import Cascade, Rules
+from confspec_cli.commands._options import (
+    GateOptions,
+    HardwareOptions,
+    ModelOptions,
+    SamplingOptions,
+    WorkOptions,
+    grouped,
+)
+from confspec_cli.commands._prompt import prompt_of
+from confspec_cli.commands._wiring import cast, engines, exit_code, files, rules_of, thinks
+from confspec_cli.engines.base import Engine, Interrupt
+from confspec_cli.errors import EngineError, Exit, UsageError
+from confspec_cli.items import Item, read_items, remaining
+from confspec_cli.journal import Journal
+from confspec_cli.render.console import is_dumb, put
+from confspec_cli.render.counting import Tally, Watch, counting
+from confspec_cli.render.document import RunRecord
+from confspec_cli.render.wording import count
+from confspec_cli.signals import stopping
+from confspec_cli.trace import Author
+
+_File = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="A prompt a line, or JSON objects with prompt or question, and maybe id and system; - is stdin.",
+    ),
+]
+
+
+@grouped
+def batch(
+    file: _File,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Write the records here; run again, what is there already is kept."),
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option("-s", "--system", help="System prompt, instead of confspec's own.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")] = False,
+    *,
+    models: ModelOptions,
+    work: WorkOptions,
+    gate: GateOptions,
+    sampling: SamplingOptions,
+    hardware: HardwareOptions,
+) -> None:
+    """Ask every prompt of a file and write one JSON record a line, in order.
+
+    A record is the document of `ask --format json` with the id of its prompt, and an error where there was one.
+    """
+    name = "stdin" if file == "-" else file
+    items = read_items(_text_of(file, name), name)
+    journal = _journal(output) if output else None
+    records = journal.lines() if journal else []
+    left, failed = remaining(items, records, str(output))
+    tally = Tally(len(items), earlier=len(records), done=len(records), failed=failed)
+    who = cast(models)
+    rules = rules_of(who, models.mode, gate, sampling, work)
+    if not left:
+        if not quiet:
+            put(sys.stderr, f"Nothing is left to do: {count(len(items), 'record')} in {output}\n")
+        raise typer.Exit(Exit.FAILURE if failed else Exit.OK)
+    paths = files(who, models.yes)
+    interrupt = Interrupt()
+    if journal:
+        journal.open()
+    with (
+        closing(journal) if journal else nullcontext(),
+        engines(who, paths, hardware, interrupt) as loaded,
+        stopping(interrupt) as signals,
+        counting(sys.stderr, tally, quiet, _has_room_for_a_bar(journal)) as watch,
+    ):
+        job = Job(loaded, rules, system, interrupt, thinks(work, loaded))
+        job.work(left, _written(journal), watch, _settings_of(records))
+    if interrupt.is_set():
+        if journal and not quiet:
+            put(sys.stderr, "The same command goes on from here.\n")
+        raise typer.Exit(exit_code("interrupted", signals))
+    raise typer.Exit(Exit.FAILURE if tally.failed else Exit.OK)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the items of a batch have in common."""
+
+    models: Mapping[Author, Engine]
+    rules: Rules
+    system: str | None
+    interrupt: Interrupt
+    think: bool | None = None
+
+    def work(
+        self,
+        items: Iterable[Item],
+        write: Callable[[dict[str, Any]], None],
+        watch: Watch,
+        earlier: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Answer the items in order, each record written before the next begins; an interrupted one is not written.
+
+        `earlier` are the settings of records written before, to be warned of where they were others.
+        """
+        for item in items:
+            record = self.record(item)
+            if record["finish_reason"] == "interrupted":
+                return
+            if earlier and (settings := _settings(record)):
+                changed = [key for key in settings if settings[key] != earlier.get(key)]
+                if changed:
+                    watch.warned(f"the earlier records were made with another {', '.join(changed)}")
+                earlier = None
+            write(record)
+            watch.counted(failed=record["error"] is not None)
+            if self.interrupt.is_set():
+                return
+
+    def record(self, item: Item) -> dict[str, Any]:
+        """The record of an item, whatever becomes of it."""
+        run = RunRecord()
+        error = None
+        system = self.system if item.system is None else item.system
+        try:
+            prompt = prompt_of(item.prompt, system, self.models, (), self.rules, self.think)
+            for event in Cascade(prompt, self.models, self.rules, time.perf_counter).run():
+                run.add(event)
+        except EngineError as problem:
+            error = str(problem)
+        return {"id": item.id, "error": error, **run.to_dict(), "prompt": item.prompt}
+
+
+def _text_of(file: str, name: str) -> str:
+    if file == "-" and sys.stdin.isatty():
+        raise UsageError("Nothing is piped in.", "confspec batch - < FILE")
+    try:
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as problem:
+        raise UsageError(f"{name} cannot be read: {problem.strerror}.") from problem
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise UsageError(
+            f"{name} is not UTF-8: byte {raw[problem.start]:#04x} at offset {problem.start}.",
+            f"iconv -f LATIN1 -t UTF-8 {name} | confspec batch -",
+        ) from None
+
+
+def _journal(output: Path) -> Journal:
+    if output.exists() and not output.is_file():
+        raise UsageError(f"{output} is not a file that can be gone on with.", "confspec batch FILE > there")
+    return Journal(output)
+
+
+def _has_room_for_a_bar(journal: Journal | None) -> bool:
+    """Whether stderr can redraw a bar, and no records come between."""
+    return sys.stderr.isatty() and not is_dumb(os.environ) and not (journal is None and sys.stdout.isatty())
+
+
+def _written(journal: Journal | None) -> Callable[[dict[str, Any]], None]:
+    if journal:
+        return journal.append
+    return lambda record: put(sys.stdout, json.dumps(record) + "\n")
+
+
+def _settings_of(records: list[str]) -> dict[str, Any] | None:
+    """The settings of the last record that tells them."""
+    return next((settings for line in reversed(records) if (settings := _settings(json.loads(line)))), None)
+
+
+def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What shaped a record, by name, the seed apart; empty for an item that failed before it was begun."""
+    models, parameters = record.get("models"), record.get("parameters")
+    if not models or not parameters:
+        return {}
+    names = {f"{author} model": card["name"] for author, card in models.items()}
+    return {"mode": record["mode"], **names, **{key: value for key, value in parameters.items() if key != "seed"}}

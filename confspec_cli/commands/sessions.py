@@ -1,0 +1,165 @@
+"""`confspec sessions`: the conversations that were saved."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from confspec_cli.commands._options import ShowOptions, grouped
+from confspec_cli.errors import UsageError
+from confspec_cli.folders import sessions_folder
+from confspec_cli.render.base import Format
+from confspec_cli.render.choose import choose
+from confspec_cli.render.console import clean, make_console, put
+from confspec_cli.render.transcript import ExportFormat, document, markdown, put_heading
+from confspec_cli.render.wording import columns, count
+from confspec_cli.sessions import Session, SessionStore
+
+SCHEMA_VERSION = 1
+
+_NAME = "The name or id of a session."
+_Name = Annotated[str, typer.Argument(metavar="NAME", help=_NAME)]
+_MaybeName = Annotated[str | None, typer.Argument(metavar="[NAME]", help=_NAME, show_default="the one last used")]
+
+app = typer.Typer(invoke_without_command=True, help="List, show, rename, export and remove saved conversations.")
+
+
+@app.callback()
+def sessions(context: typer.Context) -> None:
+    """List, show, rename, export and remove saved conversations."""
+    if context.invoked_subcommand is None:
+        list_sessions()
+
+
+@app.command("list")
+def list_sessions(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """List the saved conversations, the oldest first."""
+    store = _store()
+    found = store.list()
+    if as_json:
+        listed = [
+            {
+                "id": session.id,
+                "name": session.name or None,
+                "path": str(session.path),
+                "created": session.created.isoformat(),
+                "used": session.used.isoformat(),
+                "turns": len(session.turns()),
+                "first_prompt": _first_prompt(session),
+                "warnings": session.warnings,
+            }
+            for session in found
+        ]
+        whole = {"schema_version": SCHEMA_VERSION, "folder": str(store.folder), "sessions": listed}
+        put(sys.stdout, json.dumps(whole, indent=2) + "\n")
+    elif found:
+        put(sys.stdout, _listing(found) + "\n")
+    else:
+        put(sys.stderr, f"There are no sessions in {store.folder}.\n")
+
+
+@app.command()
+@grouped
+def show(
+    name: _MaybeName = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, with every step.")] = False,
+    *,
+    show: ShowOptions,
+) -> None:
+    """Draw a conversation again: the prompts and steps on stderr, the replies on stdout."""
+    session = _found(name)
+    if as_json or show.format is Format.JSON:
+        _put_document(session)
+        return
+    for warning in session.warnings:
+        put(sys.stderr, f"warning: {warning}\n")
+    console = make_console(sys.stderr, show.color, os.environ)
+    for number, turn in enumerate(session.turns()):
+        if not show.quiet and show.format is Format.TEXT:
+            put_heading(console, turn, is_first=number == 0)
+        with closing(choose(sys.stdout, sys.stderr, show.show(), os.environ)) as renderer:
+            for event in turn.events:
+                renderer.handle(event)
+
+
+@app.command()
+def rm(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names or ids of sessions.")],
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Remove without asking.")] = False,
+) -> None:
+    """Remove conversations, for good."""
+    store = _store()
+    found = {session.id: session for session in map(store.open, names)}
+    for session in found.values():
+        put(sys.stderr, f"{session.label}: {count(len(session.turns()), 'turn')}, {session.path}\n")
+    if not yes:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError("Removing asks first, and nobody can be asked here.", "confspec sessions rm --yes NAME")
+        if not typer.confirm(f"Remove {count(len(found), 'session')} for good?", err=True):
+            put(sys.stderr, "Nothing was removed.\n")
+            return
+    for session in found.values():
+        store.remove(session)
+    put(sys.stderr, f"Removed {count(len(found), 'session')}.\n")
+
+
+@app.command()
+def rename(
+    name: _Name,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The name to give it.")],
+) -> None:
+    """Give a conversation a name, or another one."""
+    store = _store()
+    store.rename(store.open(name), new)
+
+
+@app.command()
+def export(
+    name: _MaybeName = None,
+    format_: Annotated[ExportFormat, typer.Option("--format", help="Markdown or JSON.")] = ExportFormat.MD,
+) -> None:
+    """Write a conversation to stdout as one text."""
+    session = _found(name)
+    if format_ is ExportFormat.JSON:
+        _put_document(session)
+    else:
+        put(sys.stdout, markdown(session.label, session.turns()))
+
+
+def _store() -> SessionStore:
+    return SessionStore(sessions_folder(os.environ))
+
+
+def _found(name: str | None) -> Session:
+    """The session of that name, else the one last used. Raises UsageError when there is none."""
+    store = _store()
+    session = store.latest() if name is None else store.open(name)
+    if session is None:
+        raise UsageError(f"There are no sessions in {store.folder}.", 'confspec ask "What is 17 times 23?"')
+    return session
+
+
+def _put_document(session: Session) -> None:
+    put(sys.stdout, json.dumps(document(session.id, session.name, session.turns()), indent=2) + "\n")
+
+
+def _first_prompt(session: Session) -> str:
+    return next((turn.user for turn in session.turns()), "")
+
+
+def _listing(found: Sequence[Session]) -> str:
+    rows = [("NAME", "LAST USED", "TURNS", "BEGINS WITH")]
+    for session in found:
+        used = f"{session.used.astimezone():%Y-%m-%d %H:%M}"
+        begin = " ".join(clean(_first_prompt(session)).split())
+        begin = begin if len(begin) <= 48 else begin[:47] + "…"
+        rows.append((session.label, used, str(len(session.turns())), begin))
+    return columns(rows)

@@ -1,0 +1,62 @@
+"""A whole conversation as one text: Markdown for people, a JSON document for programs, a heading for each turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from confspec_cli.conversation import Turn
+from confspec_cli.events import SCHEMA_VERSION
+from confspec_cli.render import wording
+from confspec_cli.render.console import clean, paint, put
+from confspec_cli.render.document import RunRecord
+
+
+class ExportFormat(str, Enum):
+    """What a conversation can be exported as."""
+
+    MD = "md"
+    JSON = "json"
+
+
+def put_heading(console: Console, turn: Turn, is_first: bool) -> None:
+    """Print what the person said, above the steps that came of it."""
+    lines = [Text(f"> {line}".rstrip(), style="bold") for line in clean(turn.user).split("\n")]
+    put(console.file, paint(console, [*([] if is_first else [Text()]), *lines, Text()]))
+
+
+def markdown(label: str, turns: Sequence[Turn]) -> str:
+    """The conversation for people: what was said, what was replied, and in a line what each reply took."""
+    parts = [f"# {label}"]
+    system = ""
+    for turn in turns:
+        if turn.system != system:
+            system = turn.system
+            parts += ["## System", clean(system).strip() or "*None.*"]
+        parts += ["## You", clean(turn.user).strip()]
+        parts += ["## confspec", clean(turn.reply).strip() or "*Nothing.*"]
+        ending = wording.ending(turn.finished, turn.started)
+        summary = ", ".join(wording.summary(turn.stats))
+        parts.append(f"*{ending} {summary}.*" if ending else f"*{summary}.*")
+    return "\n\n".join(parts) + "\n"
+
+
+def document(session_id: str, name: str, turns: Sequence[Turn]) -> dict[str, Any]:
+    """The conversation for programs: of each turn the document of its run, and whether that was cut off."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "id": session_id,
+        "name": name or None,
+        "turns": [{**_record(turn), "cut_off": turn.cut_off} for turn in turns],
+    }
+
+
+def _record(turn: Turn) -> dict[str, Any]:
+    record = RunRecord()
+    for event in turn.events:
+        record.add(event)
+    return record.to_dict()
