@@ -87,10 +87,7 @@ class Cascade:
         """One step, decided; None where a person had the draft of it dropped."""
         mode, gate = self._rules.mode, self._rules.gate
         began = self._clock()
-        cause: Cause | None = None
-        sole = SOLE_AUTHOR.get(mode)
-        if sole is not Author.TARGET and self._is_target_wanted:
-            sole, cause = Author.TARGET, Cause.TARGET_FROM_HERE
+        sole, cause = self._sole_author()
         if sole:
             proposal = yield from self._write(sole)
             return self._decided(Origin(sole.value), proposal, began, cause)
@@ -136,6 +133,13 @@ class Cascade:
         self._steering.take(Cause.ESCALATE_STEP)  # the target has written this one itself
         step = self._decided(Origin.TARGET, rewritten, began, cause)
         return replace(step, readings=readings, signal=signal, threshold=threshold, rejected_text=proposal.text)
+
+    def _sole_author(self) -> tuple[Author | None, Cause | None]:
+        """Who writes the next step unjudged, if anyone does, and why where the mode does not say so."""
+        sole = SOLE_AUTHOR.get(self._rules.mode)
+        if sole is not Author.TARGET and self._is_target_wanted:
+            return Author.TARGET, Cause.TARGET_FROM_HERE
+        return sole, None
 
     def _write(self, author: Author, provisional: bool = False) -> Generator[Event, None, Proposal]:
         """Have a model write the next step, to its boundary, to its end or to the length allowed."""

@@ -13,14 +13,15 @@ from typing import Annotated, Any
 
 import typer
 
-from confspec_cli.commands._completion import models, pairs
+from confspec_cli.commands._completion import models, pairs, template_names
+from confspec_cli.commands._templates import stand_behind
 from confspec_cli.render.base import Color, Format, Show, Steps
 from confspec_cli.rules import Mode
 from confspec_cli.tasks import TaskName
 
 _MODELS, _GATE, _SAMPLING = "Models", "Gate", "Sampling"
 _SESSION, _SHOW, _HARDWARE = "Session", "Output", "Hardware"
-_WORK, _ANSWER = "Work", "Answer"
+_INPUT, _WORK, _ANSWER = "Input", "Work", "Answer"
 
 
 def _option(panel: str, *names: str, env: str | None = None, text: str, **more: Any) -> Any:
@@ -69,6 +70,36 @@ class GateOptions:
     max_step_tokens: Annotated[
         int | None,
         _option(_GATE, "--max-step-tokens", env="MAX_STEP_TOKENS", text="Longest step, in tokens.", min=1),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """What goes before the question, and the words it is put in."""
+
+    file: Annotated[
+        list[Path] | None, _option(_INPUT, "-f", "--file", text="A text file to put before the question; repeatable.")
+    ] = None
+    stdin: Annotated[
+        bool, _option(_INPUT, "--stdin/--no-stdin", text="Read what is piped in; inside a loop, leave it to the loop.")
+    ] = True
+    template: Annotated[
+        str | None,
+        _option(
+            _INPUT,
+            "-t",
+            "--template",
+            text="A saved template: its words, and its options behind yours.",
+            callback=stand_behind,
+            is_eager=True,
+            autocompletion=template_names,
+        ),
+    ] = None
+    save_template: Annotated[
+        str | None,
+        _option(
+            _INPUT, "--save-template", text="Save the options given under a name, and ask nothing.", metavar="NAME"
+        ),
     ] = None
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,12 +15,12 @@ import typer
 from confspec_cli import templates
 from confspec_cli.cascade import Cascade
 from confspec_cli.commands._answers import wanted
-from confspec_cli.commands._completion import template_names
 from confspec_cli.commands._input import Said, question
 from confspec_cli.commands._options import (
     AnswerOptions,
     GateOptions,
     HardwareOptions,
+    InputOptions,
     ModelOptions,
     SamplingOptions,
     SessionOptions,
@@ -31,7 +30,7 @@ from confspec_cli.commands._options import (
 )
 from confspec_cli.commands._prompt import prompt_of
 from confspec_cli.commands._saving import saving
-from confspec_cli.commands._templates import folder, saved, stand_behind
+from confspec_cli.commands._templates import folder, saved
 from confspec_cli.commands._wiring import cast, engines, exit_code, files, rules_of, thinks
 from confspec_cli.engines.base import Interrupt
 from confspec_cli.errors import Exit
@@ -50,27 +49,7 @@ def ask(
     system: Annotated[
         str | None, typer.Option("-s", "--system", help="System prompt, instead of confspec's own.")
     ] = None,
-    file: Annotated[
-        list[Path] | None, typer.Option("-f", "--file", help="A text file to put before the question; repeatable.")
-    ] = None,
-    stdin: Annotated[
-        bool, typer.Option("--stdin/--no-stdin", help="Read what is piped in; a loop reads it itself.")
-    ] = True,
-    template: Annotated[
-        str | None,
-        typer.Option(
-            "-t",
-            "--template",
-            help="A saved template: its words, and its options behind yours.",
-            callback=stand_behind,
-            is_eager=True,
-            autocompletion=template_names,
-        ),
-    ] = None,
-    save_template: Annotated[
-        str | None,
-        typer.Option("--save-template", metavar="NAME", help="Save the options given as a template, and ask nothing."),
-    ] = None,
+    put: InputOptions,
     models: ModelOptions,
     work: WorkOptions,
     answer: AnswerOptions,
@@ -85,10 +64,11 @@ def ask(
     The steps go to stderr and the reply to stdout. On a terminal the step view is the reply.
     """
     want = wanted(answer, show.format)
-    if save_template is not None:
-        typer.echo(f"Saved as {saved(invocation, save_template, prompt)}", err=True)
+    if put.save_template is not None:
+        typer.echo(f"Saved as {saved(invocation, put.save_template, prompt)}", err=True)
         return
-    said = question(prompt, file or (), templates.load(folder(), template).prompt if template else None, stdin)
+    words = templates.load(folder(), put.template).prompt if put.template else None
+    said = question(prompt, put.file or (), words, put.stdin)
     who = cast(models)
     rules = replace(rules_of(who, models.mode, gate, sampling, work), form=want.form)
     kept = saving(session, who.saves)
