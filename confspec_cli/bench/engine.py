@@ -44,7 +44,7 @@ class Bare:
     """A plain llama.cpp loop on a second context of a loaded model."""
 
     def __init__(self, engine: LlamaCppEngine, path: Path) -> None:
-        self._context, _ = open_context(engine._model, path, _HARDWARE)
+        self._context, _ = open_context(engine._model, path, _HARDWARE, Interrupt())
         self._batch = lib.llama_batch_init(MAX_BATCH, 0, 1)
         self._sampler = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         lib.llama_sampler_chain_add(self._sampler, lib.llama_sampler_init_greedy())

@@ -37,13 +37,13 @@ class LlamaCppEngine:
             template = metadata(self._model, "tokenizer.chat_template")
             special = self._vocab.special_text
             self._chat = Chat(path.name, template, special("bos"), special("eos"))
-            self._context, partial = open_context(self._model, path, hardware)
+            self._context, partial = open_context(self._model, path, hardware, interrupt)
         except BaseException:
             self._free()
             raise
         self._abort = watch(self._context, interrupt)
         self._cache = Cache(self._context, self._vocab.size, partial, interrupt)
-        self._sampler = Sampler(self._vocab.size)
+        self._sampler = Sampler(self._vocab.size, self._vocab.pointer)
         self._pending: list[int] = []  # the last token generated, not yet in the cache
         self._head: tuple[object, list[Part]] = (None, [])
         self._written = 0  # of the tokens in the cache, ever
