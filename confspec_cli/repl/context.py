@@ -29,8 +29,9 @@ Play = Callable[[Prompt, Rules], RunFinished]
 def warn(chat: Chat) -> None:
     """Say so when most of the context is used."""
     if chat.use.share >= WARN_AT:
+        how = "full" if chat.use.share >= 1 else "nearly full"
         chat.screen.say(
-            f"The context is nearly full: {chat.use}. When it is you are asked what to drop; /new begins afresh.",
+            f"The context is {how}: {chat.use}. Once it is full you are asked what to drop; /new begins afresh.",
             style="yellow",
         )
 
