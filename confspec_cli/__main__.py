@@ -11,6 +11,7 @@ from confspec_cli import signals
 def run() -> None:
     """The console script: the command line with the process's own arguments, streams and signals."""
     signals.leave_at_once()
+    _open_closed_streams()
     from confspec_cli.app import main  # noqa: PLC0415 - after the signals
     from confspec_cli.errors import Interrupted  # noqa: PLC0415
 
@@ -25,6 +26,18 @@ def run() -> None:
         except OSError:  # what a reader who has left did not take goes nowhere, quietly
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     raise SystemExit(code)
+
+
+def _open_closed_streams() -> None:
+    """A stream the caller closed leads nowhere; else the next file opened, a model say, would take its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            file = os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
+            if file != number:
+                os.dup2(file, number)
+                os.close(file)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 if __name__ == "__main__":

@@ -7,61 +7,23 @@ Knows steps, gates and engines; refuses to know files, terminals and thresholds'
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
 from confspec_cli import verify
-from confspec_cli.engines.base import Engine, Prompt, Sampling
+from confspec_cli.ending import ask_in_form, cut_short, reply_of
+from confspec_cli.engines.base import Engine, Prompt
 from confspec_cli.errors import ContextFull, Interrupted
-from confspec_cli.events import (
-    Event,
-    RunFinished,
-    RunStarted,
-    StepCommitted,
-    StepDropped,
-    StepJudged,
-    StepOpened,
-    StepWritten,
-    TextWritten,
-)
+from confspec_cli.events import Event, RunFinished, RunStarted, StepCommitted, StepDropped, StepJudged, Warned
 from confspec_cli.gate import Decision, Gate, Signal, judge_draft, judge_target, signal_of
-from confspec_cli.grading import final_answer
-from confspec_cli.prompts import RATING, RATING_THRESHOLD, Question
+from confspec_cli.grading import extract, final_answer
+from confspec_cli.prompts import RATING, RATING_THRESHOLD
+from confspec_cli.rules import SOLE_AUTHOR, Form, Mode, Rules, authors
 from confspec_cli.steering import Steering
-from confspec_cli.steps import Splitter, after_thinking
-from confspec_cli.trace import Author, Likelihood, Origin, Proposal, Reading, Step, Trace
+from confspec_cli.steps import Splitter, Thought, thought
+from confspec_cli.trace import Author, Cause, Likelihood, Origin, Proposal, Reading, Step, Trace
+from confspec_cli.writing import Stretch, Writer
 
-
-class Mode(str, Enum):
-    """Who writes and who judges."""
-
-    CONFSPEC = "confspec"  # the draft writes and judges, the target is asked where that is uncertain
-    TARGET = "target"  # the target alone
-    DRAFT = "draft"  # the draft alone
-    SPECREASON = "specreason"  # the draft writes, the target rates every step (arXiv:2504.07891)
-
-
-_SOLE_AUTHOR = {Mode.TARGET: Author.TARGET, Mode.DRAFT: Author.DRAFT}
-
-
-def authors(mode: Mode) -> tuple[Author, ...]:
-    """The models a mode needs."""
-    sole = _SOLE_AUTHOR.get(mode)
-    return (sole,) if sole else (Author.DRAFT, Author.TARGET)
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Everything that shapes a run. Lengths are in tokens of the writing model, `min_step_chars` in characters."""
-
-    mode: Mode
-    gate: Gate
-    question: Question
-    sampling: Sampling
-    max_tokens: int
-    max_step_tokens: int
-    min_step_chars: int
+__all__ = ["Cascade", "Mode", "Rules", "authors"]
 
 
 class Cascade:
@@ -79,11 +41,12 @@ class Cascade:
         self._models = models
         self._rules = rules
         self._clock = clock
-        self._steering = steering
+        self._steering = steering or Steering()
         self._trace = Trace()
-        self._splitter = Splitter(rules.min_step_chars)
+        self._writer = Writer(models, Splitter(rules.min_step_chars, rules.task.cuts_code), clock)
         self._repeats = 0
-        self._partial = ""
+        self._answering = False  # a person wanted the answer, and it is being written
+        self._reasoned: int | None = None  # steps before the answer in its form
 
     def run(self) -> Iterator[Event]:
         """Every event of the run, as it happens. EngineError ends it; a full context or an interrupt finish it."""
@@ -91,37 +54,51 @@ class Cascade:
         yield self._started()
         try:
             reason = yield from self._steps()
+            if self._rules.form:
+                reason = yield from self._answer_in(self._rules.form, reason)
         except ContextFull:
             reason = "context"
         except Interrupted:
             reason = "interrupted"
-        reply = after_thinking(self._trace.text + self._partial, self._prompt.think)
-        yield RunFinished(reason, reply, self._partial, final_answer(reply), self._clock() - began)
+        yield self._finished(reason, began)
 
     def _steps(self) -> Generator[Event, None, str]:
         while self._trace.tokens < self._rules.max_tokens:
-            self._partial = ""
+            if cause := self._cut_cause():
+                if self._rules.form and self._thought is not Thought.OPEN:
+                    return "stop"
+                yield from self._cut_short(cause)
+            if self._rules.form and self._thought is Thought.CLOSED:
+                return "stop"
             step = yield from self._step()
-            self._partial = ""
+            if step is None:
+                continue
             self._repeats = self._repeats + 1 if self._trace.has_said(step.text) else 0
-            self._trace.append(step)
-            yield StepCommitted(step)
-            if step.ended:
+            yield self._commit(step)
+            if step.ended and self._thought is Thought.OPEN:
+                yield from self._cut_short(Cause.UNCLOSED_THOUGHT)
+            elif step.ended:
                 return "stop"
             if self._repeats > 1:
                 return "repetition"
         return "length"
 
-    def _step(self) -> Generator[Event, None, Step]:
+    def _step(self) -> Generator[Event, None, Step | None]:
+        """One step, decided; None where a person had the draft of it dropped."""
         mode, gate = self._rules.mode, self._rules.gate
         began = self._clock()
-        if sole := _SOLE_AUTHOR.get(mode):
-            proposal = yield from self._write(sole, provisional=False)
-            return self._committed(Origin(sole.value), proposal, began)
+        sole, cause = self._sole_author()
+        if sole:
+            proposal = yield from self._write(sole)
+            return self._decided(Origin(sole.value), proposal, began, cause)
 
         # 1. Draft.
-        before = self._splitter.copy()
+        before = self._writer.splitter.copy()
         proposal = yield from self._write(Author.DRAFT, provisional=True)
+        if self._is_broken_off(provisional=True):
+            yield StepDropped(self._n, proposal, "steered")
+            self._writer.splitter = before
+            return None
         readings: tuple[Reading, ...] = ()
         signal = threshold = None
         if not self._trace.has_said(proposal.text):
@@ -134,7 +111,9 @@ class Cascade:
                 decision = judge_draft(readings[0], gate)
                 signal = signal_of(readings[0], gate.signal)
                 threshold = gate.reject if decision is Decision.REJECT else gate.accept
-                yield StepJudged(len(self._trace) + 1, readings[0], decision, signal, threshold)
+                if self._steering.take(Cause.ESCALATE_STEP):
+                    decision, cause = Decision.ESCALATE, Cause.ESCALATE_STEP
+                yield StepJudged(self._n, readings[0], decision, signal, threshold, cause)
             origin = Origin.DRAFT
             # 4. Escalate.
             if decision is Decision.ESCALATE:
@@ -142,64 +121,34 @@ class Cascade:
                 readings = (*readings, self._ask_target(proposal))
                 decision = judge_target(readings[-1], gate)
                 signal, threshold = signal_of(readings[-1], gate.signal), gate.target
-                yield StepJudged(len(self._trace) + 1, readings[-1], decision, signal, threshold)
+                yield StepJudged(self._n, readings[-1], decision, signal, threshold)
             if decision is Decision.ACCEPT:
-                step = self._committed(origin, proposal, began)
+                step = self._decided(origin, proposal, began, cause)
                 return replace(step, readings=readings, signal=signal, threshold=threshold)
 
         # 5. Regenerate.
-        yield StepDropped(len(self._trace) + 1, proposal, "rejected" if readings else "repeated")
-        self._splitter = before
-        rewritten = yield from self._write(Author.TARGET, provisional=False)
-        step = self._committed(Origin.TARGET, rewritten, began)
+        yield StepDropped(self._n, proposal, "rejected" if readings else "repeated")
+        self._writer.splitter = before
+        rewritten = yield from self._write(Author.TARGET)
+        self._steering.take(Cause.ESCALATE_STEP)  # the target has written this one itself
+        step = self._decided(Origin.TARGET, rewritten, began, cause)
         return replace(step, readings=readings, signal=signal, threshold=threshold, rejected_text=proposal.text)
 
-    def _write(self, author: Author, provisional: bool) -> Generator[Event, None, Proposal]:
-        """Have a model write one step, to its boundary, to its end or to the length allowed."""
-        n = len(self._trace) + 1
-        yield StepOpened(n, author, provisional)
-        began, first, ended = self._clock(), 0.0, False
-        texts: list[str] = []
-        logprobs: list[float] = []
-        agreed = 0
-        limit = min(self._rules.max_step_tokens, self._rules.max_tokens - self._trace.tokens)
-        with closing(self._models[author].generate(self._so_far(), self._rules.sampling, limit)) as tokens:
-            for token in tokens:
-                first = first or self._clock()
-                logprobs.append(token.logprob)
-                agreed += token.is_argmax
-                ended = token.ends
-                if token.text:
-                    texts.append(token.text)
-                    if not provisional:
-                        self._partial = "".join(texts)
-                    yield TextWritten(n, author, token.text)
-                if self._passes_boundary(token.text):
-                    break
-            else:
-                self._splitter.force()
-        now = self._clock()
-        proposal = Proposal(
-            author=author,
-            text="".join(texts),
-            tokens=len(logprobs) - ended,
-            ended=ended,
-            likelihood=Likelihood.of(logprobs, agreed),
-            seconds=now - began,
-            prefill_seconds=(first or now) - began,
-        )
-        yield StepWritten(n, proposal)
-        return proposal
+    def _sole_author(self) -> tuple[Author | None, Cause | None]:
+        """Who writes the next step unjudged, if anyone does, and why where the mode does not say so."""
+        sole = SOLE_AUTHOR.get(self._rules.mode)
+        if sole is not Author.TARGET and self._is_target_wanted:
+            return Author.TARGET, Cause.TARGET_FROM_HERE
+        return sole, None
 
-    def _passes_boundary(self, text: str) -> bool:
-        """Feed the splitter; a token is never cut, so what it carries past a boundary stays with the step."""
-        end = self._splitter.feed(text)
-        if end is None:
-            return False
-        while end is not None:
-            text = text[end:]
-            end = self._splitter.feed(text)
-        return True
+    def _write(self, author: Author, provisional: bool = False) -> Generator[Event, None, Proposal]:
+        """Have a model write the next step, to its boundary, to its end or to the length allowed."""
+        rules = self._rules
+        room = min(rules.max_step_tokens, rules.max_tokens - self._trace.tokens)
+        if rules.think_budget is not None and self._thought is Thought.OPEN:
+            room = min(room, rules.think_budget - self._trace.tokens)
+        stretch = Stretch(self._n, self._so_far(), rules.sampling, room, provisional)
+        return (yield from self._writer.write(author, stretch, lambda: self._is_broken_off(provisional)))
 
     def _ask_draft(self, proposal: Proposal) -> Reading:
         began = self._clock()
@@ -220,35 +169,88 @@ class Cascade:
             likelihood = Likelihood.of([token.logprob for token in tokens], sum(token.is_argmax for token in tokens))
         return Reading(Author.TARGET, verdict, likelihood, self._clock() - began, began - arrived)
 
+    def _cut_cause(self) -> Cause | None:
+        """Why the reasoning ends here, if it must."""
+        if self._is_answer_wanted:
+            return Cause.ANSWER_NOW
+        budget = self._rules.think_budget
+        is_spent = budget is not None and self._thought is Thought.OPEN and self._trace.tokens >= budget
+        return Cause.THINK_BUDGET if is_spent else None
+
+    def _cut_short(self, cause: Cause) -> Iterator[Event]:
+        """Close the thinking, or in plain reasoning begin the answer, in a step that neither model wrote."""
+        splitter, task = self._writer.splitter, self._rules.task
+        text = cut_short(self._trace.text, self._prompt.think, splitter.fence, task.conclusion)
+        splitter.force()
+        self._writer.passes_boundary(text)
+        self._answering |= cause is Cause.ANSWER_NOW
+        yield self._commit(Step(self._n, Origin.GIVEN, text, tokens=0, ended=False, seconds=0.0, cause=cause))
+
+    def _answer_in(self, form: Form, reason: str) -> Generator[Event, None, str]:
+        """The answer, once reasoned out, in the form it was asked for; the writer of last resort writes it, whole."""
+        if reason != "stop":
+            what = "went in circles" if reason == "repetition" else f"used up {self._rules.max_tokens} tokens"
+            yield Warned(f"the reasoning {what} and was cut short before the answer")
+        if self._thought is Thought.OPEN:
+            yield from self._cut_short(Cause.THINK_BUDGET)
+        self._reasoned = len(self._trace)
+        author, began = SOLE_AUTHOR.get(self._rules.mode, Author.TARGET), self._clock()
+        prompt = ask_in_form(self._prompt, self._trace.segments, form)
+        sampling = replace(self._rules.sampling, grammar=form.grammar)
+        stretch = Stretch(self._n, prompt, sampling, self._rules.max_tokens, whole=True)
+        proposal = yield from self._writer.write(author, stretch, lambda: False)
+        yield self._commit(self._decided(Origin(author.value), proposal, began, Cause.FORM))
+        return "stop" if proposal.ended else "length"
+
+    @property
+    def _n(self) -> int:
+        return len(self._trace) + 1
+
+    @property
+    def _thought(self) -> Thought:
+        return thought(self._trace.text, self._prompt.think)
+
+    @property
+    def _is_answer_wanted(self) -> bool:
+        return not self._answering and self._steering.wants(Cause.ANSWER_NOW)
+
+    @property
+    def _is_target_wanted(self) -> bool:
+        return Author.TARGET in self._models and self._steering.wants(Cause.TARGET_FROM_HERE)
+
+    def _is_broken_off(self, provisional: bool) -> bool:
+        """Whether a person wants what is being written to stop in mid-step."""
+        return self._is_answer_wanted or (provisional and self._is_target_wanted)
+
     def _so_far(self, *more: str) -> Prompt:
         return replace(self._prompt, reply=(*self._prompt.reply, *self._trace.segments, *more))
 
-    def _committed(self, origin: Origin, proposal: Proposal, began: float) -> Step:
-        return Step(
-            n=len(self._trace) + 1,
-            origin=origin,
-            text=proposal.text,
-            tokens=proposal.tokens,
-            ended=proposal.ended,
-            seconds=self._clock() - began,
-        )
+    def _decided(self, origin: Origin, proposal: Proposal, began: float, cause: Cause | None) -> Step:
+        seconds = self._clock() - began
+        return Step(self._n, origin, proposal.text, proposal.tokens, proposal.ended, seconds, cause=cause)
+
+    def _commit(self, step: Step) -> StepCommitted:
+        self._writer.partial = ""
+        self._trace.append(step)
+        return StepCommitted(step)
 
     def _started(self) -> RunStarted:
-        rules = self._rules
-        parameters = {
-            **{key: value.value if isinstance(value, Enum) else value for key, value in asdict(rules.gate).items()},
-            **asdict(rules.sampling),
-            "question": rules.question.text,
-            "max_tokens": rules.max_tokens,
-            "max_step_tokens": rules.max_step_tokens,
-            "min_step_chars": rules.min_step_chars,
-            "think": self._prompt.think,
-        }
         messages = self._prompt.messages
         return RunStarted(
             prompt=next((message.content for message in reversed(messages) if message.role == "user"), ""),
             system=next((message.content for message in messages if message.role == "system"), ""),
-            mode=rules.mode.value,
-            models={author.value: self._models[author].card for author in authors(rules.mode)},
-            parameters=parameters,
+            mode=self._rules.mode.value,
+            models={author.value: self._models[author].card for author in authors(self._rules.mode)},
+            parameters={**self._rules.parameters(), "think": self._prompt.think},
         )
+
+    def _finished(self, reason: str, began: float) -> RunFinished:
+        partial, kind = self._writer.partial, self._rules.task.answer
+        said = "".join(self._trace.segments[self._reasoned or 0 :]) + partial
+        if self._reasoned is None:
+            may_think = any(engine.card.thinks for engine in self._models.values())
+            reply = reply_of(said, self._prompt.think, may_think)
+            answer, result = final_answer(reply, kind), extract(reply, kind)
+        else:
+            reply, answer, result = said, said or None, said or None
+        return RunFinished(reason, reply, partial, answer, self._clock() - began, result)

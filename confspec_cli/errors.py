@@ -6,6 +6,8 @@ ConfspecError
 ├── EngineError           1    a model file, or what llama.cpp makes of it
 │   ├── OutOfMemoryError  4    the models do not fit
 │   └── ContextFull       6    the prompt, or the chain, is longer than the context
+├── SchemaMismatch        7    the answer does not fit the form it was asked for in
+├── NoAnswer              8    the reply holds nothing that could be extracted
 ├── ModelMissing          3    an unknown model or pair, or one that is not here yet
 ├── DownloadError         5    network, authentication, a gated repository
 ├── StorageError          9    disk full or read-only, a file in use, or bytes that do not hash to the pin
@@ -30,6 +32,7 @@ class Exit(IntEnum):
     OUT_OF_MEMORY = 4
     DOWNLOAD = 5
     CONTEXT_FULL = 6
+    SCHEMA = 7
     NO_ANSWER = 8
     STORAGE = 9
     INTERRUPTED = 130
@@ -70,6 +73,18 @@ class ContextFull(EngineError):  # noqa: N818 - named for what happened
     """The prompt or the chain does not fit in the context."""
 
     exit_code = Exit.CONTEXT_FULL
+
+
+class SchemaMismatch(ConfspecError):  # noqa: N818 - named for what happened
+    """The answer does not fit the schema, or is no JSON."""
+
+    exit_code = Exit.SCHEMA
+
+
+class NoAnswer(ConfspecError):  # noqa: N818 - named for what happened
+    """Nothing in the reply is what was to be extracted."""
+
+    exit_code = Exit.NO_ANSWER
 
 
 class ModelMissing(ConfspecError):  # noqa: N818 - named for what happened

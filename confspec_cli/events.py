@@ -16,7 +16,7 @@ from typing import Any
 
 from confspec_cli.engines.base import ModelCard
 from confspec_cli.gate import Decision
-from confspec_cli.trace import Author, Proposal, Reading, Step
+from confspec_cli.trace import Author, Cause, Proposal, Reading, Step
 
 SCHEMA_VERSION = 1
 
@@ -61,18 +61,22 @@ class StepWritten:
 
 @dataclass(frozen=True, slots=True)
 class StepJudged:
-    """A model judged the drafted step `n`."""
+    """A model judged the drafted step `n`. `cause`: what decided in place of the gate, if anything did."""
 
     n: int
     reading: Reading
     decision: Decision
     signal: float | None
     threshold: float | None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StepDropped:
-    """The drafted step `n` was dropped, and the target writes it again. `reason`: `rejected` or `repeated`."""
+    """The drafted step `n` was dropped. `reason`: `rejected`, `repeated` or, by a person, `steered`.
+
+    The target writes a rejected or repeated step again.
+    """
 
     n: int
     proposal: Proposal
@@ -99,7 +103,8 @@ class RunFinished:
 
     `reason`: `stop` (the answer is complete), `length` (token budget), `context` (context full), `repetition` (it went
     in circles), `interrupted`. `reply` is the text after any thinking, `partial` what the writer in charge had written
-    of an unfinished step, `answer` the final answer where one was recognised.
+    of an unfinished step, `answer` the final answer where one was recognised. `extract` is what is left of the
+    reply for a program that wants the result alone: its last code block, or the final answer.
     """
 
     reason: str
@@ -107,6 +112,7 @@ class RunFinished:
     partial: str
     answer: str | None
     seconds: float
+    extract: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,68 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from decimal import Decimal, InvalidOperation
+from enum import Enum
 
 _STATED = re.compile(r"(?:^|\n)\W*(?:final\s+)?answer\W*?:\W*?([^\n]+)", re.IGNORECASE)
+_CHOSEN = re.compile(r"(?i:answer|choice|option)(?i:\s+is)?[\s:*_$(\[{\\]*(?:boxed\{)?\(?([A-J])\b")
+_CHOICE = re.compile(r"\W*(?:text\{)?\W*([A-J])\b")
+_FENCE = re.compile(r"([ \t]*)(?:[-*+]\s+|\d+[.)]\s+)?(`{3,}|~{3,})([^`]*)$")
 
 
-def final_answer(reply: str) -> str | None:
+class Answer(str, Enum):
+    """What a final answer looks like."""
+
+    BOXED = "boxed"  # \\boxed{…}, or stated: "Answer: …"
+    CHOICE = "choice"  # the letter of a choice
+    CODE = "code"  # the last fenced code block
+    NONE = "none"  # there is none to be recognised
+
+
+def final_answer(reply: str, kind: Answer = Answer.BOXED) -> str | None:
+    """The final answer of a reply, or None: for a choice its letter, else what is boxed or stated."""
+    match kind:
+        case Answer.CODE:
+            return code_block(reply)
+        case Answer.CHOICE:
+            return _choice(reply)
+        case Answer.NONE:
+            return None
+    return _boxed_or_stated(reply)
+
+
+def extract(reply: str, kind: Answer) -> str | None:
+    """What a program wants of a reply: its last code block or its final answer, whichever `kind` looks for first."""
+    if kind in (Answer.CODE, Answer.NONE):
+        return code_block(reply) or _boxed_or_stated(reply)
+    return final_answer(reply, kind) or code_block(reply)
+
+
+def code_block(reply: str) -> str | None:
+    """What stands in the last fenced code block, without its fences; in one cut off only where no other was closed."""
+    found: str | None = None
+    opened = ""
+    lines: list[str] = []
+    for line in reply.split("\n"):
+        fence = _FENCE.match(line)
+        if opened and fence and fence[2].startswith(opened) and not fence[3].strip():
+            found, opened = textwrap.dedent("\n".join(lines)), ""
+        elif opened:
+            lines.append(line)
+        elif fence:
+            opened, lines = fence[2], []
+    cut_off = textwrap.dedent("\n".join(lines)).rstrip("\n") if opened else ""
+    return found or cut_off or None
+
+
+def _choice(reply: str) -> str | None:
+    chosen = _CHOSEN.findall(reply)
+    boxed = _CHOICE.match(_boxed_or_stated(reply) or "")
+    return boxed[1] if boxed else chosen[-1] if chosen else _boxed_or_stated(reply)
+
+
+def _boxed_or_stated(reply: str) -> str | None:
     """The last `\\boxed{…}` of a reply, else the last line that says "Answer: …", else None."""
     start = reply.rfind("\\boxed{")
     if start >= 0 and (boxed := _braced(reply, start + len("\\boxed"))) is not None:

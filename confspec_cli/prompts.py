@@ -10,6 +10,34 @@ SYSTEM = (
     "If the answer is a number or a formula, put it in \\boxed{} at the end."
 )
 
+QA_SYSTEM = (
+    "Reason step by step, with a blank line between steps. "
+    'End with a line "Answer: X", where X is the letter of the right choice, or the answer itself where there are none.'
+)
+QA_AFTER_THINKING = (
+    'End your reply with a line "Answer: X", where X is the letter of the right choice, '
+    "or the answer itself where there are none."
+)
+CODE_SYSTEM = (
+    "First plan in a few short steps, with a blank line between them. "
+    "Then write the complete code in one fenced code block, and nothing after it."
+)
+
+STOP_THINKING = (
+    "Considering the limited time by the user, I have to give the solution based on the thinking directly now.\n"
+    "</think>\n\n"
+)
+"""What closes a thought that is cut short; the words are those of the Qwen3 report (arXiv:2505.09388)."""
+
+
+AS_JSON = "Give the answer as one JSON object, and nothing else."
+
+
+def in_form(schema: str) -> str:
+    """What asks for an answer as JSON of that schema."""
+    return f"Give the answer as one JSON value that fits this JSON schema, and nothing else:\n{schema}"
+
+
 SUMMARISE = (
     "Sum up our conversation so far in a few sentences: what was asked, every result that was found, "
     "and every wish of mine that still holds."
@@ -43,6 +71,9 @@ QUESTIONS = {
         _YES_NO,
     ),
     "mistake": Question("Does the last step above contain a mistake? Answer Yes or No.", {"Yes": 0.0, "No": 1.0}),
+    "works": Question(
+        "Is the last part above correct: does it do what the task asks, without a mistake? Answer Yes or No.", _YES_NO
+    ),
     "choice": Question("The last step above is: (A) correct (B) wrong. Answer A or B.", {"A": 1.0, "B": 0.0}),
 }
 

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from confspec_cli.cascade import Mode, Rules
 from confspec_cli.engines.base import Sampling
 from confspec_cli.errors import ConfigError, UsageError
 from confspec_cli.gate import Gate
 from confspec_cli.prompts import QUESTIONS
+from confspec_cli.rules import Mode, Rules
 
 MAX_TOKENS = 2048
 MAX_STEP_TOKENS = 200
 MIN_STEP_CHARS = 48
-QUESTION = "correct"
 
 
 @dataclass(frozen=True, slots=True)

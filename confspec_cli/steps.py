@@ -1,14 +1,16 @@
 """A stream of text cut into reasoning steps: incremental, pure, and the same however the text is chunked.
 
-A step ends after a blank line, after a list item, or after the line that closes the thinking; never inside a code fence
-or a display equation, and not before it says something: headings and lead-ins ("So we have:") belong to what follows.
+A step ends after a blank line, after a list item, or after the line that closes the thinking; never inside a display
+equation or, unless asked to, a code fence, and not before it says something: headings and lead-ins ("So we have:")
+belong to what follows.
 Every boundary is known the moment its newline is seen, so nothing is read ahead. Knows text; refuses to know tokens.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 
 _FENCE = re.compile(r"\s{0,3}(?:[-*+]\s+|\d+[.)]\s+)?(`{3,}|~{3,})(.*)")
 _LIST_ITEM = re.compile(r"\s{0,3}(?:[-*+]|\d+[.)])\s")
@@ -19,14 +21,20 @@ _MATH = re.compile(r"\\\[|\\\]|\$\$|\\begin\{(\w+\*?)\}|\\end\{(\w+\*?)\}")
 
 @dataclass(slots=True)
 class Splitter:
-    """Finds step boundaries in text fed piece by piece. `min_chars`: what a step must say, headings not counted."""
+    """Finds step boundaries in text fed piece by piece. `min_chars`: what a step must say, headings not counted.
+
+    `cuts_code`: inside a code fence a blank line ends a step too, where it stands between top-level definitions: after
+    a line that is not indented, or after another blank one.
+    """
 
     min_chars: int
+    cuts_code: bool = False
     _line: str = ""
     _said: int = 0
     _fence: str = ""
     _math: str = ""
     _leads: bool = False
+    _is_top_level: bool = False
 
     def feed(self, text: str) -> int | None:
         """Read up to the first step boundary: the offset just after it, or None when all of `text` was read.
@@ -51,9 +59,14 @@ class Splitter:
         if not _FENCE.match(self._line):
             self._line = ""
 
+    @property
+    def fence(self) -> str:
+        """The fence of the code block the text stands in; empty outside of one."""
+        return self._fence
+
     def copy(self) -> Splitter:
         """A splitter in the same state, to go back to."""
-        return Splitter(self.min_chars, self._line, self._said, self._fence, self._math, self._leads)
+        return replace(self)
 
     def _closes_step(self, line: str) -> bool:
         stripped = line.strip()
@@ -62,7 +75,7 @@ class Splitter:
         if self._fence or self._math:
             self._said += len(stripped)
             self._leads = False
-            return False
+            return self._ends_definition(line, was_inside)
         if "</think>" in stripped:
             return True
         if stripped:
@@ -71,6 +84,12 @@ class Splitter:
             self._leads = is_heading or (not was_inside and _LEAD_IN.match(stripped) is not None)
         ends = not stripped or (not was_inside and _LIST_ITEM.match(line) is not None)
         return ends and not self._leads and self._said >= self.min_chars
+
+    def _ends_definition(self, line: str, was_inside: bool) -> bool:
+        """Whether this line of code leaves a top-level definition behind."""
+        was_top_level, is_blank = self._is_top_level, not line.strip()
+        self._is_top_level = was_inside and (is_blank or line[:1].strip() != "")
+        return self.cuts_code and not self._math and is_blank and was_top_level and self._said >= self.min_chars
 
     def _read_line(self, line: str, stripped: str) -> None:
         """Follow code fences and display equations through one line."""
@@ -90,9 +109,9 @@ class Splitter:
                 self._math = ""
 
 
-def split(text: str, min_chars: int) -> list[str]:
+def split(text: str, min_chars: int, cuts_code: bool = False) -> list[str]:
     """All steps of a whole text; joined, they are the text."""
-    splitter = Splitter(min_chars)
+    splitter = Splitter(min_chars, cuts_code)
     steps = []
     while (end := splitter.feed(text)) is not None:
         steps.append(text[:end])
@@ -100,13 +119,44 @@ def split(text: str, min_chars: int) -> list[str]:
     return [*steps, text] if text else steps
 
 
-def after_thinking(text: str, opened: bool) -> str:
-    """The part of a reply that is meant for the reader: what follows its `<think>` block.
+class Thought(Enum):
+    """How a reply stands to its `<think>` block."""
 
-    `opened` says the prompt already stood inside the block. A bare `</think>` closes a block nobody saw open; a block
-    that never closes holds everything.
+    NONE = "none"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+def thought(text: str, opened: bool) -> Thought:
+    """Where the end of `text` stands; `opened` says the prompt already stood inside the block.
+
+    A bare `</think>` closes a block nobody saw open.
     """
-    _, closed, rest = text.partition("</think>")
-    if closed:
-        return rest.lstrip("\n")
-    return "" if opened or text.lstrip().startswith("<think>") else text
+    while True:
+        _, closed, rest = text.partition("</think>")
+        if not closed:
+            return Thought.OPEN if opened or text.lstrip().startswith("<think>") else Thought.NONE
+        if not rest.lstrip().startswith("<think>"):
+            return Thought.CLOSED
+        text = rest
+
+
+def after_thinking(text: str, opened: bool) -> str:
+    """The part of a reply that is meant for the reader: what follows its `<think>` block, or several in a row.
+
+    A block that never closes holds everything.
+    """
+    where = thought(text, opened)
+    if where is Thought.NONE:
+        return text
+    while where is Thought.CLOSED:
+        text = text.partition("</think>")[2].lstrip("\n")
+        if not text.lstrip().startswith("<think>"):
+            return text
+    return ""
+
+
+def paragraph(said: str, text: str) -> str:
+    """`text` as the beginning of a new paragraph after what was said."""
+    newlines = len(said) - len(said.rstrip("\n"))
+    return "\n" * max(0, 2 - newlines) + text if said else text

@@ -24,6 +24,18 @@ class Origin(str, Enum):
     DRAFT = "draft"  # written by the draft, the target never asked
     ESCALATED = "escalated"  # written by the draft, judged and accepted by the target
     TARGET = "target"  # written by the target
+    GIVEN = "given"  # written by neither: it closes the thinking, or asks for the answer
+
+
+class Cause(str, Enum):
+    """What other than the gate decided about a step."""
+
+    ANSWER_NOW = "answer_now"  # a person wanted the answer
+    ESCALATE_STEP = "escalate_step"  # a person wanted the target's judgement
+    TARGET_FROM_HERE = "target_from_here"  # a person wanted the target to write alone
+    THINK_BUDGET = "think_budget"  # the tokens for thinking were used up
+    UNCLOSED_THOUGHT = "unclosed_thought"  # the model ended its turn inside its thinking
+    FORM = "form"  # the answer was wanted in a form, such as JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +110,8 @@ class Step:
     """A committed step, with the whole record of how it was decided.
 
     `readings` holds what the draft and, where asked, the target made of the *drafted* text, which is `rejected_text`
-    when the target wrote the step again. `threshold` is the bound the deciding signal was held against.
+    when the target wrote the step again. `threshold` is the bound the deciding signal was held against. `cause` is what
+    decided in place of the gate, if anything did.
     """
 
     n: int
@@ -111,6 +124,7 @@ class Step:
     signal: float | None = None
     threshold: float | None = None
     rejected_text: str | None = None
+    cause: Cause | None = None
 
     def reading(self, by: Author) -> Reading | None:
         """What that model made of the drafted text, if it was asked."""

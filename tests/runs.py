@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from confspec_cli.engines.base import ModelCard
 from confspec_cli.events import (
@@ -38,7 +38,7 @@ class Recorder:
 
     def __post_init__(self) -> None:
         parameters = {"accept": 0.95, "seed": 7, "max_tokens": 512, "think": self.think}
-        models = {"draft": DRAFT, "target": TARGET}
+        models = {"draft": replace(DRAFT, thinks=self.think), "target": replace(TARGET, thinks=self.think)}
         self.events.append(RunStarted("What is 6 * 7?", "", self.mode, models, parameters))
 
     def draft(self, text: str, p: float = 0.99) -> None:

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "confspec_cli"
 OWN = "confspec_cli"
 
 CORE = {
-    *("cascade", "verify", "gate", "steps", "prompts", "trace", "events", "stats", "grading", "errors"),
+    *("cascade", "writing", "ending", "verify", "gate", "steps", "steering", "rules", "tasks", "prompts"),
+    *("trace", "events", "stats", "grading", "schema", "errors"),
     *("conversation", "records"),
 }
 # Third-party packages by module prefix; everything else may use the standard library alone.
@@ -19,7 +20,7 @@ THIRD_PARTY = {
     "engines/llamacpp": {"llama_cpp", "numpy", "jinja2"},
     "bench/engine": {"llama_cpp", "numpy"},
     "models/hub": {"huggingface_hub"},
-    "models/registry": {"yaml"},
+    "models/reading": {"yaml"},
     "folders": {"platformdirs"},
     "repl/prompt": {"prompt_toolkit"},
     "repl/completion": {"prompt_toolkit"},
@@ -28,11 +29,12 @@ THIRD_PARTY = {
     "render": {"rich"},
     "commands": {"typer"},
     "app": {"typer"},
+    "docs": {"typer"},
 }
 # Our own modules by importer; a prefix stands for everything under it.
 ALLOWED = {
     "engines": {"engines", "errors"},
-    "models": {"models", "errors", "gate", "settings"},
+    "models": {"models", "errors", "gate", "settings", "tasks"},
     "render": {
         "render",
         "events",
@@ -49,6 +51,8 @@ ALLOWED = {
     "journal": {"errors"},
     "items": {"errors"},
     "sessions": {"conversation", "records", "journal", "events", "errors", "engines/base"},
+    "templates": {"models/reading", "models/tables", "errors"},
+    "docs": {"app", "engines/base", *CORE},
     "settings": {*CORE, "engines/base"},
     "steering": {"trace"},
     "repl": {"repl", "render", "sessions", "signals", "steering", "engines/base", *CORE},

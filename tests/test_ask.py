@@ -5,7 +5,7 @@ import json
 import sys
 
 import pytest
-from tiny_gguf import OPEN_THINK_TEMPLATE, damage
+from tiny_gguf import OPEN_THINK_TEMPLATE, THINKING_TEMPLATE, damage
 
 from confspec_cli.app import main
 from confspec_cli.errors import Exit
@@ -146,6 +146,129 @@ def test_a_thinking_model_s_thoughts_stay_off_stdout(ask, tiny, capsys):
     whole = "".join(step["text"] for step in found["steps"])
     assert "</think>" in whole
     assert plain.rstrip("\n") == whole.partition("</think>")[2].lstrip("\n").rstrip("\n")
+
+
+def test_thinking_is_turned_on_and_off_where_the_template_knows_it(ask, tiny, capsys):
+    thinker = tiny("llama", seed=4, template=THINKING_TEMPLATE, bias={"</think>": 6})
+    for flag, thinking in ((None, True), ("--think", True), ("--no-think", False)):
+        ask("Hello", "--mode", "target", "--format", "json", *([flag] if flag else []), target=thinker)
+        assert document(capsys)["parameters"]["think"] is thinking
+
+
+@pytest.mark.parametrize("flags", [["--think"], ["--no-think"], ["--think-budget", "9"]])
+def test_a_model_that_knows_no_thinking_says_so(ask, capsys, flags):
+    assert ask("Hello", "--mode", "target", *flags) == Exit.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "chat template has no place for it" in err
+    assert f"leave out {flags[0]}" in err
+
+
+def test_a_budget_for_thinking_that_is_off_is_a_mistake(ask, tiny, capsys):
+    thinker = tiny("llama", seed=4, template=THINKING_TEMPLATE)
+    assert ask("Hello", "--mode", "target", "--no-think", "--think-budget", "9", target=thinker) == Exit.USAGE
+    assert "told not to" in capsys.readouterr().err
+
+
+def test_at_its_budget_a_real_thinker_is_closed_and_answers(ask, tiny, capsys):
+    thinker = tiny("llama", seed=4, template=OPEN_THINK_TEMPLATE, bias={"</think>": -40, "<|im_end|>": -2})
+    ask("Hello", "--mode", "target", "--format", "json", "--think-budget", "12", target=thinker)
+    found = document(capsys)
+    close = next(step for step in found["steps"] if step["origin"] == "given")
+    assert close["cause"] == "think_budget"
+    assert sum(step["tokens"] for step in found["steps"] if step["n"] < close["n"]) == 12
+    assert found["reply"]
+    assert "Considering" not in found["reply"]
+
+
+def test_a_thinker_told_not_to_think_never_shows_a_thought_on_stdout(ask, tiny, capsys):
+    thinker = tiny("llama", seed=4, template=THINKING_TEMPLATE, bias={"</think>": 3})
+    ask("Hello", "--mode", "target", "--no-think", "-q", target=thinker)
+    plain = capsys.readouterr().out
+    ask("Hello", "--mode", "target", "--no-think", "--format", "json", target=thinker)
+    whole = "".join(step["text"] for step in document(capsys)["steps"])
+    assert "</think>" in whole
+    assert plain.rstrip("\n") == whole.partition("</think>")[2].strip("\n")
+
+
+def test_files_go_before_what_was_piped_and_the_argument_with_their_names(ask, speak, capsys, tmp_path):
+    one, two = tmp_path / "one.md", tmp_path / "two.txt"
+    one.write_text("A ```` fence.\n", encoding="utf-8")
+    two.write_text("Zwei: ü\n", encoding="utf-8")
+    speak(b"piped\n")
+    ask("and?", "-f", str(one), "--file", str(two), "--format", "jsonl")
+    asked = json.loads(capsys.readouterr().out.splitlines()[0])["prompt"]
+    assert asked == "one.md:\n`````\nA ```` fence.\n`````\n\ntwo.txt:\n```\nZwei: ü\n```\n\npiped\n\nand?"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("none.txt", "No such file"), ("latin.txt", "not UTF-8: byte 0xe9"), (".", "directory")]
+)
+def test_a_file_that_is_no_text_is_a_mistake(speak, capsys, tmp_path, name, words):
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    assert main(["ask", "x", "-f", str(tmp_path / name)]) == Exit.USAGE
+    assert words in capsys.readouterr().err
+
+
+def test_a_task_puts_its_own_words_before_the_models(ask, capsys):
+    for task, words in (("math", "boxed"), ("qa", "letter"), ("code", "fenced"), ("plain", "")):
+        ask("Hello", "--task", task, "--format", "json")
+        found = document(capsys)
+        assert found["parameters"]["task"] == task
+        assert words in found["system"]
+        assert bool(found["system"]) is bool(words)
+
+
+def test_an_answer_that_fits_its_schema_is_all_of_stdout(ask, capsys, tmp_path):
+    (tmp_path / "schema.json").write_text(
+        '{"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}'
+    )
+    assert ask("Hello", "--mode", "target", "--schema", str(tmp_path / "schema.json")) == Exit.OK
+    assert set(json.loads(capsys.readouterr().out)) == {"ok"}
+
+
+def test_an_answer_cut_off_by_the_budget_is_exit_7(ask, tiny, capsys):
+    talker = tiny("llama", seed=3, bias={'"': -40, "}": -80})
+    assert ask("Hello", "--mode", "target", "--format-answer", "json", "-n", "12", target=talker) == Exit.SCHEMA
+    out, err = capsys.readouterr()
+    assert out.startswith("{")
+    assert "cut off at 12 tokens" in err
+
+
+def test_an_answer_the_grammar_could_not_hold_is_exit_7(ask, capsys, tmp_path):
+    (tmp_path / "schema.json").write_text('{"type": "integer", "minimum": 5, "maximum": 4}')
+    assert ask("Hello", "--mode", "target", "--schema", str(tmp_path / "schema.json")) == Exit.SCHEMA
+    assert "it is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "must be an object"),
+        ('{"not": {}}', "keyword not"),
+        ('{"type": "strin"}', "schema"),
+    ],
+)
+def test_a_schema_that_cannot_be_held_to_is_a_mistake_before_anything_is_loaded(speak, capsys, tmp_path, text, words):
+    (tmp_path / "schema.json").write_text(text)
+    assert main(["ask", "x", "--schema", str(tmp_path / "schema.json")]) == Exit.USAGE
+    assert words in capsys.readouterr().err
+
+
+def test_what_contradicts_itself_is_a_mistake(speak, capsys, tmp_path):
+    (tmp_path / "schema.json").write_text("{}")
+    assert main(["ask", "x", "--schema", str(tmp_path / "schema.json"), "--format-answer", "json"]) == Exit.USAGE
+    assert main(["ask", "x", "-x", "--format", "json"]) == Exit.USAGE
+    assert "leave out --extract" in capsys.readouterr().err
+
+
+def test_a_reply_with_nothing_to_extract_is_exit_8_with_a_sentence(ask, tiny, capsys):
+    brief = tiny("llama", seed=3, bias={"<|im_end|>": 12})
+    assert ask("Hello", "--mode", "target", "-x", target=brief) == Exit.NO_ANSWER
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "nothing to extract" in err
 
 
 def test_the_token_budget_is_exit_8_with_what_there_is(ask, tiny, capsys):

@@ -64,7 +64,7 @@ def test_the_three_origins_come_from_a_confident_an_uncertain_and_a_wrong_step()
     assert rewritten.rejected_text == DRAFT[1]
     assert [reading.by for reading in rewritten.readings] == [Author.DRAFT, Author.TARGET]
     assert all(reading.verdict and reading.likelihood for reading in rewritten.readings)
-    assert events[-1] == RunFinished("stop", DRAFT[0] + TARGET[1] + DRAFT[2], "", "8", events[-1].seconds)
+    assert events[-1] == RunFinished("stop", DRAFT[0] + TARGET[1] + DRAFT[2], "", "8", events[-1].seconds, "8")
 
 
 def test_a_confident_draft_never_touches_the_target():

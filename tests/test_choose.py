@@ -1,5 +1,6 @@
 """Where a run is shown, by where the streams go; and when there is colour."""
 
+import dataclasses
 import io
 import json
 
@@ -159,3 +160,19 @@ def test_a_closed_pipe_still_gives_the_cursor_back():
             renderer.handle(event)
     renderer.close()
     assert stderr.getvalue().rindex("\x1b[?25h") > stderr.getvalue().rindex("\x1b[?25l")
+
+
+def test_steps_in_brief_leave_the_reply_to_stdout_even_on_a_terminal():
+    stdout, stderr = shown(True, True, brief=True)
+    assert stdout == REPLY
+    lines = [line for line in stderr.splitlines() if "escalated" in line and "Six sevens" in line]
+    assert lines
+    assert SUMMARY in stderr
+
+
+def test_a_result_is_printed_beside_the_step_view():
+    events = [*sample()[:-1], dataclasses.replace(sample()[-1], extract="42")]
+    for out_tty, err_tty in ((True, True), (True, False), (False, True)):
+        stdout, stderr = shown(out_tty, err_tty, events=events, extract=True)
+        assert stdout == "42\n"
+        assert "escalated" in stderr

@@ -57,6 +57,7 @@ def test_a_step_says_who_wrote_it_and_why_it_stands():
         "target": None,
         "signal": 0.99,
         "threshold": 0.95,
+        "cause": None,
         "rejected_text": None,
         "tokens": 9,
         "seconds": 1.125,

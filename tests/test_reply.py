@@ -1,12 +1,13 @@
 """The reply alone."""
 
+import dataclasses
 import io
 
 import pytest
 from runs import Recorder, sample, texts
 
 from confspec_cli.events import StepCommitted, StepDropped
-from confspec_cli.render.reply import ReplyText
+from confspec_cli.render.reply import ReplyText, ResultText
 from confspec_cli.trace import Author
 
 
@@ -99,3 +100,37 @@ def test_what_the_encoding_cannot_carry_becomes_a_question_mark():
     for event in run_of("x = ½ \ud800"):
         renderer.handle(event)
     assert raw.getvalue() == b"x = ? ?\n"
+
+
+def test_several_thoughts_in_a_row_are_all_left_out():
+    thoughts = ("One.\n</think>\n\n", "<think>Two.\n\n", "Still.</think>\n", "Eight.")
+    assert said(run_of(*thoughts, think=True)) == "Eight.\n"
+
+
+def replied(events, **changes):
+    """The same run, its beginning and end changed."""
+    first = dataclasses.replace(events[0], parameters={**events[0].parameters, **changes.pop("parameters", {})})
+    return [first, *events[1:-1], dataclasses.replace(events[-1], **changes)]
+
+
+def test_an_answer_in_a_form_comes_without_its_reasoning():
+    events = replied(run_of("Reasoning.\n\n", '{"a": 1}'), reply='{"a": 1}', parameters={"form": "json"})
+    assert said(events) == '{"a": 1}\n'
+
+
+def test_a_thinker_told_not_to_think_is_waited_for():
+    thinkers = {name: dataclasses.replace(card, thinks=True) for name, card in sample()[0].models.items()}
+    events = replied(run_of("Slipped.\n</think>\n", "Eight."), reply="Eight.")
+    assert said([dataclasses.replace(events[0], models=thinkers), *events[1:]]) == "Eight.\n"
+
+
+@pytest.mark.parametrize(
+    ("extract", "out"), [("42", "42\n"), ("def f():\n    pass\n", "def f():\n    pass\n"), (None, "")]
+)
+def test_a_result_is_all_there_is_of_a_run(extract, out):
+    stream = io.StringIO()
+    renderer = ResultText(stream)
+    for event in replied(sample(), extract=extract):
+        renderer.handle(event)
+    renderer.close()
+    assert stream.getvalue() == out

@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from rich.cells import cell_len
 from runs import Recorder, sample
 from screen import Screen
 
@@ -11,7 +12,7 @@ from confspec_cli.render.base import Color, Show
 from confspec_cli.render.choose import make_console
 from confspec_cli.render.marks import ASCII, UNICODE
 from confspec_cli.render.terminal import TerminalView
-from confspec_cli.trace import Author
+from confspec_cli.trace import Author, Origin, Step
 
 GOLDEN_80 = """\
 ✓ draft      We need the product of 6 and 7.
@@ -369,3 +370,20 @@ def test_warnings_stand_above_the_live_step():
 def test_a_second_run_begins_anew_below_the_first():
     window = Window().play(sample()).play(sample())
     assert window.text == f"{GOLDEN_80}\n\n{GOLDEN_80}"
+
+
+@pytest.mark.parametrize("width", [30, 80, 140])
+def test_in_brief_every_step_is_one_line(width):
+    lines = Window(width, brief=True).play(long_run()).text.split("\n")
+    steps = [line for line in lines if line.startswith(("✓ draft", "▲ escalated", "↻ target"))]
+    assert len(steps) == 4
+    assert lines[:4] == steps
+    assert steps[0].endswith("…")
+    assert all(cell_len(line) < width for line in steps)
+
+
+def test_a_step_that_neither_model_wrote_says_so():
+    run = Recorder(think=True)
+    run.draft("Hm.\n\n")
+    run.events.append(StepCommitted(Step(2, Origin.GIVEN, "Time is up.\n</think>\n\n", 0, False, 0.0)))
+    assert "→ given      Time is up." in Window().play(run.finish()).text

@@ -6,16 +6,22 @@ import inspect
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from confspec_cli.cascade import Mode
-from confspec_cli.render.base import Color, Format, Show
+from confspec_cli.commands._completion import models, pairs, template_names
+from confspec_cli.commands._templates import stand_behind
+from confspec_cli.render.base import Color, Format, Show, Steps
+from confspec_cli.rules import Mode
+from confspec_cli.tasks import TaskName
 
 _MODELS, _GATE, _SAMPLING = "Models", "Gate", "Sampling"
 _SESSION, _SHOW, _HARDWARE = "Session", "Output", "Hardware"
+_INPUT, _WORK, _ANSWER = "Input", "Work", "Answer"
 
 
 def _option(panel: str, *names: str, env: str | None = None, text: str, **more: Any) -> Any:
@@ -26,12 +32,19 @@ def _option(panel: str, *names: str, env: str | None = None, text: str, **more: 
 class ModelOptions:
     """Which models, and who writes."""
 
-    pair: Annotated[str | None, _option(_MODELS, "-p", "--pair", env="PAIR", text="A pair from models.yaml.")] = None
+    pair: Annotated[
+        str | None,
+        _option(_MODELS, "-p", "--pair", env="PAIR", text="A pair from models.yaml.", autocompletion=pairs),
+    ] = None
     draft: Annotated[
-        str | None, _option(_MODELS, "--draft", env="DRAFT", text="Another draft: a name, or a GGUF file.")
+        str | None,
+        _option(_MODELS, "--draft", env="DRAFT", text="Another draft: a name, or a GGUF file.", autocompletion=models),
     ] = None
     target: Annotated[
-        str | None, _option(_MODELS, "--target", env="TARGET", text="Another target: a name, or a GGUF file.")
+        str | None,
+        _option(
+            _MODELS, "--target", env="TARGET", text="Another target: a name, or a GGUF file.", autocompletion=models
+        ),
     ] = None
     mode: Annotated[Mode, _option(_MODELS, "--mode", env="MODE", text="Who writes and who judges.")] = Mode.CONFSPEC
     yes: Annotated[bool, _option(_MODELS, "-y", "--yes", env="YES", text="Pull missing models without asking.")] = False
@@ -57,6 +70,79 @@ class GateOptions:
     max_step_tokens: Annotated[
         int | None,
         _option(_GATE, "--max-step-tokens", env="MAX_STEP_TOKENS", text="Longest step, in tokens.", min=1),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """What goes before the question, and the words it is put in."""
+
+    file: Annotated[
+        list[Path] | None, _option(_INPUT, "-f", "--file", text="A text file to put before the question; repeatable.")
+    ] = None
+    stdin: Annotated[
+        bool, _option(_INPUT, "--stdin/--no-stdin", text="Read what is piped in; inside a loop, leave it to the loop.")
+    ] = True
+    template: Annotated[
+        str | None,
+        _option(
+            _INPUT,
+            "-t",
+            "--template",
+            text="A saved template: its words, and its options behind yours.",
+            callback=stand_behind,
+            is_eager=True,
+            autocompletion=template_names,
+        ),
+    ] = None
+    save_template: Annotated[
+        str | None,
+        _option(
+            _INPUT, "--save-template", text="Save the options given under a name, and ask nothing.", metavar="NAME"
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOptions:
+    """What kind of work it is, and how long it is thought about."""
+
+    task: Annotated[
+        TaskName | None,
+        _option(_WORK, "--task", env="TASK", text="The kind of work; else the pair's own, or math."),
+    ] = None
+    think: Annotated[
+        bool | None, _option(_WORK, "--think/--no-think", text="Think before answering, where the model can.")
+    ] = None
+    think_budget: Annotated[
+        int | None,
+        _option(
+            _WORK,
+            "--think-budget",
+            text="Tokens for thinking, which is then closed and the answer written.",
+            min=0,
+        ),
+    ] = None
+
+
+class AnswerFormat(str, Enum):
+    """Forms of an answer that need no schema."""
+
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOptions:
+    """What of the reply goes to stdout, and in which form."""
+
+    extract: Annotated[
+        bool, _option(_ANSWER, "-x", "--extract", text="Only the last code block, or the final answer.")
+    ] = False
+    schema: Annotated[
+        Path | None, _option(_ANSWER, "--schema", text="A JSON schema the answer must fit.", metavar="FILE")
+    ] = None
+    format_answer: Annotated[
+        AnswerFormat | None, _option(_ANSWER, "--format-answer", text="The form of the answer; json is an object.")
     ] = None
 
 
@@ -94,7 +180,8 @@ class SessionOptions:
 class ShowOptions:
     """What is shown of the steps."""
 
-    quiet: Annotated[bool, _option(_SHOW, "-q", "--quiet", text="The reply alone, no step view.")] = False
+    steps: Annotated[Steps, _option(_SHOW, "--steps", env="STEPS", text="How much of the steps is shown.")] = Steps.FULL
+    quiet: Annotated[bool, _option(_SHOW, "-q", "--quiet", text="The reply alone, as --steps none.")] = False
     show_rejected: Annotated[bool, _option(_SHOW, "--show-rejected", text="Keep rejected steps in view.")] = False
     show_confidence: Annotated[
         bool, _option(_SHOW, "--show-confidence", text="Show what each model made of a step.")
@@ -105,7 +192,15 @@ class ShowOptions:
 
     def show(self) -> Show:
         """The same, as renderers take it."""
-        return Show(self.show_rejected, self.show_confidence, self.stats, self.quiet, self.color, self.format)
+        return Show(
+            self.show_rejected,
+            self.show_confidence,
+            self.stats,
+            self.quiet or self.steps is Steps.NONE,
+            self.color,
+            self.format,
+            brief=self.steps is Steps.BRIEF,
+        )
 
 
 @dataclass(frozen=True, slots=True)

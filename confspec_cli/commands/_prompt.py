@@ -6,21 +6,31 @@ from collections.abc import Mapping
 
 from confspec_cli.engines.base import Engine, Message, Prompt
 from confspec_cli.errors import ContextFull
-from confspec_cli.prompts import SYSTEM
+from confspec_cli.rules import Rules
+from confspec_cli.tasks import TASKS, TaskName
 from confspec_cli.trace import Author
 
 
 def prompt_of(
-    question: str, system: str | None, models: Mapping[Author, Engine], before: tuple[Message, ...] = ()
+    question: str,
+    system: str | None,
+    models: Mapping[Author, Engine],
+    before: tuple[Message, ...] = (),
+    rules: Rules | None = None,
+    think: bool | None = None,
 ) -> Prompt:
     """The prompt of a run. `before` is the conversation so far; a `system` given stands in place of the one in it.
 
-    Raises ContextFull before anything is computed.
+    Models that think are told the form of their answer at once, others are asked for it later; whether they do is up to
+    the last one where `think` does not say. Raises ContextFull before anything is computed.
     """
-    think = list(models.values())[-1].card.thinks
+    think = list(models.values())[-1].card.thinks if think is None else think
+    task = rules.task if rules else TASKS[TaskName.MATH]
+    if think and rules and rules.form:
+        question = f"{question}\n\n{rules.form.request}"
     told = [message.content for message in before if message.role == "system"]
     if system is None:
-        own = "" if think else SYSTEM
+        own = task.system_thinking if think else task.system
         system = "".join(told) if before else own
     turns = (message for message in before if message.role != "system")
     messages = (*((Message("system", system),) if system else ()), *turns, Message("user", question))

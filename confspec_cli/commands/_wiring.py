@@ -13,18 +13,20 @@ from pathlib import Path
 
 import typer
 
-from confspec_cli.cascade import Mode, Rules, authors
-from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
+from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions, WorkOptions
 from confspec_cli.engines.base import Engine, Interrupt, Sampling
 from confspec_cli.errors import Exit, ModelMissing, UsageError
 from confspec_cli.folders import config_folder, models_folder
 from confspec_cli.models.registry import Model, Pair, load
 from confspec_cli.models.store import Store
 from confspec_cli.render.progress import loading, size, watching
-from confspec_cli.settings import QUESTION, Lengths, Thresholds, rules
+from confspec_cli.rules import Mode, Rules, authors
+from confspec_cli.settings import Lengths, Thresholds, rules
+from confspec_cli.tasks import TASKS, TaskName
 from confspec_cli.trace import Author
 
 KV_TYPES = ("f16", "q8_0", "q4_0")
+NO_WORK = WorkOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +87,43 @@ def _ask_to_pull(missing: list[Model]) -> None:
         raise ModelMissing("Nothing was pulled.", command)
 
 
-def rules_of(cast: Cast, mode: Mode, gate: GateOptions, sampling: SamplingOptions) -> Rules:
-    """The rules of a run: flags over the pair's settings. A seed nobody gave is drawn, and recorded."""
+def rules_of(
+    cast: Cast, mode: Mode, gate: GateOptions, sampling: SamplingOptions, work: WorkOptions = NO_WORK
+) -> Rules:
+    """The rules of a run: flags over the pair's settings. A seed nobody gave is drawn, and recorded.
+
+    A pair's own verification question was chosen for its own kind of work; any other asks its own.
+    """
     if mode is not Mode.CONFSPEC and (gate.accept, gate.reject) != (None, None):
         raise UsageError(f"--mode {mode.value} has no thresholds to turn.", "--mode confspec --accept 0.8")
     pair = cast.pair
+    usual = pair.task or TaskName.MATH
+    task = TASKS[work.task or usual]
+    question = (pair.question if task.name is usual else None) or task.question
     lengths = Lengths(gate.max_tokens, gate.max_step_tokens)
     own = Lengths(pair.max_tokens, pair.max_step_tokens, pair.min_step_chars)
     seed = secrets.randbelow(2**31) if sampling.seed is None and sampling.temperature > 0 else sampling.seed or 0
     chosen = Sampling(sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p, seed)
-    return rules(
-        mode, Thresholds(gate.accept, gate.reject).over(pair.gate), pair.question or QUESTION, chosen, lengths.over(own)
+    thresholds = Thresholds(gate.accept, gate.reject).over(pair.gate)
+    return replace(
+        rules(mode, thresholds, question, chosen, lengths.over(own)), task=task, think_budget=work.think_budget
     )
+
+
+def thinks(work: WorkOptions, loaded: Mapping[Author, Engine]) -> bool:
+    """Whether the models think before they answer, which the last to be loaded decides: the target, if there is one.
+
+    Raises UsageError where that model does not know thinking and is told to do it or to leave it.
+    """
+    card = list(loaded.values())[-1].card
+    if work.think is not None and not card.thinks:
+        flag = "--think" if work.think else "--no-think"
+        raise UsageError(f"{card.name} knows no thinking: its chat template has no place for it.", f"leave out {flag}")
+    think = card.thinks if work.think is None else work.think
+    if work.think_budget is not None and not think:
+        reason = "it was told not to" if card.thinks else "its chat template has no place for it"
+        raise UsageError(f"{card.name} does not think, so it needs no budget: {reason}.", "leave out --think-budget")
+    return think
 
 
 @contextmanager

@@ -5,27 +5,36 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from confspec_cli import templates
 from confspec_cli.cascade import Cascade
+from confspec_cli.commands._answers import wanted
+from confspec_cli.commands._input import Said, question
 from confspec_cli.commands._options import (
+    AnswerOptions,
     GateOptions,
     HardwareOptions,
+    InputOptions,
     ModelOptions,
     SamplingOptions,
     SessionOptions,
     ShowOptions,
+    WorkOptions,
     grouped,
 )
 from confspec_cli.commands._prompt import prompt_of
 from confspec_cli.commands._saving import saving
-from confspec_cli.commands._wiring import cast, engines, exit_code, files, rules_of
+from confspec_cli.commands._templates import folder, saved
+from confspec_cli.commands._wiring import cast, engines, exit_code, files, rules_of, thinks
 from confspec_cli.engines.base import Interrupt
-from confspec_cli.errors import UsageError
-from confspec_cli.events import RunFinished
+from confspec_cli.errors import Exit
+from confspec_cli.events import Event, RunFinished, RunStarted, Warned
 from confspec_cli.render.choose import choose
 from confspec_cli.signals import stopping
 
@@ -33,13 +42,17 @@ from confspec_cli.signals import stopping
 @grouped
 def ask(
     *,
+    invocation: typer.Context,
     prompt: Annotated[
         str | None, typer.Argument(help="The question; piped text goes before it, - is piped text alone.")
     ] = None,
     system: Annotated[
         str | None, typer.Option("-s", "--system", help="System prompt, instead of confspec's own.")
     ] = None,
+    put: InputOptions,
     models: ModelOptions,
+    work: WorkOptions,
+    answer: AnswerOptions,
     gate: GateOptions,
     sampling: SamplingOptions,
     session: SessionOptions,
@@ -50,40 +63,35 @@ def ask(
 
     The steps go to stderr and the reply to stdout. On a terminal the step view is the reply.
     """
-    question = _question(prompt)
+    want = wanted(answer, show.format)
+    if put.save_template is not None:
+        typer.echo(f"Saved as {saved(invocation, put.save_template, prompt)}", err=True)
+        return
+    words = templates.load(folder(), put.template).prompt if put.template else None
+    said = question(prompt, put.file or (), words, put.stdin)
     who = cast(models)
-    rules = rules_of(who, models.mode, gate, sampling)
+    rules = replace(rules_of(who, models.mode, gate, sampling, work), form=want.form)
     kept = saving(session, who.saves)
     paths = files(who, models.yes)
     interrupt = Interrupt()
     with closing(kept), engines(who, paths, hardware, interrupt) as loaded:
-        opened = prompt_of(question, system, loaded, kept.messages)
-        renderer = choose(sys.stdout, sys.stderr, show.show(), os.environ)
+        opened = prompt_of(said.text, system, loaded, kept.messages, rules, thinks(work, loaded))
+        renderer = choose(sys.stdout, sys.stderr, replace(show.show(), extract=answer.extract), os.environ)
         try:
             with stopping(interrupt) as signals:
-                for event in kept.over(Cascade(opened, loaded, rules, time.perf_counter).run()):
+                for event in _told(kept.over(Cascade(opened, loaded, rules, time.perf_counter).run()), said):
                     renderer.handle(event)
         finally:
             renderer.close()
     assert isinstance(event, RunFinished)
-    raise typer.Exit(exit_code(event.reason, signals))
+    want.check(event, rules.max_tokens)
+    code = exit_code(event.reason, signals)
+    raise typer.Exit(Exit.OK if want.form and event.reason == "length" else code)
 
 
-def _question(argument: str | None) -> str:
-    """The argument, with what was piped in before it. Raises UsageError when both are empty."""
-    piped = "" if sys.stdin.isatty() else _piped()
-    said = [part for part in (piped, "" if argument in (None, "-") else argument) if part and part.strip()]
-    if not said:
-        raise UsageError("There is nothing to ask.", 'confspec ask "What is 17 times 23?"')
-    return "\n\n".join(said)
-
-
-def _piped() -> str:
-    raw = sys.stdin.buffer.read()
-    try:
-        return raw.decode().rstrip("\n")
-    except UnicodeDecodeError as problem:
-        raise UsageError(
-            f"The piped text is not UTF-8: byte {raw[problem.start]:#04x} at offset {problem.start}.",
-            "iconv -f LATIN1 -t UTF-8 FILE | confspec ask",
-        ) from None
+def _told(events: Iterator[Event], said: Said) -> Iterator[Event]:
+    """The events of a run, with what is to be known of its question where it begins."""
+    for event in events:
+        yield event
+        if isinstance(event, RunStarted):
+            yield from map(Warned, said.warnings)

@@ -15,9 +15,16 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.cascade import Cascade, Rules
-from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions, grouped
+from confspec_cli.commands._options import (
+    GateOptions,
+    HardwareOptions,
+    ModelOptions,
+    SamplingOptions,
+    WorkOptions,
+    grouped,
+)
 from confspec_cli.commands._prompt import prompt_of
-from confspec_cli.commands._wiring import cast, engines, exit_code, files, rules_of
+from confspec_cli.commands._wiring import cast, engines, exit_code, files, rules_of, thinks
 from confspec_cli.engines.base import Engine, Interrupt
 from confspec_cli.errors import EngineError, Exit, UsageError
 from confspec_cli.items import Item, read_items, remaining
@@ -51,6 +58,7 @@ def batch(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")] = False,
     *,
     models: ModelOptions,
+    work: WorkOptions,
     gate: GateOptions,
     sampling: SamplingOptions,
     hardware: HardwareOptions,
@@ -66,7 +74,7 @@ def batch(
     left, failed = remaining(items, records, str(output))
     tally = Tally(len(items), earlier=len(records), done=len(records), failed=failed)
     who = cast(models)
-    rules = rules_of(who, models.mode, gate, sampling)
+    rules = rules_of(who, models.mode, gate, sampling, work)
     if not left:
         if not quiet:
             put(sys.stderr, f"Nothing is left to do: {count(len(items), 'record')} in {output}\n")
@@ -81,7 +89,8 @@ def batch(
         stopping(interrupt) as signals,
         counting(sys.stderr, tally, quiet, _has_room_for_a_bar(journal)) as watch,
     ):
-        Job(loaded, rules, system, interrupt).work(left, _written(journal), watch, _settings_of(records))
+        job = Job(loaded, rules, system, interrupt, thinks(work, loaded))
+        job.work(left, _written(journal), watch, _settings_of(records))
     if interrupt.is_set():
         if journal and not quiet:
             put(sys.stderr, "The same command goes on from here.\n")
@@ -97,6 +106,7 @@ class Job:
     rules: Rules
     system: str | None
     interrupt: Interrupt
+    think: bool | None = None
 
     def work(
         self,
@@ -129,7 +139,7 @@ class Job:
         error = None
         system = self.system if item.system is None else item.system
         try:
-            prompt = prompt_of(item.prompt, system, self.models)
+            prompt = prompt_of(item.prompt, system, self.models, (), self.rules, self.think)
             for event in Cascade(prompt, self.models, self.rules, time.perf_counter).run():
                 run.add(event)
         except EngineError as problem:

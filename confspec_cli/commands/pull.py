@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from confspec_cli.commands._completion import pairs_and_models
 from confspec_cli.folders import config_folder, models_folder
 from confspec_cli.models.registry import Registry, load
 from confspec_cli.models.store import Store
@@ -16,7 +17,8 @@ from confspec_cli.render.progress import Bars, Lines, size, watching
 
 def pull(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[PAIR|MODEL]...", show_default="the default pair")
+        list[str] | None,
+        typer.Argument(metavar="[PAIR|MODEL]...", show_default="the default pair", autocompletion=pairs_and_models),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")] = False,
 ) -> None:

@@ -37,13 +37,17 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. Temperature 0 is greedy and ignores the rest."""
+    """How the next token is chosen. Temperature 0 is greedy and ignores all of the rest but `grammar`.
+
+    `grammar` is GBNF with the start symbol `root`: the text can only be what it allows, and ends when it is complete.
+    """
 
     temperature: float = 0.0
     top_k: int = 40
     top_p: float = 0.95
     min_p: float = 0.05
     seed: int = 0
+    grammar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,22 @@
 """The models and pairs that can be asked for by name: those that ship with confspec, and the user's over them.
 
-The only module that imports yaml. Knows names, pins and thresholds; refuses to know whether a file is here.
+Knows names, pins and thresholds; refuses to know whether a file is here.
 """
 
 from __future__ import annotations
 
 import importlib.resources
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from confspec_cli.errors import ConfigError, ModelMissing
 from confspec_cli.gate import Gate
 from confspec_cli.models.base import ModelFile
+from confspec_cli.models.reading import parse, text_of
 from confspec_cli.models.tables import Table, check_keys, nearest, overlay, read
-
-if TYPE_CHECKING:
-    import yaml
+from confspec_cli.tasks import TaskName
 
 SCHEMA = 1
 """The version of models.yaml this module reads."""
@@ -46,8 +43,8 @@ class Model:
 class Pair:
     """A draft and a target, models by name, with their gate and what else they want to be run with, where they do.
 
-    `max_tokens` and `context` are in tokens. `question` names one of the verification questions. `calibrated`: the gate
-    was measured on this pair, not guessed.
+    `max_tokens` and `context` are in tokens. `task` is the kind of work the pair is for, else `math`; `question` names
+    one of the verification questions. `calibrated`: the gate was measured on this pair, not guessed.
     """
 
     name: str
@@ -61,6 +58,7 @@ class Pair:
     max_step_tokens: int | None = None
     min_step_chars: int | None = None
     question: str | None = None
+    task: TaskName | None = None
 
     def __post_init__(self) -> None:
         gate = self.gate
@@ -109,7 +107,7 @@ class Registry:
 def load(user_file: Path | None) -> Registry:
     """The registry that ships, with the user's file over it if there is one; raises ConfigError, with the line."""
     table = _shipped()
-    if user_file is not None and (text := _text_of(user_file)) is not None:
+    if user_file is not None and (text := text_of(user_file)) is not None:
         table = _over(table, _parse(text, user_file))
     models, pairs = table.table("models"), table.table("pairs")
     default_pair = table.values.get("default_pair")
@@ -136,30 +134,9 @@ def _shipped() -> Table:
     raise ConfigError("models.yaml is missing from this installation.", "pip install --force-reinstall confspec-cli")
 
 
-def _text_of(file: Path) -> str | None:
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file} is not UTF-8 text.") from None
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from error
-
-
 def _parse(text: str, file: Path) -> Table:
     """One models.yaml, its own keys and version checked."""
-    import yaml  # noqa: PLC0415 - keeps it out of every start
-
-    try:
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        table = _plain(node, loader, file) if node else Table(str(file), {}, {})
-    except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{file}{line}: {error.problem or error.context}.") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{file} is not YAML that can be read: {error}.") from error
+    table = parse(text, file)
     if not isinstance(table, Table):
         raise ConfigError(f"{file} must be a table of the keys schema, default_pair, settings, models and pairs.")
     schema = table.values.get("schema", SCHEMA)
@@ -170,27 +147,6 @@ def _parse(text: str, file: Path) -> Table:
         raise ConfigError(message, "pip install --upgrade confspec-cli")
     check_keys(table, ("schema", "default_pair", "settings", "models", "pairs"))
     return table
-
-
-def _plain(node: Any, loader: yaml.SafeLoader, file: Path) -> Any:
-    """The value of a `yaml.Node`: a mapping becomes a table whose keys are text and stand once."""
-    if node.id == "sequence":
-        return [_plain(item, loader, file) for item in node.value]
-    if node.id != "mapping":
-        return loader.construct_object(node)
-    loader.flatten_mapping(node)
-    values: dict[str, Any] = {}
-    places: dict[str, str] = {}
-    for key_node, value_node in node.value:
-        key, place = _plain(key_node, loader, file), f"{file}, line {key_node.start_mark.line + 1}"
-        if not isinstance(key, str):
-            raise ConfigError(f"{place}: {key_node.value} must be text, in quotes.")
-        if key in values:
-            raise ConfigError(f'{place}: "{key}" stands in one table twice.')
-        values[key], places[key] = _plain(value_node, loader, file), place
-    if isinstance(path := values.get("path"), str):  # it is meant from where the file is
-        values["path"] = str(file.absolute().parent / os.path.expanduser(path))  # noqa: PTH111 - Path may raise
-    return Table(f"{file}, line {node.start_mark.line + 1}", values, places)
 
 
 def _over(shipped: Table, user: Table) -> Table:

@@ -27,9 +27,20 @@ class Color(str, Enum):
     NEVER = "never"
 
 
+class Steps(str, Enum):
+    """How much of the steps is shown."""
+
+    FULL = "full"  # their text
+    BRIEF = "brief"  # a line each
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Show:
-    """What a person asked to see. `quiet` leaves out the steps, never a warning."""
+    """What a person asked to see. `quiet` leaves out the steps, never a warning.
+
+    `brief` shows a line of each step, `extract` prints what a program wants of the reply and not the reply.
+    """
 
     rejected: bool = False
     confidence: bool = False
@@ -37,6 +48,8 @@ class Show:
     quiet: bool = False
     color: Color = Color.AUTO
     format: Format = Format.TEXT
+    brief: bool = False
+    extract: bool = False
 
 
 class Renderer(Protocol):

@@ -13,7 +13,7 @@ from confspec_cli.render.document import Document
 from confspec_cli.render.jsonl import JsonLines
 from confspec_cli.render.marks import marks_for
 from confspec_cli.render.plain import PlainLines
-from confspec_cli.render.reply import ReplyText
+from confspec_cli.render.reply import ReplyText, ResultText
 from confspec_cli.render.terminal import TerminalView
 
 
@@ -22,24 +22,26 @@ def choose(
 ) -> Renderer:
     """The renderers of a run, as one: stdout carries the reply or the JSON asked for, stderr the steps.
 
-    With both on a screen the step view is the reply. JSON is never mixed with steps: events go without them, and so
-    does a document on a screen. Beside a step view the reply goes out step by step, each when the view holds still.
+    With both on a screen the step view is the reply, unless it leaves out most of it. JSON is never mixed with steps:
+    events go without them, and so does a document on a screen. Beside a step view the reply goes out step by step, each
+    when the view holds still.
     """
     if show.format is Format.JSONL or (show.format is Format.JSON and stdout.isatty() and stderr.isatty()):
         show = replace(show, quiet=True)
     console, marks = make_console(stderr, show.color, env), marks_for(stderr)
     if show.quiet or not stderr.isatty():
-        return Several([_speaker(stdout, show.format), PlainLines(console, marks, show)])
+        return Several([_speaker(stdout, show, at_once=False), PlainLines(console, marks, show)])
     view = TerminalView(console, marks, show, None if is_dumb(env) else clock)
-    if show.format is Format.TEXT and stdout.isatty():
+    on_screen = stdout.isatty()
+    if show.format is Format.TEXT and on_screen and not (show.brief or show.extract):
         return view
-    return Several([view, _speaker(stdout, show.format)])
+    return Several([view, _speaker(stdout, show, at_once=on_screen)])
 
 
-def _speaker(stdout: TextIO, format_: Format) -> Renderer:
-    match format_:
+def _speaker(stdout: TextIO, show: Show, at_once: bool) -> Renderer:
+    match show.format:
         case Format.TEXT:
-            return ReplyText(stdout)
+            return ResultText(stdout) if show.extract else ReplyText(stdout, at_once)
         case Format.JSON:
             return Document(stdout)
         case Format.JSONL:

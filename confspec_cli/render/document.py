@@ -87,6 +87,7 @@ def _step(step: Step) -> dict[str, Any]:
         "target": _reading(target) if target else None,
         "signal": step.signal,
         "threshold": step.threshold,
+        "cause": step.cause.value if step.cause else None,
         "rejected_text": step.rejected_text,
         "tokens": step.tokens,
         "seconds": step.seconds,

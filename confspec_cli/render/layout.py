@@ -67,6 +67,15 @@ class Page:
         gap = " " * (self._indent - cell_len(label.text))
         return [Text.assemble((label.text, label.style), gap, lines[0][self._indent :]), *lines[1:]]
 
+    def brief(self, label: Label, text: str, ellipsis: str, style: str = "") -> Text:
+        """The label and as much of the text as one line holds."""
+        gap = " " * (max(self.gutter - cell_len(label.text), 1))
+        room = max(8, min(self.width - 1, MEASURE + self.gutter) - cell_len(label.text) - len(gap))
+        words = " ".join(text.split())
+        if cell_len(words) > room:
+            words = chop_cells(words, room - cell_len(ellipsis))[0].rstrip() + ellipsis
+        return Text.assemble((label.text, label.style), gap, (words, style))
+
     def note(self, items: Sequence[str], dot: str) -> list[Text]:
         """Items beneath a step, in its column."""
         return self._indented(flow(items, dot, self._room), "dim")

@@ -24,6 +24,7 @@ class Marks:
     draft: str
     escalated: str
     target: str
+    given: str
     rejected: str
     writing: str
     judging: str
@@ -37,6 +38,7 @@ class Marks:
             Origin.DRAFT: Label(f"{self.draft} draft", "green"),
             Origin.ESCALATED: Label(f"{self.escalated} escalated", "yellow"),
             Origin.TARGET: Label(f"{self.target} target", "magenta"),
+            Origin.GIVEN: Label(f"{self.given} given", "cyan"),
         }[origin]
 
     def being_written(self, author: Author, provisional: bool) -> Label:
@@ -61,10 +63,10 @@ class Marks:
         return Label(f"{self.writing} cut off", "dim")
 
 
-UNICODE = Marks("✓", "▲", "↻", "✗", "…", "?", "…", " · ", width=13)
-ASCII = Marks("[D]", "[E]", "[T]", "[x]", "[.]", "[?]", "...", "; ", width=15)
+UNICODE = Marks("✓", "▲", "↻", "→", "✗", "…", "?", "…", " · ", width=13)
+ASCII = Marks("[D]", "[E]", "[T]", "[>]", "[x]", "[.]", "[?]", "...", "; ", width=15)
 
 
 def marks_for(stream: TextIO) -> Marks:
     """The marks that the encoding of the stream can carry."""
-    return UNICODE if can_carry(stream, "✓▲↻✗…·") else ASCII
+    return UNICODE if can_carry(stream, "✓▲↻→✗…·") else ASCII

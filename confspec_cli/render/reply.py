@@ -11,21 +11,32 @@ _OPENS, _CLOSES = "<think>", "</think>"
 
 
 class ReplyText:
-    """Writes what the models say after thinking, ended by exactly one newline; a reply of nothing is no line at all."""
+    """Writes what the models say after thinking, ended by exactly one newline; a reply of nothing is no line at all.
 
-    def __init__(self, stream: TextIO) -> None:
+    It is written when the run is over where nothing can be told to be the reply before: for an answer in a form, which
+    comes after the reasoning, and for a model that can think but was told not to, which may close a thought nobody saw
+    open. `at_once` asks for the same.
+    """
+
+    def __init__(self, stream: TextIO, at_once: bool = False) -> None:
         self._stream = stream
+        self._at_once = at_once
         self._begin(thinks=False)
 
     def handle(self, event: Event) -> None:
         """Write what an event makes final."""
         match event:
-            case RunStarted(parameters=parameters):
-                self._begin(thinks=bool(parameters.get("think")))
-            case StepCommitted(step=step):
+            case RunStarted(parameters=parameters, models=models):
+                thinks = bool(parameters.get("think"))
+                self._begin(thinks)
+                may_think = any(card.thinks for card in models.values()) and not thinks
+                self._waits = self._at_once or may_think or bool(parameters.get("form"))
+            case StepCommitted(step=step) if not self._waits:
                 self._say(step.text)
-            case RunFinished(partial=partial):
-                self._say(partial)
+            case RunFinished(partial=partial, reply=reply):
+                if self._waits:
+                    self._thinks = False
+                self._say(reply if self._waits else partial)
                 self.close()
 
     def close(self) -> None:
@@ -36,6 +47,7 @@ class ReplyText:
 
     def _begin(self, thinks: bool) -> None:
         self._thinks = thinks
+        self._waits = False
         self._unread = ""  # the reply up to where its thinking ends
         self._said = False
         self._within_line = False
@@ -59,9 +71,25 @@ class ReplyText:
 
     def _after_thinking(self, text: str) -> str:
         self._unread += text
-        if not self._thinks and not self._unread.lstrip().startswith(_OPENS):
-            return text
-        _, closed, rest = self._unread.partition(_CLOSES)
-        if closed:
-            self._thinks, self._unread = False, ""
-        return rest
+        while self._thinks or self._unread.lstrip().startswith(_OPENS):
+            _, closed, rest = self._unread.partition(_CLOSES)
+            if not closed:
+                return ""
+            self._thinks, self._unread = False, rest
+        said, self._unread = self._unread, ""
+        return said
+
+
+class ResultText:
+    """Writes what a program wants of a reply, its last code block or its final answer, and nothing else."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def handle(self, event: Event) -> None:
+        """Write it once the run is over."""
+        if isinstance(event, RunFinished) and event.extract:
+            put(self._stream, clean(event.extract).rstrip("\n") + "\n")
+
+    def close(self) -> None:
+        """Nothing is left open."""

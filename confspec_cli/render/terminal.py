@@ -125,7 +125,7 @@ class TerminalView:
         lines = [] if self._gap else [Text()]
         if sentence := wording.ending(event, self._started):
             lines += page.line([sentence], style="yellow")
-        if event.answer:
+        if event.answer and "\n" not in event.answer:
             lines += [*page.line(["Answer:", clean(event.answer)], style="bold"), Text()]
         lines += page.line(wording.summary(self._stats), self._marks.dot)
         if self._show.stats:
@@ -141,6 +141,9 @@ class TerminalView:
         """Print the live step for good; one that says nothing leaves no more than the blank line it stands for."""
         self._live = None
         page, body = self._page, body_of(text)
+        if self._show.brief:
+            self._print([page.brief(label, body.text, self._marks.ellipsis, style)] if body.text else [])
+            return
         lines = [Text()] if body.gap_before and not self._gap else []
         if body.text:
             lines += page.step(label, body.text, style)
@@ -159,7 +162,10 @@ class TerminalView:
         """The live step, of a long one its end: a third of the window, which still holds it when made much narrower."""
         if self._live is None or self._clock is None:
             return []
-        lines = self._page.step(self._live.label, body_of(self._live.text).text, self._live.style)
+        text = body_of(self._live.text).text
+        if self._show.brief:
+            return [self._page.brief(self._live.label, text, self._marks.ellipsis, self._live.style)]
+        lines = self._page.step(self._live.label, text, self._live.style)
         room = max(3, self._console.height // 3)
         if len(lines) <= room:
             return lines

@@ -43,7 +43,7 @@ class LlamaCppEngine:
             raise
         self._abort = watch(self._context, interrupt)
         self._cache = Cache(self._context, self._vocab.size, partial, interrupt)
-        self._sampler = Sampler(self._vocab.size)
+        self._sampler = Sampler(self._vocab.size, self._vocab.pointer)
         self._pending: list[int] = []  # the last token generated, not yet in the cache
         self._head: tuple[object, list[Part]] = (None, [])
         self._written = 0  # of the tokens in the cache, ever

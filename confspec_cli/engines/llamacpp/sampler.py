@@ -1,4 +1,4 @@
-"""From logits to a token: greedy by numpy, everything else by llama.cpp's own samplers."""
+"""From logits to a token: greedy by numpy, everything else by llama.cpp's own samplers, a grammar over both."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 
 from confspec_cli.engines.base import Sampling
 from confspec_cli.engines.llamacpp.cache import Logits
+from confspec_cli.engines.llamacpp.grammar import TOKEN_DATA, Grammar
 from confspec_cli.engines.llamacpp.native import lib
 from confspec_cli.errors import EngineError
 
-_TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+Choose = Callable[[Logits], int]
 
 
 def logprob(logits: Logits, token: int) -> tuple[float, bool]:
@@ -38,16 +39,26 @@ class Sampler:
     rejected or cached in between.
     """
 
-    def __init__(self, vocab_size: int) -> None:
-        self._table = np.zeros(vocab_size, dtype=_TOKEN_DATA)
+    def __init__(self, vocab_size: int, vocab: object) -> None:
+        self._vocab = vocab
+        self._table = np.zeros(vocab_size, dtype=TOKEN_DATA)
         self._ids = np.arange(vocab_size, dtype=np.int32)
         self._chain: object = None
+        self._grammar: Grammar | None = None
 
-    def start(self, sampling: Sampling, position: int) -> Callable[[Logits], int]:
-        """A function from logits (vocab,) to a token id, for one continuation that starts at `position`."""
-        if sampling.temperature <= 0:
-            return lambda logits: int(logits.argmax())
+    def start(self, sampling: Sampling, position: int) -> Choose:
+        """A function from logits (vocab,) to a token id, for one continuation that starts at `position`.
+
+        Raises EngineError for a grammar that llama.cpp cannot follow.
+        """
         self.close()
+        choose = _greedy if sampling.temperature <= 0 else self._chained(sampling, position)
+        if sampling.grammar is None:
+            return choose
+        self._grammar = Grammar(self._vocab, sampling.grammar)
+        return _held(choose, self._grammar)
+
+    def _chained(self, sampling: Sampling, position: int) -> Choose:
         self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         seed = (sampling.seed * 0x9E3779B1 + position) % 0xFFFFFFFF
         for link in (
@@ -61,7 +72,10 @@ class Sampler:
         return self._choose
 
     def close(self) -> None:
-        """Free the native chain."""
+        """Free the native chain and grammar."""
+        if self._grammar:
+            self._grammar.close()
+            self._grammar = None
         if self._chain:
             lib.llama_sampler_free(self._chain)
             self._chain = None
@@ -74,3 +88,20 @@ class Sampler:
         if not 0 <= array.selected < len(self._table):
             raise EngineError("llama.cpp's sampler chose no token.")
         return int(array.data[array.selected].id)
+
+
+def _greedy(logits: Logits) -> int:
+    return int(logits.argmax())
+
+
+def _held(choose: Choose, grammar: Grammar) -> Choose:
+    """Choose freely, and again among what the grammar allows only where it forbids the choice: masking is slow."""
+
+    def chosen(logits: Logits) -> int:
+        token = choose(logits)
+        if not grammar.allows(token):
+            token = choose(grammar.masked(logits))
+        grammar.accept(token)
+        return token
+
+    return chosen

@@ -14,6 +14,7 @@ class Vocab:
 
     def __init__(self, model: object) -> None:
         self._vocab = lib.llama_model_get_vocab(model)
+        self.pointer: object = self._vocab
         self.size: int = lib.llama_vocab_n_tokens(self._vocab)
         if self.size <= 0:
             raise EngineError("The model file holds no vocabulary.")

@@ -1,0 +1,48 @@
+"""What Tab offers in a shell: names that can be typed. A file of names that is broken offers nothing."""
+
+from __future__ import annotations
+
+import os
+
+from confspec_cli.errors import ConfspecError
+from confspec_cli.folders import config_folder
+from confspec_cli.models.registry import Registry, load
+from confspec_cli.templates import names
+
+
+def pairs(incomplete: str) -> list[tuple[str, str]]:
+    """The pairs that begin so, with what they are."""
+    registry = _registry()
+    named = registry.pairs.items() if registry else ()
+    return [(name, pair.about) for name, pair in named if name.startswith(incomplete)]
+
+
+def models(incomplete: str) -> list[tuple[str, str]]:
+    """The models that begin so, with their size and licence."""
+    registry = _registry()
+    named = registry.models.items() if registry else ()
+    return [
+        (name, f"{model.parameters} {model.quant}, {model.licence}")
+        for name, model in named
+        if name.startswith(incomplete)
+    ]
+
+
+def pairs_and_models(incomplete: str) -> list[tuple[str, str]]:
+    """Both."""
+    return pairs(incomplete) + models(incomplete)
+
+
+def template_names(incomplete: str) -> list[str]:
+    """The templates that begin so."""
+    try:
+        return [name for name in names(config_folder(os.environ) / "templates") if name.startswith(incomplete)]
+    except ConfspecError:
+        return []
+
+
+def _registry() -> Registry | None:
+    try:
+        return load(config_folder(os.environ) / "models.yaml")
+    except ConfspecError:
+        return None

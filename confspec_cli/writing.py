@@ -1,0 +1,88 @@
+"""Having a model write a stretch of text: its tokens as events, its boundary found, its likelihood summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+
+from confspec_cli.engines.base import Engine, Prompt, Sampling
+from confspec_cli.events import Event, StepOpened, StepWritten, TextWritten
+from confspec_cli.steps import Splitter
+from confspec_cli.trace import Author, Likelihood, Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What a model is to write as step `n`: on from `prompt`, at most `max_tokens`.
+
+    It goes to the next step boundary or, when `whole`, to the end of the turn. `provisional`: it may yet be rejected.
+    """
+
+    n: int
+    prompt: Prompt
+    sampling: Sampling
+    max_tokens: int
+    provisional: bool = False
+    whole: bool = False
+
+
+class Writer:
+    """Has the models write, and follows their text for step boundaries; `clock` gives seconds."""
+
+    def __init__(self, models: Mapping[Author, Engine], splitter: Splitter, clock: Callable[[], float]) -> None:
+        self._models = models
+        self._clock = clock
+        self.splitter = splitter
+        self.partial = ""
+        """What the writer in charge has written of a stretch that is not yet committed."""
+
+    def write(
+        self, author: Author, stretch: Stretch, is_broken_off: Callable[[], bool]
+    ) -> Generator[Event, None, Proposal]:
+        """Write until the stretch is done, the model is, or `is_broken_off` says so between two tokens."""
+        yield StepOpened(stretch.n, author, stretch.provisional)
+        began, first, ended = self._clock(), 0.0, False
+        texts: list[str] = []
+        logprobs: list[float] = []
+        agreed = 0
+        tokens = self._models[author].generate(stretch.prompt, stretch.sampling, stretch.max_tokens)
+        with closing(tokens):
+            for token in tokens:
+                first = first or self._clock()
+                logprobs.append(token.logprob)
+                agreed += token.is_argmax
+                ended = token.ends
+                if token.text:
+                    texts.append(token.text)
+                    if not stretch.provisional:
+                        self.partial = "".join(texts)
+                    yield TextWritten(stretch.n, author, token.text)
+                if self.passes_boundary(token.text) and not stretch.whole:
+                    break
+                if is_broken_off():
+                    break
+            else:
+                self.splitter.force()
+        now = self._clock()
+        proposal = Proposal(
+            author=author,
+            text="".join(texts),
+            tokens=len(logprobs) - ended,
+            ended=ended,
+            likelihood=Likelihood.of(logprobs, agreed),
+            seconds=now - began,
+            prefill_seconds=(first or now) - began,
+        )
+        yield StepWritten(stretch.n, proposal)
+        return proposal
+
+    def passes_boundary(self, text: str) -> bool:
+        """Feed the splitter; a token is never cut, so what it carries past a boundary stays with the step."""
+        end = self.splitter.feed(text)
+        if end is None:
+            return False
+        while end is not None:
+            text = text[end:]
+            end = self.splitter.feed(text)
+        return True
