@@ -265,7 +265,10 @@ def test_a_terminal_with_nothing_piped_in_is_not_waited_for(batch, capsys, monke
 def test_a_signal_ends_the_batch_with_everything_finished_written(batch, tmp_path, tiny, monkeypatch, number, code):
     monkeypatch.setenv("CONFSPEC_TARGET", str(tiny("llama", bias={"<|im_end|>": -40, "<|end|>": -40})))
     (tmp_path / "in.txt").write_text("".join(f"Hello {n}\n" for n in range(500)))
-    run = "import sys; from confspec_cli.__main__ import run; sys.argv[1:1] = ['batch', 'in.txt', '-o', 'out', '-q']; run()"
+    run = (
+        "import sys; from confspec_cli.__main__ import run; "
+        "sys.argv[1:1] = ['batch', 'in.txt', '-o', 'out', '-q']; run()"
+    )
     with child(run, "--mode", "target", "-n", "100") as process:
         while not (tmp_path / "out").exists() or (tmp_path / "out").stat().st_size < 2000:
             assert process.poll() is None

@@ -38,13 +38,15 @@ PROBLEM = (
 )
 _HARDWARE = Hardware(context=2048)
 _DECODED = 64
+_COUNTING = "".join(f"{number}\n" for number in range(1, 30))
+"""A reply that every model goes on with for long."""
 
 
 class Bare:
     """A plain llama.cpp loop on a second context of a loaded model."""
 
     def __init__(self, engine: LlamaCppEngine, path: Path) -> None:
-        self._context, _ = open_context(engine._model, path, _HARDWARE)
+        self._context, _ = open_context(engine._model, path, _HARDWARE, Interrupt())
         self._batch = lib.llama_batch_init(MAX_BATCH, 0, 1)
         self._sampler = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         lib.llama_sampler_chain_add(self._sampler, lib.llama_sampler_init_greedy())
@@ -113,9 +115,10 @@ def speed(names: list[str], rounds: int) -> None:
 def _compare(name: str, engine: LlamaCppEngine, bare: Bare, rounds: int) -> None:
     times: list[tuple[int, tuple[float, float], tuple[float, float]]] = []
     for turn in range(rounds + 1):
-        text = f"This is text number {turn}. " + PROBLEM * 6 + " Tell a very long story about all of this."
-        prompt = Prompt((Message("user", text),))
-        tokens = [token for part in engine._conversation(prompt) for token in engine._spell(part)]
+        text = f"This is text number {turn}. " + PROBLEM * 6 + " Now count from 1 to 500."
+        prompt = Prompt((Message("user", text),), reply=(_COUNTING,))
+        parts = [*engine._conversation(prompt), prompt.reply]
+        tokens = [token for part in parts for token in engine._spell(part)]
         pair: list[Callable[[], tuple[float, float]]] = [
             lambda prompt=prompt: ours(engine, prompt, _DECODED),  # type: ignore[misc]  # a lambda's default has no type
             lambda tokens=tokens: bare.decode(tokens, _DECODED),  # type: ignore[misc]

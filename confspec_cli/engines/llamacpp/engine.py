@@ -37,7 +37,7 @@ class LlamaCppEngine:
             template = metadata(self._model, "tokenizer.chat_template")
             special = self._vocab.special_text
             self._chat = Chat(path.name, template, special("bos"), special("eos"))
-            self._context, partial = open_context(self._model, path, hardware)
+            self._context, partial = open_context(self._model, path, hardware, interrupt)
         except BaseException:
             self._free()
             raise

@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from confspec_cli.engines.base import Interrupt
 from confspec_cli.engines.llamacpp.cache import MAX_BATCH, MAX_OUTPUTS, SEQUENCES, can_roll_back
@@ -16,6 +17,7 @@ DEFAULT_CONTEXT = 8192
 KV_TYPES = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0, "q4_0": lib.GGML_TYPE_Q4_0}
 
 Progress = Callable[[float], None]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ def load_model(path: Path, hardware: Hardware, interrupt: Interrupt, progress: P
         progress(fraction)
         return not interrupt.is_set()
 
+    lib.llama_backend_init()
     parameters = lib.llama_model_default_params()
     parameters.n_gpu_layers = gpu_layers(hardware)
     if has_amx():
@@ -49,12 +52,7 @@ def load_model(path: Path, hardware: Hardware, interrupt: Interrupt, progress: P
     callback = lib.llama_progress_callback(report)
     parameters.progress_callback = callback
     log.complaints.clear()
-    worker = Worker(interrupt)
-    try:
-        lib.llama_backend_init()
-        model = worker.run(lambda: lib.llama_model_load_from_file(str(path).encode(), parameters))
-    finally:
-        worker.close()
+    model = _patiently(lambda: lib.llama_model_load_from_file(str(path).encode(), parameters), interrupt)
     if interrupt.is_set():
         if model:
             lib.llama_model_free(model)
@@ -64,13 +62,26 @@ def load_model(path: Path, hardware: Hardware, interrupt: Interrupt, progress: P
     return model
 
 
-def open_context(model: object, path: Path, hardware: Hardware) -> tuple[object, bool]:
+def open_context(model: object, path: Path, hardware: Hardware, interrupt: Interrupt) -> tuple[object, bool]:
     """A context for the model, and whether it can roll back; one that cannot gets sequences to fork into."""
-    context = _context(model, path, hardware, sequences=1)
-    if can_roll_back(context):
-        return context, True
-    lib.llama_free(context)
-    return _context(model, path, hardware, sequences=SEQUENCES), False
+
+    def opened() -> tuple[object, bool]:
+        context = _context(model, path, hardware, sequences=1)
+        if can_roll_back(context):
+            return context, True
+        lib.llama_free(context)
+        return _context(model, path, hardware, sequences=SEQUENCES), False
+
+    return _patiently(opened, interrupt)
+
+
+def _patiently(call: Callable[[], _T], interrupt: Interrupt) -> _T:
+    """Run a call on a thread of its own: it takes long, and llama.cpp logs through callbacks that swallow errors."""
+    worker = Worker(interrupt)
+    try:
+        return worker.run(call)
+    finally:
+        worker.close()
 
 
 def gpu_layers(hardware: Hardware) -> int:
