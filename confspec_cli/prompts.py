@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -46,11 +47,10 @@ SUMMARISE = (
 
 
 def attached(name: str, text: str) -> str:
-    """A file as it goes before a message."""
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return f"{name}:\n{fence}\n{text.rstrip()}\n{fence}"
+    """A file as it goes before a message: its text below its name, between fences longer than any in it."""
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    fence, text = "`" * (longest + 1), text.rstrip("\n")
+    return f"{name}:\n{fence}\n{text}\n{fence}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from confspec_cli.cascade import Rules, authors
 from confspec_cli.commands._prompt import prompt_of
 from confspec_cli.engines.base import Engine, Interrupt, Sampling
 from confspec_cli.engines.scripted import CARD, ScriptedEngine
@@ -19,7 +18,9 @@ from confspec_cli.repl.chat import Chat
 from confspec_cli.repl.company import Wishes
 from confspec_cli.repl.loop import converse
 from confspec_cli.repl.record import Unsaved
+from confspec_cli.rules import Rules, authors
 from confspec_cli.settings import Lengths, Thresholds, rules
+from confspec_cli.tasks import TASKS, TaskName
 from confspec_cli.trace import Author
 
 STEPS = ("This is the first step of it.\n\n", "And this is the second one.\n\n", "So it is \\boxed{42}.")
@@ -60,7 +61,8 @@ class ScriptedCompany:
     def rules(self, wishes: Wishes) -> Rules:
         gate = Thresholds(wishes.accept, wishes.reject).over(Gate())
         sampling = Sampling(wishes.temperature, seed=wishes.seed or 0)
-        return rules(wishes.mode, gate, "correct", sampling, Lengths(wishes.max_tokens or 400, 100, 8))
+        whole = rules(wishes.mode, gate, "correct", sampling, Lengths(wishes.max_tokens or 400, 100, 8))
+        return replace(whole, task=TASKS[wishes.task or TaskName.MATH])
 
     def prompt(self, question, system, before):
         return prompt_of(question, system, self.engines, before)

@@ -55,7 +55,7 @@ ALLOWED = {
     "docs": {"app", "engines/base", *CORE},
     "settings": {*CORE, "engines/base"},
     "steering": {"trace"},
-    "repl": {"repl", "render", "sessions", "signals", "steering", "engines/base", *CORE},
+    "repl": {"repl", "rules", "tasks", "render", "sessions", "signals", "steering", "engines/base", *CORE},
     "bench": {"*"},
     "commands": {"*"},
     "app": {"commands", "errors", "__init__"},

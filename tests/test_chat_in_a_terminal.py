@@ -13,6 +13,9 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from confspec_cli.folders import models_folder
+from confspec_cli.models.registry import load
+from confspec_cli.models.store import Store
 from confspec_cli.sessions import SessionStore
 
 ENDLESS = {"<|im_end|>": -40, "<|end|>": -40}
@@ -281,3 +284,26 @@ def test_a_model_can_be_changed_and_only_that_one_is_loaded(env, flags, tiny):
         assert "loading" not in told
         leave(child)
     assert users(env) == ["Hello", "Still there?"]
+
+
+@pytest.mark.model
+def test_with_real_models_a_question_is_answered_stopped_and_gone_on_from(env):
+    store = Store(models_folder(os.environ))
+    if not all(store.find(model) for model in load(None).models_of("tiny")):
+        pytest.skip("the models of tiny are not here: confspec pull tiny")
+    env = {**env, "CONFSPEC_MODELS": str(store.folder)}
+    with chatting(env, ["-p", "tiny", "--session", "real"]) as child:
+        child.timeout = 120
+        say(child, "What is 2 + 2? Answer briefly.")
+        assert "Step 1 of" in say(child, "/why 1")
+        child.send("A hen lays 5 eggs a week. How many eggs do 4 hens lay in 3 weeks?\r")
+        child.expect(COMMITTED)
+        child.send(CTRL_C)
+        child.expect("Interrupted")
+        child.expect(PROMPT)
+        assert "Took back 1 turn; 1 left." in say(child, "/undo")
+        os.kill(child.pid, signal.SIGKILL)
+        child.expect(pexpect.EOF)
+    with chatting(env, ["-p", "tiny", "-c"]) as child:
+        assert "Going on with real: 1 turn so far." in CSI.sub("", child.before)
+        leave(child)

@@ -5,12 +5,12 @@ import json
 import pytest
 from company import REWRITTEN, STEPS, company, flat, opened, shown, talk
 
-from confspec_cli.cascade import Mode
 from confspec_cli.errors import EngineError, StorageError
 from confspec_cli.events import RunStarted
 from confspec_cli.repl.commands import COMMANDS
 from confspec_cli.repl.loop import converse
 from confspec_cli.repl.record import Unsaved
+from confspec_cli.rules import Mode
 from confspec_cli.sessions import Session, SessionStore
 from confspec_cli.trace import Author
 
@@ -181,7 +181,7 @@ def test_a_mode_without_thresholds_says_so():
 
 
 def test_set_changes_what_is_shown_and_how_tokens_are_chosen():
-    chat, text = talk("/set temperature 0.7", "/set confidence on", "/set steps off", "/set vi on", "/set")
+    chat, text = talk("/set temperature 0.7", "/set confidence on", "/set steps none", "/set vi on", "/set")
     assert chat.rules.sampling.temperature == 0.7
     assert chat.show.confidence
     assert chat.hides_steps
@@ -330,3 +330,15 @@ def test_a_session_in_use_is_not_loaded(store):
     _chat, text = talk("/load busy", store=store)
     assert "is in use by another confspec" in flat(text)
     other.close()
+
+
+def test_a_brief_view_is_followed_by_the_whole_reply():
+    chat, text = talk("/set steps brief", "What is it?")
+    assert chat.show.brief
+    assert REPLY.rstrip() in text.rpartition("✓ draft")[2]
+
+
+def test_the_kind_of_work_and_the_thinking_can_be_set():
+    chat, text = talk("/set task code", "/set think_budget 0", "/set task poem", "/set think on", "/set think default")
+    assert (chat.wishes.task.value, chat.wishes.think_budget, chat.wishes.think) == ("code", 0, None)
+    assert "task is one of math, qa, code, plain, not poem." in flat(text)

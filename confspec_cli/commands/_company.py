@@ -10,15 +10,15 @@ from pathlib import Path
 
 import typer
 
-from confspec_cli.cascade import Mode, Rules, authors
-from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
+from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions, WorkOptions
 from confspec_cli.commands._prompt import prompt_of
-from confspec_cli.commands._wiring import Cast, cast, engine, files, rules_of
+from confspec_cli.commands._wiring import Cast, cast, engine, files, rules_of, thinks
 from confspec_cli.engines.base import Engine, Interrupt, Message, Prompt
 from confspec_cli.errors import ConfspecError, EngineError, Interrupted, ModelMissing
 from confspec_cli.folders import config_folder
 from confspec_cli.models.registry import load
 from confspec_cli.repl.company import Wishes
+from confspec_cli.rules import Mode, Rules, authors
 from confspec_cli.signals import stopping
 from confspec_cli.trace import Author
 
@@ -69,6 +69,7 @@ class LoadedCompany:
         before = self._cast, self._wishes, dict(self._parts)
         try:
             self._load(who, wanted)
+            thinks(_work(wishes), {author: self._engines[author] for author in authors(wishes.mode)})
         except (ConfspecError, Interrupted):
             if before[0]:
                 self._load(before[0], before[2])
@@ -80,11 +81,13 @@ class LoadedCompany:
         bounds = (wishes.accept, wishes.reject) if wishes.mode is Mode.CONFSPEC else (None, None)
         gate = GateOptions(*bounds, wishes.max_tokens, wishes.max_step_tokens)
         sampling = SamplingOptions(wishes.temperature, wishes.top_k, wishes.top_p, wishes.min_p, wishes.seed)
-        return rules_of(cast(self._options(wishes)), wishes.mode, gate, sampling)
+        return rules_of(cast(self._options(wishes)), wishes.mode, gate, sampling, _work(wishes))
 
     def prompt(self, question: str, system: str | None, before: tuple[Message, ...]) -> Prompt:
         """What the models read. Raises ContextFull where it does not fit."""
-        return prompt_of(question, system, self.engines, before)
+        engines = self.engines
+        think = thinks(_work(self._wishes), engines)
+        return prompt_of(question, system, engines, before, self.rules(self._wishes), think)
 
     @contextmanager
     def stopping(self) -> Iterator[list[int]]:
@@ -125,6 +128,10 @@ class LoadedCompany:
                 hardware = replace(self._hardware, context=part[1])
                 self._engines[author] = engine(who, author, part[0], hardware, self._interrupt)
                 self._parts[author] = part
+
+
+def _work(wishes: Wishes) -> WorkOptions:
+    return WorkOptions(wishes.task, wishes.think, wishes.think_budget)
 
 
 def _models_of(wishes: Wishes) -> tuple[str | None, ...]:

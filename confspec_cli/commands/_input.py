@@ -6,7 +6,6 @@ Reads standard input and files; refuses to know what becomes of them.
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from confspec_cli.errors import UsageError
+from confspec_cli.prompts import attached
 
 LEFT_ALONE = "standard input is being read by another program, a loop perhaps, and was left alone (--no-stdin says so)"
 _INPUT = "$input"
@@ -32,7 +32,7 @@ def question(argument: str | None, files: Sequence[Path], template: str | None, 
 
     Raises UsageError where all of it is empty, and for what is no text.
     """
-    named = [_named(file) for file in files]
+    named = [attached(file.name, text_of(file)) for file in files]
     piped, warnings = "", tuple[str, ...]()
     if argument == "-":
         piped = _piped()
@@ -63,14 +63,6 @@ def text_of(file: Path) -> str:
     except OSError as problem:
         raise UsageError(f"{file} cannot be read: {problem.strerror}.", f"ls -l {file}") from problem
     return _decoded(raw, str(file), f"iconv -f LATIN1 -t UTF-8 {file}")
-
-
-def _named(file: Path) -> str:
-    """The text of a file below its name, between fences longer than any in it."""
-    text = text_of(file).rstrip("\n")
-    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{file.name}:\n{fence}\n{text}\n{fence}"
 
 
 def _piped() -> str:

@@ -18,6 +18,7 @@ from confspec_cli.commands._options import (
     SamplingOptions,
     SessionOptions,
     ShowOptions,
+    WorkOptions,
     grouped,
 )
 from confspec_cli.commands._wiring import cast
@@ -41,6 +42,7 @@ def chat(
         bool, typer.Option("--no-history", help="Keep nothing of what is typed.", envvar="CONFSPEC_NO_HISTORY")
     ] = False,
     models: ModelOptions,
+    work: WorkOptions,
     gate: GateOptions,
     sampling: SamplingOptions,
     session: SessionOptions,
@@ -55,7 +57,7 @@ def chat(
     from confspec_cli.repl.loop import converse  # noqa: PLC0415 - keeps prompt_toolkit out of --help
     from confspec_cli.repl.opening import Terminal, open_chat  # noqa: PLC0415
 
-    wishes = _wishes(models, gate, sampling)
+    wishes = _wishes(models, work, gate, sampling)
     company = LoadedCompany(models, hardware)
     company.rules(wishes)
     store = _store()
@@ -65,7 +67,7 @@ def chat(
         company.recast(wishes)
         terminal = Terminal(screen, sys.stdin, _history(no_history), vi)
         opened = open_chat(company, record, store, terminal)
-        opened.wishes, opened.show, opened.hides_steps = wishes, show.show(), show.quiet
+        opened.wishes, opened.show, opened.hides_steps = wishes, show.show(), show.show().quiet
         opened.begin(record)
         if system is not None:
             record.change_system(system)
@@ -75,7 +77,7 @@ def chat(
             opened.record.close()
 
 
-def _wishes(models: ModelOptions, gate: GateOptions, sampling: SamplingOptions) -> Wishes:
+def _wishes(models: ModelOptions, work: WorkOptions, gate: GateOptions, sampling: SamplingOptions) -> Wishes:
     return Wishes(
         pair=models.pair,
         draft=models.draft,
@@ -90,6 +92,9 @@ def _wishes(models: ModelOptions, gate: GateOptions, sampling: SamplingOptions) 
         top_p=sampling.top_p,
         min_p=sampling.min_p,
         seed=sampling.seed,
+        task=work.task,
+        think=work.think,
+        think_budget=work.think_budget,
     )
 
 

@@ -9,7 +9,16 @@ from rich.text import Text
 from confspec_cli.render import wording
 from confspec_cli.render.layout import Page, body_of
 from confspec_cli.render.marks import Marks
-from confspec_cli.trace import Author, Origin, Reading, Step
+from confspec_cli.trace import Author, Cause, Origin, Reading, Step
+
+_CAUSES = {
+    Cause.ANSWER_NOW: "You wanted the answer at once.",
+    Cause.ESCALATE_STEP: "You wanted the target to judge this step.",
+    Cause.TARGET_FROM_HERE: "You wanted the target to write from here on.",
+    Cause.THINK_BUDGET: "The tokens for thinking were used up.",
+    Cause.UNCLOSED_THOUGHT: "The model ended inside its thinking, which was closed for it.",
+    Cause.FORM: "The answer was wanted in a form.",
+}
 
 
 def account(step: Step, of: int, marks: Marks, page: Page) -> list[Text]:
@@ -42,10 +51,18 @@ def listing(steps: Sequence[Step], marks: Marks, page: Page) -> list[Text]:
 
 def decision(step: Step) -> str:
     """Why the step is what it is, in a sentence."""
-    if not step.readings:
-        if step.rejected_text is not None:
-            return "The draft repeated itself, so the target wrote the step."
-        return f"Nothing was judged: it is the {_writer(step)}'s own."
+    if step.cause is not None:
+        return _CAUSES[step.cause]
+    return _gated(step) if step.readings else _ungated(step)
+
+
+def _ungated(step: Step) -> str:
+    if step.rejected_text is not None:
+        return "The draft repeated itself, so the target wrote the step."
+    return f"Nothing was judged: it is the {'target' if step.origin is Origin.TARGET else 'draft'}'s own."
+
+
+def _gated(step: Step) -> str:
     signal = "none" if step.signal is None else f"{step.signal:.2f}"
     bound = "none" if step.threshold is None else f"{step.threshold:.2f}"
     reached = step.signal is not None and step.threshold is not None and step.signal >= step.threshold
@@ -57,10 +74,6 @@ def decision(step: Step) -> str:
         return f"The draft's signal {signal} is not above {bound}: rejected unasked, and the target wrote it again."
     why = "has too little certainty behind it to count" if reached else f"is below {bound}"
     return f"The draft was not sure enough, and the target's {signal} {why}: the target wrote it again."
-
-
-def _writer(step: Step) -> str:
-    return "target" if step.origin is Origin.TARGET else "draft"
 
 
 def _figures(reading: Reading) -> list[str]:

@@ -45,6 +45,9 @@ class Curtain:
         elif isinstance(event, TextWritten):
             self._live.append(event)
         if not self.drawn:
+            if isinstance(event, RunFinished) and self._view.is_brief:
+                self._view.close()
+                self._region.update([Text(), *self._reply(event)], [])
             self._view.handle(event)
         elif isinstance(event, RunFinished):
             self._finish(event)
@@ -89,11 +92,15 @@ class Curtain:
             line = f"{self._marks.ellipsis} step {self._step}"
             self._region.update([], self._page.line([line, "(s shows the steps)"]))
 
+    def _reply(self, event: RunFinished) -> list[Text]:
+        """The reply in full, and a blank line."""
+        if not (said := clean(event.reply).strip("\n")):
+            return []
+        return [*map(Text, wrap(said, max(8, self._console.width - 1))), Text()]
+
     def _finish(self, event: RunFinished) -> None:
         self._missed = []
-        width = max(8, self._console.width - 1)
-        lines = [Text(line) for line in wrap(clean(event.reply).strip("\n"), width)] if event.reply.strip() else []
-        lines += [Text()] if lines else []
+        lines = self._reply(event)
         if sentence := wording.ending(event, self._started):
             lines += self._page.line([sentence], style="yellow")
         lines += self._page.line(wording.summary(self._stats), self._marks.dot)

@@ -88,6 +88,11 @@ class TerminalView:
             case RunFinished():
                 self._finish(event)
 
+    @property
+    def is_brief(self) -> bool:
+        """Whether it shows a line of each step, so that the reply is yet to be shown."""
+        return self._show.brief
+
     def note(self, text: str) -> None:
         """Print a line for good, above the live step."""
         self._print(self._page.line([text]))

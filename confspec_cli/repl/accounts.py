@@ -68,14 +68,10 @@ def _context(chat: Chat, text: str) -> None:
         return
     engine = list(chat.company.engines.values())[-1]
     before = 0
-    if starts[0]:
-        before = engine.count(Prompt(messages[: starts[0] + 1])) - engine.count(
-            Prompt(messages[starts[0] : starts[0] + 1])
-        )
-        chat.screen.say(f"{before:>8,}  the system prompt, which always stays")
     for start, end in zip(starts, [*starts[1:], len(messages)], strict=True):
         used = engine.count(Prompt(messages[:end]))
-        chat.screen.say(f"{used - before:>8,}  {' '.join(messages[start].content.split())[:60]}")
+        first = "the system prompt, which always stays, and: " if start and not before else ""
+        chat.screen.say(f"{used - before:>8,}  {first}{' '.join(messages[start].content.split())[:60]}")
         before = used
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TextIO
 
-from confspec_cli.cascade import Mode, Rules
 from confspec_cli.engines.base import Prompt
 from confspec_cli.errors import ConfspecError, StorageError, UsageError
 from confspec_cli.events import Event, RunFinished, Warned
@@ -16,6 +15,7 @@ from confspec_cli.repl import status
 from confspec_cli.repl.company import Company, Wishes
 from confspec_cli.repl.prompt import Desk
 from confspec_cli.repl.record import Record
+from confspec_cli.rules import Mode, Rules
 from confspec_cli.sessions import SessionStore
 from confspec_cli.stats import RunStats
 

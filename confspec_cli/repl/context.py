@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from confspec_cli.cascade import Mode, Rules
 from confspec_cli.engines.base import Message, Prompt
 from confspec_cli.errors import ContextFull
 from confspec_cli.events import RunFinished
@@ -16,6 +15,7 @@ from confspec_cli.prompts import SUMMARISE
 from confspec_cli.render.wording import count
 from confspec_cli.repl import status
 from confspec_cli.repl.chat import Chat
+from confspec_cli.rules import Mode, Rules
 from confspec_cli.trace import Author
 
 WARN_AT = 0.8

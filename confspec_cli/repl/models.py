@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from confspec_cli.cascade import Mode
 from confspec_cli.errors import UsageError
 from confspec_cli.repl.chat import Chat
 from confspec_cli.repl.command import Command
+from confspec_cli.rules import Mode
 
 
 def _pair(chat: Chat, text: str) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from confspec_cli.cascade import Mode
 from confspec_cli.errors import UsageError
+from confspec_cli.render.base import Steps
 from confspec_cli.repl.chat import Chat
 from confspec_cli.repl.command import Command
+from confspec_cli.rules import Mode
+from confspec_cli.tasks import TaskName
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,36 @@ def _show(name: str, help_: str) -> Setting:
     return _switch(help_, lambda chat: bool(getattr(chat.show, name)), turn)
 
 
-def _hide(chat: Chat, on: bool) -> None:
-    chat.hides_steps = not on
+def _steps_shown(chat: Chat) -> object:
+    return "none" if chat.hides_steps else "brief" if chat.show.brief else "full"
+
+
+def _show_steps(chat: Chat, text: str) -> None:
+    if text not in [steps.value for steps in Steps]:
+        raise UsageError(f"Steps are shown full, brief or none, not {text}.", "/set steps brief")
+    chat.hides_steps = text == "none"
+    chat.show = replace(chat.show, brief=text == "brief")
+
+
+def _choice(name: str, choices: list[str], help_: str, value: Callable[[Chat], object]) -> Setting:
+    """One of several words, or the default."""
+    meanings = {"on": True, "off": False, **{task.value: task for task in TaskName}}
+
+    def change(chat: Chat, text: str) -> None:
+        if text not in (*choices, "default"):
+            raise UsageError(f"{name} is one of {', '.join(choices)}, not {text}.", f"/set {name} {choices[0]}")
+        changes: dict[str, Any] = {name: None if text == "default" else meanings[text]}
+        chat.wish(replace(chat.wishes, **changes))
+
+    return Setting("|".join([*choices, "default"]), help_, value, change)
+
+
+def _budget(chat: Chat) -> object:
+    return "none" if chat.wishes.think_budget is None else chat.wishes.think_budget
+
+
+def _think(chat: Chat) -> object:
+    return {None: "default", True: "on", False: "off"}[chat.wishes.think]
 
 
 def _seed(chat: Chat) -> object:
@@ -120,7 +150,12 @@ SETTINGS = {
     "top_p": _real("top_p", "... that together hold this probability", 1),
     "min_p": _real("min_p", "... and this share of the likeliest one's", 1),
     "seed": _whole("seed", "makes a random choice repeatable", 0, _seed),
-    "steps": _switch("shows the steps as they come", lambda chat: not chat.hides_steps, _hide),
+    "task": _choice(
+        "task", [name.value for name in TaskName], "the kind of work", lambda chat: chat.rules.task.name.value
+    ),
+    "think": _choice("think", ["on", "off"], "thinks before answering", _think),
+    "think_budget": _whole("think_budget", "tokens for thinking", 0, _budget),
+    "steps": Setting("full|brief|none", "how much of the steps is shown", _steps_shown, _show_steps),
     "confidence": _show("confidence", "shows what each model made of a step"),
     "rejected": _show("rejected", "keeps rejected steps in view"),
     "stats": _show("stats", "shows the time by phase after each answer"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from confspec_cli.cascade import Mode, Rules
 from confspec_cli.engines.base import Engine, Prompt
+from confspec_cli.rules import Mode, Rules
 from confspec_cli.stats import RunStats
 from confspec_cli.trace import Author
 

@@ -6,13 +6,14 @@ import signal
 import time
 from collections.abc import Callable
 
-from confspec_cli.cascade import Cascade, Rules, authors
+from confspec_cli.cascade import Cascade
 from confspec_cli.engines.base import Prompt
 from confspec_cli.errors import EngineError, Exit, Interrupted
 from confspec_cli.events import Event, RunFinished, Warned
 from confspec_cli.repl import context
 from confspec_cli.repl.chat import Chat
 from confspec_cli.repl.keys import LiveKeys
+from confspec_cli.rules import Rules, authors
 from confspec_cli.steering import Steering
 
 _KEYS = {

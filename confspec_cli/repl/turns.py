@@ -6,7 +6,6 @@ import base64
 from dataclasses import replace
 from pathlib import Path
 
-from confspec_cli.cascade import Mode
 from confspec_cli.errors import UsageError
 from confspec_cli.prompts import attached
 from confspec_cli.render.wording import count
@@ -14,6 +13,7 @@ from confspec_cli.repl import turn
 from confspec_cli.repl.accounts import last_turn
 from confspec_cli.repl.chat import Chat
 from confspec_cli.repl.command import Command
+from confspec_cli.rules import Mode
 
 
 def _regen(chat: Chat, text: str) -> None:
