@@ -151,23 +151,28 @@ class Cascade:
         return (yield from self._writer.write(author, stretch, lambda: self._is_broken_off(provisional)))
 
     def _ask_draft(self, proposal: Proposal) -> Reading:
-        began = self._clock()
-        verdict = verify.ask(self._models[Author.DRAFT], self._so_far(proposal.text), self._rules.question)
-        return Reading(Author.DRAFT, verdict, proposal.likelihood, self._clock() - began)
+        began, draft = self._clock(), self._models[Author.DRAFT]
+        before = _tokens_judged(draft)
+        verdict = verify.ask(draft, self._so_far(proposal.text), self._rules.question)
+        tokens = _tokens_judged(draft) - before
+        return Reading(Author.DRAFT, verdict, proposal.likelihood, self._clock() - began, tokens=tokens)
 
     def _ask_target(self, proposal: Proposal) -> Reading:
         """The target catches up in one prefill, reads the step and is asked about it in another."""
         arrived = self._clock()
         target = self._models[Author.TARGET]
+        unread = target.tokens_read
         target.read(self._so_far())
-        began = self._clock()
+        began, before = self._clock(), _tokens_judged(target)
+        caught_up = target.tokens_read - unread
         if self._rules.mode is Mode.SPECREASON:
             verdict, likelihood = verify.ask(target, self._so_far(proposal.text), RATING), None
         else:
             question = self._rules.question
             tokens, verdict = verify.read_and_ask(target, self._so_far(), proposal.text, proposal.ended, question)
             likelihood = Likelihood.of([token.logprob for token in tokens], sum(token.is_argmax for token in tokens))
-        return Reading(Author.TARGET, verdict, likelihood, self._clock() - began, began - arrived)
+        seconds, judged = self._clock() - began, _tokens_judged(target) - before
+        return Reading(Author.TARGET, verdict, likelihood, seconds, began - arrived, judged, caught_up)
 
     def _cut_cause(self) -> Cause | None:
         """Why the reasoning ends here, if it must."""
@@ -254,3 +259,8 @@ class Cascade:
         else:
             reply, answer, result = said, said or None, said or None
         return RunFinished(reason, reply, partial, answer, self._clock() - began, result)
+
+
+def _tokens_judged(engine: Engine) -> int:
+    """Tokens an engine has read so far, questions too."""
+    return engine.tokens_read + engine.tokens_asked

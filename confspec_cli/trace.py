@@ -79,7 +79,8 @@ class Likelihood:
 class Reading:
     """What one model made of a drafted step, by asking (verdict) and by reading (likelihood).
 
-    `prefill_seconds` went into catching up on what stands before the step, `seconds` into judging the step itself.
+    `prefill_seconds` went into catching up on the `prefill_tokens` that stand before the step, `seconds` into judging
+    the step itself, for which `tokens` had to be read, those of the question among them.
     """
 
     by: Author
@@ -87,13 +88,16 @@ class Reading:
     likelihood: Likelihood | None
     seconds: float
     prefill_seconds: float = 0.0
+    tokens: int = 0
+    prefill_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A step as one model wrote it. `ended` says the model closed its turn with it.
 
-    `prefill_seconds` is the time to the first token (catching up on what the other model wrote), part of `seconds`.
+    `prefill_seconds`, part of `seconds`, is the time to the first token: catching up on the `prefill_tokens` that the
+    other model wrote.
     """
 
     author: Author
@@ -103,6 +107,7 @@ class Proposal:
     likelihood: Likelihood | None
     seconds: float
     prefill_seconds: float
+    prefill_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,14 +42,17 @@ class Writer:
     ) -> Generator[Event, None, Proposal]:
         """Write until the stretch is done, the model is, or `is_broken_off` says so between two tokens."""
         yield StepOpened(stretch.n, author, stretch.provisional)
+        engine = self._models[author]
         began, first, ended = self._clock(), 0.0, False
+        before, read = engine.tokens_read, 0
         texts: list[str] = []
         logprobs: list[float] = []
         agreed = 0
-        tokens = self._models[author].generate(stretch.prompt, stretch.sampling, stretch.max_tokens)
+        tokens = engine.generate(stretch.prompt, stretch.sampling, stretch.max_tokens)
         with closing(tokens):
             for token in tokens:
-                first = first or self._clock()
+                if not logprobs:
+                    first, read = self._clock(), engine.tokens_read - before
                 logprobs.append(token.logprob)
                 agreed += token.is_argmax
                 ended = token.ends
@@ -73,6 +76,7 @@ class Writer:
             likelihood=Likelihood.of(logprobs, agreed),
             seconds=now - began,
             prefill_seconds=(first or now) - began,
+            prefill_tokens=read,
         )
         yield StepWritten(stretch.n, proposal)
         return proposal

@@ -15,6 +15,7 @@ from confspec_cli.events import (
     StepCommitted,
     StepDropped,
     StepJudged,
+    StepWritten,
     TextWritten,
     from_dict,
     to_dict,
@@ -177,3 +178,20 @@ def test_thinking_is_cut_from_the_reply():
     events = list(Cascade(prompt, {Author.TARGET: ScriptedEngine(script)}, rules(Mode.TARGET), lambda: 0.0).run())
     assert events[-1].reply == "Nine eggs."
     assert "".join(step.text for step in steps(events)) == "".join(script)
+
+
+def test_what_each_model_had_to_read_for_a_step_is_on_record():
+    target = ScriptedEngine(TARGET, labels=lambda text: {"No": 1.0} if "five" in text else {"Yes": 1.0})
+    events = play(ScriptedEngine(DRAFT, labels=says("uses")), target)
+    judged = [event for event in events if isinstance(event, StepJudged)]
+    question = len(QUESTIONS["correct"].text.split())
+    words = [len(text.split()) for text in DRAFT]
+    prompt = sum(len(message.content.split()) for message in PROMPT.messages)
+    asked = next(event.reading for event in judged if event.reading.by is Author.TARGET)
+    assert all(event.reading.tokens == question for event in judged if event.reading.by is Author.DRAFT)
+    assert asked.prefill_tokens == prompt + words[0]
+    assert asked.tokens == words[1] + question
+    written = [event.proposal for event in events if isinstance(event, StepWritten)]
+    assert [proposal.prefill_tokens for proposal in written[:2]] == [prompt, 0]
+    assert written[2].author is Author.TARGET and written[2].prefill_tokens == 0
+    assert written[3].prefill_tokens == len(TARGET[1].split())  # the draft reads what the target wrote instead

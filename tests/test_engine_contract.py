@@ -417,3 +417,18 @@ def test_a_scripted_engine_counts_what_it_reads_as_real_ones_do():
     second = Prompt((*first.messages, Message("assistant", "one two three."), Message("user", "d e")))
     engine.score(second, "f g")
     assert engine.tokens_read == 3 + 2 + 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_question_is_counted_apart_and_a_forgotten_prompt_is_read_again(tiny, load, kind):
+    engine = load(tiny(kind))
+    prompt = Prompt((Message("user", "How many eggs? " * 5),), reply=("There are 16 eggs.\n\n",))
+    fresh = engine.label_probs(replace(prompt, ask=QUESTION), LABELS)
+    read, asked = engine.tokens_read, engine.tokens_asked
+    assert asked == engine.count(replace(prompt, ask=QUESTION)) - engine.count(prompt)
+    engine.forget()
+    assert engine.label_probs(replace(prompt, ask=QUESTION), LABELS) == fresh
+    assert engine.tokens_read == 2 * read
+    assert engine.tokens_asked == 2 * asked
+    engine.judge(replace(prompt, ask=QUESTION), "And a step.", False, LABELS)
+    assert engine.tokens_asked == 3 * asked

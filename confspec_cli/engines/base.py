@@ -121,6 +121,15 @@ class Engine(Protocol):
         """
         ...
 
+    @property
+    def tokens_asked(self) -> int:
+        """How many tokens of questions it has had to read so far."""
+        ...
+
+    def forget(self) -> None:
+        """Drop what is cached, so that the next call costs what it would cost a model just loaded."""
+        ...
+
     def read(self, prompt: Prompt) -> None:
         """Catch up on the prompt, its question aside, in batched prefills; the next call finds it read."""
         ...

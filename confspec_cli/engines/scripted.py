@@ -31,7 +31,12 @@ class ScriptedEngine:
     interrupt: Interrupt = field(default_factory=Interrupt)
     calls: list[str] = field(default_factory=list)
     tokens_read: int = 0
+    tokens_asked: int = 0
     _known: list[str] = field(default_factory=list)  # the words a cache would hold
+
+    def forget(self) -> None:
+        """Know no words any more."""
+        self._known = []
 
     def read(self, prompt: Prompt) -> None:
         """Catch up."""
@@ -52,6 +57,7 @@ class ScriptedEngine:
     def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
         """Answer from the script; labels it does not name get nothing."""
         self._check(prompt, "label_probs")
+        self.tokens_asked += len((prompt.ask or "").split())
         given = self.labels(prompt.reply[-1] if prompt.reply else "")
         return {label: given.get(label, 0.0) for label in labels}
 

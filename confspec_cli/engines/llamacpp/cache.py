@@ -55,6 +55,7 @@ class Cache:
         self._checkpoint = -1
         self.restarts = 0
         self.decoded = 0  # tokens taken into the sequence, ever
+        self.asked = 0  # tokens of questions, ever
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -105,6 +106,7 @@ class Cache:
         try:
             for offset in range(0, len(tokens), MAX_BATCH):
                 self._decode(tokens[offset : offset + MAX_BATCH], start + offset, sequence)
+            self.asked += len(tokens)
             return self._view()
         finally:
             self._last = self._kept[start]
@@ -171,6 +173,7 @@ class Cache:
             raise
         self.tokens.extend(tokens)
         self.decoded += len(tokens)
+        self.asked += len(after)
         self._last = self._rows(len(tokens))[-1] if every else self._view()
 
     def _rows(self, count: int) -> Logits:

@@ -63,6 +63,16 @@ class LlamaCppEngine:
         """Tokens read so far; see Engine. A model that cannot roll back reads some of them again and again."""
         return self._cache.decoded - self._written
 
+    @property
+    def tokens_asked(self) -> int:
+        """Tokens of questions read so far."""
+        return self._cache.asked
+
+    def forget(self) -> None:
+        """Empty the cache; see Engine."""
+        self._pending = []
+        self._cache.rollback(0)
+
     def read(self, prompt: Prompt) -> None:
         """Bring the cache to exactly the prompt, its question aside, keeping the longest common prefix; see Engine."""
         have = [*self._cache.tokens, *self._pending]
