@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 
-from confspec_cli import verify
 from confspec_cli.ending import ask_in_form, cut_short, reply_of
 from confspec_cli.engines.base import Engine, Prompt
 from confspec_cli.errors import ContextFull, Interrupted
 from confspec_cli.events import Event, RunFinished, RunStarted, StepCommitted, StepDropped, StepJudged, Warned
-from confspec_cli.gate import Decision, Gate, Signal, judge_draft, judge_target, signal_of
+from confspec_cli.gate import Decision, Gate, Signal, judge_draft, judge_target, signal_of, standing
 from confspec_cli.grading import extract, final_answer
-from confspec_cli.prompts import RATING, RATING_THRESHOLD
+from confspec_cli.judgement import Judgement
+from confspec_cli.prompts import RATING_THRESHOLD
 from confspec_cli.rules import SOLE_AUTHOR, Form, Mode, Rules, authors
 from confspec_cli.steering import Steering
 from confspec_cli.steps import Splitter, Thought, thought
-from confspec_cli.trace import Author, Cause, Likelihood, Origin, Proposal, Reading, Step, Trace
+from confspec_cli.trace import Author, Cause, Origin, Proposal, Step, Trace
+from confspec_cli.verify import Judge
 from confspec_cli.writing import Stretch, Writer
 
 __all__ = ["Cascade", "Mode", "Rules", "authors"]
@@ -44,6 +45,8 @@ class Cascade:
         self._steering = steering or Steering()
         self._trace = Trace()
         self._writer = Writer(models, Splitter(rules.min_step_chars, rules.task.cuts_code), clock)
+        needs_verdict = rules.asks or rules.gate.signal is not Signal.LIKELIHOOD
+        self._judges = Judge(models, rules.question if needs_verdict else None, clock)
         self._repeats = 0
         self._answering = False  # a person wanted the answer, and it is being written
         self._reasoned: int | None = None  # steps before the answer in its form
@@ -85,7 +88,6 @@ class Cascade:
 
     def _step(self) -> Generator[Event, None, Step | None]:
         """One step, decided; None where a person had the draft of it dropped."""
-        mode, gate = self._rules.mode, self._rules.gate
         began = self._clock()
         sole, cause = self._sole_author()
         if sole:
@@ -99,40 +101,51 @@ class Cascade:
             yield StepDropped(self._n, proposal, "steered")
             self._writer.splitter = before
             return None
-        readings: tuple[Reading, ...] = ()
-        signal = threshold = None
-        if not self._trace.has_said(proposal.text):
-            decision = Decision.ESCALATE
-            if mode is Mode.SPECREASON:
-                gate = Gate(Signal.VERDICT, target=RATING_THRESHOLD, certainty=0.0)
-            else:
-                # 2. Verify, cheaply. 3. Gate.
-                readings = (self._ask_draft(proposal),)
-                decision = judge_draft(readings[0], gate)
-                signal = signal_of(readings[0], gate.signal)
-                threshold = gate.reject if decision is Decision.REJECT else gate.accept
-                if self._steering.take(Cause.ESCALATE_STEP):
-                    decision, cause = Decision.ESCALATE, Cause.ESCALATE_STEP
-                yield StepJudged(self._n, readings[0], decision, signal, threshold, cause)
-            origin = Origin.DRAFT
-            # 4. Escalate.
-            if decision is Decision.ESCALATE:
-                origin = Origin.ESCALATED
-                readings = (*readings, self._ask_target(proposal))
-                decision = judge_target(readings[-1], gate)
-                signal, threshold = signal_of(readings[-1], gate.signal), gate.target
-                yield StepJudged(self._n, readings[-1], decision, signal, threshold)
-            if decision is Decision.ACCEPT:
-                step = self._decided(origin, proposal, began, cause)
-                return replace(step, readings=readings, signal=signal, threshold=threshold)
+        judged = yield from self._judge(proposal)
+        if judged.stands:
+            return judged.over(self._decided(judged.origin, proposal, began), proposal)
 
-        # 5. Regenerate.
-        yield StepDropped(self._n, proposal, "rejected" if readings else "repeated")
+        # 5. Regenerate: all of it, or on from where it stands.
+        yield StepDropped(self._n, proposal, judged.reason, judged.kept, judged.kept_tokens)
         self._writer.splitter = before
-        rewritten = yield from self._write(Author.TARGET)
+        rewritten = yield from self._write(Author.TARGET, after=judged)
         self._steering.take(Cause.ESCALATE_STEP)  # the target has written this one itself
-        step = self._decided(Origin.TARGET, rewritten, began, cause)
-        return replace(step, readings=readings, signal=signal, threshold=threshold, rejected_text=proposal.text)
+        return judged.over(self._decided(judged.origin, rewritten, began), proposal)
+
+    def _judge(self, proposal: Proposal) -> Generator[Event, None, Judgement]:
+        """What becomes of a drafted step."""
+        if self._trace.has_said(proposal.text):
+            return Judgement(Decision.REJECT, "repeated")
+        if proposal.unsure and not proposal.text:
+            return Judgement(Decision.REJECT, "unsure", cause=Cause.UNSURE)
+        reason = "unsure" if proposal.unsure else "rejected"
+        if self._rules.mode is Mode.SPECREASON:
+            return (yield from self._rate(proposal))
+        # 2. Verify, cheaply. 3. Gate.
+        gate, cause = self._rules.gate, Cause.UNSURE if proposal.unsure else None
+        reading = self._judges.draft(self._so_far(), proposal)
+        decision = Decision.ESCALATE if proposal.unsure else judge_draft(reading, gate)
+        if self._steering.take(Cause.ESCALATE_STEP):
+            decision, cause = Decision.ESCALATE, Cause.ESCALATE_STEP
+        signal = signal_of(reading, gate.signal)
+        threshold = gate.reject if decision is Decision.REJECT else gate.accept
+        yield StepJudged(self._n, reading, decision, signal, threshold, cause)
+        if decision is not Decision.ESCALATE:
+            return Judgement(decision, reason, (reading,), signal, threshold, cause)
+        # 4. Escalate.
+        final, tokens = self._judges.target(self._so_far(), proposal)
+        decision, signal = judge_target(final, gate), signal_of(final, gate.signal)
+        yield StepJudged(self._n, final, decision, signal, gate.target)
+        judged = Judgement(decision, reason, (reading, final), signal, gate.target, cause)
+        return judged.keeping(proposal, standing(tokens, gate)) if gate.stop else judged
+
+    def _rate(self, proposal: Proposal) -> Generator[Event, None, Judgement]:
+        """The baseline from the literature: the target rates every step (SpecReason, arXiv:2504.07891)."""
+        gate = Gate(Signal.VERDICT, target=RATING_THRESHOLD, certainty=0.0)
+        reading = self._judges.rating(self._so_far(), proposal)
+        decision, signal = judge_target(reading, gate), signal_of(reading, gate.signal)
+        yield StepJudged(self._n, reading, decision, signal, gate.target)
+        return Judgement(decision, "rejected", (reading,), signal, gate.target)
 
     def _sole_author(self) -> tuple[Author | None, Cause | None]:
         """Who writes the next step unjudged, if anyone does, and why where the mode does not say so."""
@@ -141,38 +154,22 @@ class Cascade:
             return Author.TARGET, Cause.TARGET_FROM_HERE
         return sole, None
 
-    def _write(self, author: Author, provisional: bool = False) -> Generator[Event, None, Proposal]:
-        """Have a model write the next step, to its boundary, to its end or to the length allowed."""
-        rules = self._rules
+    def _write(
+        self, author: Author, provisional: bool = False, after: Judgement | None = None
+    ) -> Generator[Event, None, Proposal]:
+        """Have a model write the next step, to its boundary, its end or the length allowed, `after` what stands."""
+        rules, gate = self._rules, self._rules.gate
         room = min(rules.max_step_tokens, rules.max_tokens - self._trace.tokens)
         if rules.think_budget is not None and self._thought is Thought.OPEN:
             room = min(room, rules.think_budget - self._trace.tokens)
-        stretch = Stretch(self._n, self._so_far(), rules.sampling, room, provisional)
+        prompt = self._so_far()
+        if after and after.kept:
+            self._writer.passes_boundary(after.kept)
+            self._writer.partial = after.kept
+            room, prompt = max(room - after.kept_tokens, 1), self._so_far(after.kept)
+        stop = gate.stop if provisional and gate.is_open and rules.mode is Mode.CONFSPEC else 0.0
+        stretch = Stretch(self._n, prompt, rules.sampling, room, provisional, stop=stop)
         return (yield from self._writer.write(author, stretch, lambda: self._is_broken_off(provisional)))
-
-    def _ask_draft(self, proposal: Proposal) -> Reading:
-        began, draft = self._clock(), self._models[Author.DRAFT]
-        before = _tokens_judged(draft)
-        verdict = verify.ask(draft, self._so_far(proposal.text), self._rules.question)
-        tokens = _tokens_judged(draft) - before
-        return Reading(Author.DRAFT, verdict, proposal.likelihood, self._clock() - began, tokens=tokens)
-
-    def _ask_target(self, proposal: Proposal) -> Reading:
-        """The target catches up in one prefill, reads the step and is asked about it in another."""
-        arrived = self._clock()
-        target = self._models[Author.TARGET]
-        unread = target.tokens_read
-        target.read(self._so_far())
-        began, before = self._clock(), _tokens_judged(target)
-        caught_up = target.tokens_read - unread
-        if self._rules.mode is Mode.SPECREASON:
-            verdict, likelihood = verify.ask(target, self._so_far(proposal.text), RATING), None
-        else:
-            question = self._rules.question
-            tokens, verdict = verify.read_and_ask(target, self._so_far(), proposal.text, proposal.ended, question)
-            likelihood = Likelihood.of([token.logprob for token in tokens], sum(token.is_argmax for token in tokens))
-        seconds, judged = self._clock() - began, _tokens_judged(target) - before
-        return Reading(Author.TARGET, verdict, likelihood, seconds, began - arrived, judged, caught_up)
 
     def _cut_cause(self) -> Cause | None:
         """Why the reasoning ends here, if it must."""
@@ -230,7 +227,7 @@ class Cascade:
     def _so_far(self, *more: str) -> Prompt:
         return replace(self._prompt, reply=(*self._prompt.reply, *self._trace.segments, *more))
 
-    def _decided(self, origin: Origin, proposal: Proposal, began: float, cause: Cause | None) -> Step:
+    def _decided(self, origin: Origin, proposal: Proposal, began: float, cause: Cause | None = None) -> Step:
         seconds = self._clock() - began
         return Step(self._n, origin, proposal.text, proposal.tokens, proposal.ended, seconds, cause=cause)
 
@@ -259,8 +256,3 @@ class Cascade:
         else:
             reply, answer, result = said, said or None, said or None
         return RunFinished(reason, reply, partial, answer, self._clock() - began, result)
-
-
-def _tokens_judged(engine: Engine) -> int:
-    """Tokens an engine has read so far, questions too."""
-    return engine.tokens_read + engine.tokens_asked

@@ -73,14 +73,16 @@ class StepJudged:
 
 @dataclass(frozen=True, slots=True)
 class StepDropped:
-    """The drafted step `n` was dropped. `reason`: `rejected`, `repeated` or, by a person, `steered`.
+    """The drafted step `n` was dropped. `reason`: `rejected`, `repeated`, `unsure` or, by a person, `steered`.
 
-    The target writes a rejected or repeated step again.
+    The target writes the step again, unless it was steered, and on from `kept` where the beginning of it stands.
     """
 
     n: int
     proposal: Proposal
     reason: str
+    kept: str = ""
+    kept_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

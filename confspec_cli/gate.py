@@ -5,9 +5,13 @@ Source: ConfSpec (arXiv:2602.18447), confidence gating; the likelihood signal is
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from confspec_cli.engines.base import Token
 from confspec_cli.trace import Reading
 
 
@@ -33,6 +37,7 @@ class Gate:
     The draft's signal at or above `accept` is final, at or below `reject` too; in between the target is asked, and its
     own signal at or above `target` lets the step stand. A verdict with less than `certainty` mass on its labels decides
     nothing: it escalates. `accept` 0 accepts and `reject` 1 rejects every step, whatever the signal.
+    Before a token that the draft gives less than `stop` it stops in mid-step and the target takes over; 0 never does.
     """
 
     signal: Signal = Signal.VERDICT
@@ -40,6 +45,12 @@ class Gate:
     reject: float = 0.0
     target: float = 0.5
     certainty: float = 0.5
+    stop: float = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the signals decide at all, and not the gate alone."""
+        return self.accept > 0 and self.reject < 1
 
 
 def signal_of(reading: Reading, signal: Signal) -> float | None:
@@ -70,6 +81,16 @@ def judge_target(reading: Reading, gate: Gate) -> Decision:
     value = signal_of(reading, gate.signal)
     stands = value is not None and value >= gate.target and _is_certain(reading, gate)
     return Decision.ACCEPT if stands else Decision.REJECT
+
+
+def standing(tokens: Iterable[Token], gate: Gate) -> list[Token]:
+    """Of a drafted step as the target reads it, what stands by itself: all before a token it finds too unlikely.
+
+    Nothing where the gate does not go by likelihood, as a verdict is about the whole.
+    """
+    if gate.signal is not Signal.LIKELIHOOD or gate.target <= 0:
+        return []
+    return list(itertools.takewhile(lambda token: token.logprob >= math.log(gate.target) and not token.ends, tokens))
 
 
 def _is_certain(reading: Reading, gate: Gate) -> bool:

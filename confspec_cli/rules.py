@@ -43,7 +43,8 @@ class Form:
 class Rules:
     """Everything that shapes a run. Lengths are in tokens of the writing model, `min_step_chars` in characters.
 
-    At `think_budget` tokens the thinking is closed. `form` shapes the answer alone, never the reasoning.
+    At `think_budget` tokens the thinking is closed. `form` shapes the answer alone, never the reasoning. Without `asks`
+    no model is asked for a verdict that the gate would not look at.
     """
 
     mode: Mode
@@ -56,6 +57,7 @@ class Rules:
     task: Task = TASKS[TaskName.MATH]
     think_budget: int | None = None
     form: Form | None = None
+    asks: bool = True
 
     def parameters(self) -> dict[str, str | int | float | bool | None]:
         """The same as a flat record."""
@@ -71,4 +73,5 @@ class Rules:
             "task": self.task.name.value,
             "think_budget": self.think_budget,
             "form": self.form.name if self.form else None,
+            "asks": self.asks,
         }

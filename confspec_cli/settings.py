@@ -20,17 +20,18 @@ MIN_STEP_CHARS = 48
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The gate's two bounds as a person gave them, 0..1; None is the pair's own."""
+    """The gate's bounds as a person gave them, 0..1; None is the pair's own."""
 
     accept: float | None = None
     reject: float | None = None
+    stop: float | None = None
 
     def over(self, gate: Gate) -> Gate:
         """Lay them over a pair's gate; one alone moves the other along where they would cross.
 
         Raises UsageError when one is outside 0..1 or both are given crossed.
         """
-        for name, value in (("--accept", self.accept), ("--reject", self.reject)):
+        for name, value in (("--accept", self.accept), ("--reject", self.reject), ("--stop", self.stop)):
             if value is not None and not 0 <= value <= 1:
                 raise UsageError(f"{name} {value:g} is not between 0 and 1.", "confspec ask --help")
         if self.accept is not None and self.reject is not None and self.accept < self.reject:
@@ -42,7 +43,7 @@ class Thresholds:
         reject = gate.reject if self.reject is None else self.reject
         if accept < reject:
             accept, reject = (accept, accept) if self.reject is None else (reject, reject)
-        return replace(gate, accept=accept, reject=reject)
+        return replace(gate, accept=accept, reject=reject, stop=gate.stop if self.stop is None else self.stop)
 
 
 @dataclass(frozen=True, slots=True)

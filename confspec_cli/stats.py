@@ -56,11 +56,13 @@ class RunStats:
                 self.catching_up[reading.by] += reading.prefill_seconds
                 counts = self.decisions if reading.by is Author.DRAFT else self.asked
                 counts[decision] += 1
-            case StepDropped(proposal=proposal):
-                self.wasted_tokens += proposal.tokens
+            case StepDropped(proposal=proposal, kept_tokens=kept):
+                self.wasted_tokens += max(proposal.tokens - kept, 0)
             case StepCommitted(step=step):
                 self.steps[step.origin] += 1
-                self.tokens[Author.TARGET if step.origin is Origin.TARGET else Author.DRAFT] += step.tokens
+                by_target = step.tokens - step.kept_tokens if step.origin in (Origin.TARGET, Origin.SHARED) else 0
+                self.tokens[Author.TARGET] += by_target
+                self.tokens[Author.DRAFT] += step.tokens - by_target
             case RunFinished(seconds=seconds):
                 self.finished_seconds = seconds
 

@@ -24,6 +24,7 @@ class Origin(str, Enum):
     DRAFT = "draft"  # written by the draft, the target never asked
     ESCALATED = "escalated"  # written by the draft, judged and accepted by the target
     TARGET = "target"  # written by the target
+    SHARED = "shared"  # begun by the draft, judged so far by the target, and written to its end by it
     GIVEN = "given"  # written by neither: it closes the thinking, or asks for the answer
 
 
@@ -32,6 +33,7 @@ class Cause(str, Enum):
 
     ANSWER_NOW = "answer_now"  # a person wanted the answer
     ESCALATE_STEP = "escalate_step"  # a person wanted the target's judgement
+    UNSURE = "unsure"  # the draft stopped in mid-step, before a token it found too unlikely
     TARGET_FROM_HERE = "target_from_here"  # a person wanted the target to write alone
     THINK_BUDGET = "think_budget"  # the tokens for thinking were used up
     UNCLOSED_THOUGHT = "unclosed_thought"  # the model ended its turn inside its thinking
@@ -94,7 +96,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A step as one model wrote it. `ended` says the model closed its turn with it.
+    """A step as one model wrote it. `ended`: the model closed its turn with it. `unsure`: it stopped in mid-step.
 
     `prefill_seconds`, part of `seconds`, is the time to the first token: catching up on the `prefill_tokens` that the
     other model wrote.
@@ -108,6 +110,7 @@ class Proposal:
     seconds: float
     prefill_seconds: float
     prefill_tokens: int = 0
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,8 @@ class Step:
 
     `readings` holds what the draft and, where asked, the target made of the *drafted* text, which is `rejected_text`
     when the target wrote the step again. `threshold` is the bound the deciding signal was held against. `cause` is what
-    decided in place of the gate, if anything did.
+    decided in place of the gate, if anything did. Of a shared step `kept` is the draft's part, its beginning, and
+    `kept_tokens` of `tokens` are the draft's.
     """
 
     n: int
@@ -130,6 +134,8 @@ class Step:
     threshold: float | None = None
     rejected_text: str | None = None
     cause: Cause | None = None
+    kept: str = ""
+    kept_tokens: int = 0
 
     def reading(self, by: Author) -> Reading | None:
         """What that model made of the drafted text, if it was asked."""
@@ -154,8 +160,9 @@ class Trace:
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """The text of each step, in order."""
-        return tuple(step.text for step in self._steps)
+        """What each model wrote at a time, in order: the text of each step, of a shared one both its parts."""
+        parts = (part for step in self._steps for part in (step.kept, step.text[len(step.kept) :]))
+        return tuple(part for part in parts if part)
 
     @property
     def text(self) -> str:

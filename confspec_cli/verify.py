@@ -1,13 +1,57 @@
-"""Ask one model about one step: a prefill, no generation, and the cache is left as it was."""
+"""Have a model judge one drafted step, by asking and by reading: prefills alone, and its cache is left as it was."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from confspec_cli.engines.base import Engine, Prompt, Token
-from confspec_cli.prompts import Question
-from confspec_cli.trace import Verdict
+from confspec_cli.prompts import RATING, Question
+from confspec_cli.trace import Author, Likelihood, Proposal, Reading, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Has the models judge steps; without a `question` they read alone, and nobody is asked. `clock` gives seconds."""
+
+    models: Mapping[Author, Engine]
+    question: Question | None
+    clock: Callable[[], float]
+
+    def draft(self, prompt: Prompt, proposal: Proposal) -> Reading:
+        """What the draft makes of the step it has written after `prompt`."""
+        began, engine = self.clock(), self.models[Author.DRAFT]
+        before = _tokens_judged(engine)
+        verdict = ask(engine, _after(prompt, proposal), self.question) if self.question else None
+        tokens = _tokens_judged(engine) - before
+        return Reading(Author.DRAFT, verdict, proposal.likelihood, self.clock() - began, tokens=tokens)
+
+    def target(self, prompt: Prompt, proposal: Proposal) -> tuple[Reading, list[Token]]:
+        """The same by the target, which catches up in one prefill and judges in another; and the tokens it has read."""
+
+        def judge(engine: Engine) -> tuple[list[Token], Verdict | None]:
+            if self.question is None:
+                return engine.score(prompt, proposal.text, proposal.ended), None
+            return read_and_ask(engine, prompt, proposal.text, proposal.ended, self.question)
+
+        return self._by_target(prompt, judge)
+
+    def rating(self, prompt: Prompt, proposal: Proposal) -> Reading:
+        """The target's rating of the step, as SpecReason has it (arXiv:2504.07891)."""
+        return self._by_target(prompt, lambda engine: ([], ask(engine, _after(prompt, proposal), RATING)))[0]
+
+    def _by_target(
+        self, prompt: Prompt, judge: Callable[[Engine], tuple[list[Token], Verdict | None]]
+    ) -> tuple[Reading, list[Token]]:
+        arrived, engine = self.clock(), self.models[Author.TARGET]
+        unread = engine.tokens_read
+        engine.read(prompt)
+        caught_up = engine.tokens_read - unread
+        began, before = self.clock(), _tokens_judged(engine)
+        tokens, verdict = judge(engine)
+        seconds, judged = self.clock() - began, _tokens_judged(engine) - before
+        likelihood = Likelihood.of([token.logprob for token in tokens], sum(token.is_argmax for token in tokens))
+        return Reading(Author.TARGET, verdict, likelihood, seconds, began - arrived, judged, caught_up), tokens
 
 
 def ask(engine: Engine, prompt: Prompt, question: Question) -> Verdict:
@@ -26,6 +70,14 @@ def read_and_ask(
     asking = replace(prompt, ask=question.text)
     tokens, probabilities = engine.judge(asking, step, ends, tuple(question.labels))
     return tokens, _verdict(probabilities, question)
+
+
+def _after(prompt: Prompt, proposal: Proposal) -> Prompt:
+    return replace(prompt, reply=(*prompt.reply, proposal.text))
+
+
+def _tokens_judged(engine: Engine) -> int:
+    return engine.tokens_read + engine.tokens_asked
 
 
 def _verdict(probabilities: Mapping[str, float], question: Question) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from confspec_cli.trace import Author, Likelihood, Proposal
 class Stretch:
     """What a model is to write as step `n`: on from `prompt`, at most `max_tokens`.
 
-    It goes to the next step boundary or, when `whole`, to the end of the turn. `provisional`: it may yet be rejected.
+    It goes to the next step boundary or, when `whole`, to the end of the turn; before a token less likely than `stop`
+    the writer stops, unsure. `provisional`: it may yet be rejected.
     """
 
     n: int
@@ -25,6 +27,7 @@ class Stretch:
     max_tokens: int
     provisional: bool = False
     whole: bool = False
+    stop: float = 0.0
 
 
 class Writer:
@@ -48,11 +51,16 @@ class Writer:
         texts: list[str] = []
         logprobs: list[float] = []
         agreed = 0
+        floor = math.log(stretch.stop) if stretch.stop > 0 else -math.inf
+        unsure = False
         tokens = engine.generate(stretch.prompt, stretch.sampling, stretch.max_tokens)
         with closing(tokens):
             for token in tokens:
-                if not logprobs:
+                if not first:
                     first, read = self._clock(), engine.tokens_read - before
+                if token.logprob < floor:
+                    unsure = True
+                    break
                 logprobs.append(token.logprob)
                 agreed += token.is_argmax
                 ended = token.ends
@@ -77,6 +85,7 @@ class Writer:
             seconds=now - began,
             prefill_seconds=(first or now) - began,
             prefill_tokens=read,
+            unsure=unsure,
         )
         yield StepWritten(stretch.n, proposal)
         return proposal

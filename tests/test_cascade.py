@@ -22,7 +22,8 @@ from confspec_cli.events import (
 )
 from confspec_cli.gate import Gate, Signal
 from confspec_cli.prompts import QUESTIONS
-from confspec_cli.trace import Author, Origin
+from confspec_cli.stats import fold
+from confspec_cli.trace import Author, Cause, Origin
 
 PROMPT = Prompt((Message("system", "Reason."), Message("user", "How many eggs?")))
 DRAFT = ("She has sixteen eggs at first.\n\n", "She uses three and five of them.\n\n", "So \\boxed{8} are left.")
@@ -30,7 +31,9 @@ TARGET = ("There are 16 eggs to begin.\n\n", "Three and four are used up.\n\n", 
 
 
 def rules(mode=Mode.CONFSPEC, **changes):
-    gate = Gate(**{name: changes.pop(name) for name in ("signal", "accept", "reject", "target") if name in changes})
+    gate = Gate(
+        **{name: changes.pop(name) for name in ("signal", "accept", "reject", "target", "stop") if name in changes}
+    )
     values = Rules(mode, gate, QUESTIONS["correct"], Sampling(), 400, 100, 20)
     return replace(values, **changes)
 
@@ -195,3 +198,76 @@ def test_what_each_model_had_to_read_for_a_step_is_on_record():
     assert [proposal.prefill_tokens for proposal in written[:2]] == [prompt, 0]
     assert written[2].author is Author.TARGET and written[2].prefill_tokens == 0
     assert written[3].prefill_tokens == len(TARGET[1].split())  # the draft reads what the target wrote instead
+
+
+def unsure_at(word):
+    """Likelihoods: certain of every word but one."""
+    return lambda text: math.log(0.1 if word in text else 0.9)
+
+
+def test_a_draft_stops_before_a_token_it_finds_too_unlikely_and_the_target_writes_on():
+    draft = ScriptedEngine(
+        ("She has sixteen eggs at first.\n\n", "", "So \\boxed{8} are left."), likelihood=unsure_at("sixteen")
+    )
+    target = ScriptedEngine(("There are 16 eggs.\n\n", "12 eggs to begin with.\n\n"), likelihood=unsure_at("nothing"))
+    events = play(draft, target, signal=Signal.LIKELIHOOD, accept=0.8, target=0.5, stop=0.3)
+    first, second = steps(events)
+    assert (first.origin, first.text, first.kept) == (Origin.SHARED, "She has 12 eggs to begin with.\n\n", "She has ")
+    assert first.tokens == 2 + 5 and first.kept_tokens == 2
+    assert first.cause is Cause.UNSURE
+    assert [reading.by for reading in first.readings] == [Author.DRAFT, Author.TARGET]
+    assert second.origin is Origin.DRAFT
+    dropped = next(event for event in events if isinstance(event, StepDropped))
+    assert (dropped.reason, dropped.kept, dropped.proposal.text) == ("unsure", "She has ", "She has ")
+    stats = fold(events)
+    assert (stats.tokens[Author.TARGET], stats.wasted_tokens) == (5, 0)
+
+
+def test_of_a_rejected_draft_stays_what_the_target_finds_likely():
+    draft = ScriptedEngine(
+        ("She has sixteen eggs at first.\n\n", "", "So \\boxed{8} are left."), likelihood=unsure_at("eggs")
+    )
+    target = ScriptedEngine(("", "to begin with.\n\n"), likelihood=unsure_at("eggs"))
+    events = play(draft, target, signal=Signal.LIKELIHOOD, accept=0.8, target=0.5, stop=0.05)
+    first = steps(events)[0]
+    assert (first.origin, first.text, first.kept) == (
+        Origin.SHARED,
+        "She has sixteen to begin with.\n\n",
+        "She has sixteen ",
+    )
+    assert first.rejected_text == "She has sixteen eggs at first.\n\n"
+    assert fold(events).wasted_tokens == 3
+
+
+def test_a_draft_unsure_of_its_first_word_leaves_the_step_to_the_target():
+    draft = ScriptedEngine(
+        ("She has sixteen eggs at first.\n\n", "So \\boxed{8} are left."), likelihood=unsure_at("She")
+    )
+    target = ScriptedEngine(("There are 16 eggs.\n\n",))
+    events = play(draft, target, signal=Signal.LIKELIHOOD, accept=0.8, target=0.5, stop=0.3)
+    first = steps(events)[0]
+    assert (first.origin, first.text, first.readings, first.cause) == (
+        Origin.TARGET,
+        "There are 16 eggs.\n\n",
+        (),
+        Cause.UNSURE,
+    )
+    assert target.calls[0] == "generate"
+
+
+@pytest.mark.parametrize(("changes", "said"), [({"accept": 0.0}, DRAFT), ({"accept": 1.0, "reject": 1.0}, TARGET)])
+def test_a_gate_that_decides_alone_lets_no_draft_stop(changes, said):
+    draft = ScriptedEngine(DRAFT, likelihood=lambda _: math.log(0.1))
+    events = play(draft, ScriptedEngine(TARGET), signal=Signal.LIKELIHOOD, stop=0.5, **changes)
+    assert events[-1].reply == "".join(said)
+
+
+def test_where_the_gate_looks_at_likelihoods_alone_nobody_need_be_asked():
+    draft = ScriptedEngine(DRAFT, likelihood=unsure_at("uses"))
+    target = ScriptedEngine(TARGET, likelihood=unsure_at("nothing"))
+    events = play(draft, target, signal=Signal.LIKELIHOOD, accept=0.8, target=0.5, asks=False)
+    assert [step.origin for step in steps(events)] == [Origin.DRAFT, Origin.ESCALATED, Origin.DRAFT]
+    assert all(reading.verdict is None for step in steps(events) for reading in step.readings)
+    assert not {"label_probs"} & {*draft.calls, *target.calls}
+    asked = play(ScriptedEngine(DRAFT, labels=says("uses")), ScriptedEngine(TARGET), asks=False)
+    assert all(reading.verdict for step in steps(asked) for reading in step.readings)

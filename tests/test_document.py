@@ -59,6 +59,8 @@ def test_a_step_says_who_wrote_it_and_why_it_stands():
         "threshold": 0.95,
         "cause": None,
         "rejected_text": None,
+        "kept": "",
+        "kept_tokens": 0,
         "tokens": 9,
         "seconds": 1.125,
     }

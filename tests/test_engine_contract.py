@@ -248,6 +248,9 @@ def test_an_interrupt_stops_a_long_prefill_and_the_engine_goes_on_after_it(tiny,
         written(engine, long, 1)
     interrupt.clear()
     assert written(engine, long, 8) == written(load(tiny(kind)), long, 8)
+    interrupt.set()
+    with pytest.raises(Interrupted):
+        written(engine, long, 1)  # all of it is cached
 
 
 def test_a_prompt_longer_than_the_context_says_so_before_anything_is_read(tiny, load):

@@ -79,7 +79,7 @@ class LoadedCompany:
     def rules(self, wishes: Wishes) -> Rules:
         """The rules of the next run. Raises UsageError for wishes that cannot be."""
         bounds = (wishes.accept, wishes.reject) if wishes.mode is Mode.CONFSPEC else (None, None)
-        gate = GateOptions(*bounds, wishes.max_tokens, wishes.max_step_tokens)
+        gate = GateOptions(*bounds, max_tokens=wishes.max_tokens, max_step_tokens=wishes.max_step_tokens)
         sampling = SamplingOptions(wishes.temperature, wishes.top_k, wishes.top_p, wishes.min_p, wishes.seed)
         return rules_of(cast(self._options(wishes)), wishes.mode, gate, sampling, _work(wishes))
 
@@ -110,7 +110,7 @@ class LoadedCompany:
         self._engines, self._parts = {}, {}
 
     def _options(self, wishes: Wishes) -> ModelOptions:
-        return ModelOptions(wishes.pair, wishes.draft, wishes.target, wishes.mode, self._models.yes)
+        return ModelOptions(wishes.pair, wishes.draft, wishes.target, self._models.yes, wishes.mode)
 
     def _load(self, who: Cast, wanted: Mapping[Author, _Part]) -> None:
         """Have exactly the wanted engines. What is loaded already is kept, in another role too; the rest goes first."""

@@ -29,8 +29,8 @@ def _option(panel: str, *names: str, env: str | None = None, text: str, **more: 
 
 
 @dataclass(frozen=True, slots=True)
-class ModelOptions:
-    """Which models, and who writes."""
+class PairOptions:
+    """Which models."""
 
     pair: Annotated[
         str | None,
@@ -46,8 +46,14 @@ class ModelOptions:
             _MODELS, "--target", env="TARGET", text="Another target: a name, or a GGUF file.", autocompletion=models
         ),
     ] = None
-    mode: Annotated[Mode, _option(_MODELS, "--mode", env="MODE", text="Who writes and who judges.")] = Mode.CONFSPEC
     yes: Annotated[bool, _option(_MODELS, "-y", "--yes", env="YES", text="Pull missing models without asking.")] = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions(PairOptions):
+    """Which models, and who writes."""
+
+    mode: Annotated[Mode, _option(_MODELS, "--mode", env="MODE", text="Who writes and who judges.")] = Mode.CONFSPEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,12 @@ class GateOptions:
     reject: Annotated[
         float | None,
         _option(_GATE, "--reject", env="REJECT", text="Reject a step unasked up to this signal; 1 rejects every step."),
+    ] = None
+    stop: Annotated[
+        float | None,
+        _option(
+            _GATE, "--stop", env="STOP", text="The draft stops before a token less likely than this; 0 never does."
+        ),
     ] = None
     max_tokens: Annotated[
         int | None, _option(_GATE, "-n", "--max-tokens", env="MAX_TOKENS", text="Longest reply, in tokens.", min=1)

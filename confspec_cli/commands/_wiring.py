@@ -94,7 +94,7 @@ def rules_of(
 
     A pair's own verification question was chosen for its own kind of work; any other asks its own.
     """
-    if mode is not Mode.CONFSPEC and (gate.accept, gate.reject) != (None, None):
+    if mode is not Mode.CONFSPEC and (gate.accept, gate.reject, gate.stop) != (None, None, None):
         raise UsageError(f"--mode {mode.value} has no thresholds to turn.", "--mode confspec --accept 0.8")
     pair = cast.pair
     usual = pair.task or TaskName.MATH
@@ -104,9 +104,12 @@ def rules_of(
     own = Lengths(pair.max_tokens, pair.max_step_tokens, pair.min_step_chars)
     seed = secrets.randbelow(2**31) if sampling.seed is None and sampling.temperature > 0 else sampling.seed or 0
     chosen = Sampling(sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p, seed)
-    thresholds = Thresholds(gate.accept, gate.reject).over(pair.gate)
+    thresholds = Thresholds(gate.accept, gate.reject, gate.stop).over(pair.gate)
     return replace(
-        rules(mode, thresholds, question, chosen, lengths.over(own)), task=task, think_budget=work.think_budget
+        rules(mode, thresholds, question, chosen, lengths.over(own)),
+        task=task,
+        think_budget=work.think_budget,
+        asks=not pair.calibrated,
     )
 
 

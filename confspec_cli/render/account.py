@@ -51,6 +51,8 @@ def listing(steps: Sequence[Step], marks: Marks, page: Page) -> list[Text]:
 
 def decision(step: Step) -> str:
     """Why the step is what it is, in a sentence."""
+    if step.cause is Cause.UNSURE:
+        return _unsure(step)
     if step.cause is not None:
         return _CAUSES[step.cause]
     return _gated(step) if step.readings else _ungated(step)
@@ -73,7 +75,20 @@ def _gated(step: Step) -> str:
     if step.reading(Author.TARGET) is None:
         return f"The draft's signal {signal} is not above {bound}: rejected unasked, and the target wrote it again."
     why = "has too little certainty behind it to count" if reached else f"is below {bound}"
+    if step.kept:
+        return (
+            f"The draft was not sure enough, and the target's {signal} {why}: it wrote on from where the draft stands."
+        )
     return f"The draft was not sure enough, and the target's {signal} {why}: the target wrote it again."
+
+
+def _unsure(step: Step) -> str:
+    begins = "The draft stopped before a token it found too unlikely"
+    if not step.readings:
+        return f"{begins}, the first of the step: the target wrote it."
+    return f"{begins}; " + (
+        "what stands of it stayed, and the target wrote on." if step.kept else "the target wrote it."
+    )
 
 
 def _figures(reading: Reading) -> list[str]:

@@ -89,6 +89,8 @@ def _step(step: Step) -> dict[str, Any]:
         "threshold": step.threshold,
         "cause": step.cause.value if step.cause else None,
         "rejected_text": step.rejected_text,
+        "kept": step.kept,
+        "kept_tokens": step.kept_tokens,
         "tokens": step.tokens,
         "seconds": step.seconds,
     }

@@ -38,6 +38,7 @@ class Marks:
             Origin.DRAFT: Label(f"{self.draft} draft", "green"),
             Origin.ESCALATED: Label(f"{self.escalated} escalated", "yellow"),
             Origin.TARGET: Label(f"{self.target} target", "magenta"),
+            Origin.SHARED: Label(f"{self.escalated}{self.target} shared", "yellow"),
             Origin.GIVEN: Label(f"{self.given} given", "cyan"),
         }[origin]
 

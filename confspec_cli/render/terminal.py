@@ -57,6 +57,7 @@ class TerminalView:
         self._region = Region(console)
         self._drawn_at = 0.0
         self._live: _Live | None = None
+        self._kept = ""  # what stands of a draft that the target writes on from
         self._gap = True  # whether what was printed last is a blank line, or nothing
         self._started: RunStarted | None = None
         self._stats = RunStats()
@@ -69,7 +70,8 @@ class TerminalView:
                 self._started, self._stats = event, RunStats()
                 self._print([] if self._gap else [Text()])
             case StepOpened(author=author, provisional=provisional):
-                self._live = _Live(self._marks.being_written(author, provisional), provisional)
+                self._live = _Live(self._marks.being_written(author, provisional), provisional, self._kept)
+                self._kept = ""
                 self._print([])
             case TextWritten(text=text):
                 self._write(text)
@@ -115,6 +117,7 @@ class TerminalView:
             self._print([])
 
     def _drop(self, event: StepDropped) -> None:
+        self._kept = clean(event.kept)
         if self._show.rejected:
             reasons = [wording.rejection(event.proposal, event.reason)] if self._show.confidence else []
             self._print_step(self._marks.dropped, event.proposal.text, reasons, "dim strike")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from confspec_cli.events import RunFinished, RunStarted
 from confspec_cli.stats import Rate, RunStats
-from confspec_cli.trace import Author, Origin, Proposal, Reading, Step
+from confspec_cli.trace import Author, Proposal, Reading, Step
 
 
 def ending(finished: RunFinished, started: RunStarted | None) -> str:
@@ -115,7 +115,7 @@ def _steps(stats: RunStats) -> str:
 
 def _tokens(stats: RunStats) -> str:
     total, target = stats.total_tokens, stats.tokens[Author.TARGET]
-    if not stats.steps[Origin.TARGET]:
+    if not target:
         return f"{count(total, 'token')}, all by the draft" if total else count(total, "token")
     if target == total:
         return f"{count(total, 'token')}, all by the target"

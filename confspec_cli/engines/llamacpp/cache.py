@@ -60,6 +60,11 @@ class Cache:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def stop_if_asked(self) -> None:
+        """Raises Interrupted where a stop was asked for, so that a call with nothing to compute heeds it too."""
+        if self._interrupt.is_set():
+            raise Interrupted("Stopped.")
+
     def logits(self) -> Logits:
         """Logits (vocab,) after the last token; a view that the next growth overwrites. Never call it when empty."""
         if self._last is None:
@@ -187,8 +192,7 @@ class Cache:
 
     def _decode(self, tokens: Sequence[int], position: int, sequence: int, outputs: int = 0) -> None:
         """One llama_decode of at most MAX_BATCH tokens; logits for the first `outputs` tokens and for the last."""
-        if self._interrupt.is_set():
-            raise Interrupted("Stopped.")
+        self.stop_if_asked()
         count = len(tokens)
         ids, positions, flags = self._columns
         ids[:count] = tokens

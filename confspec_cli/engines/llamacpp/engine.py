@@ -75,6 +75,7 @@ class LlamaCppEngine:
 
     def read(self, prompt: Prompt) -> None:
         """Bring the cache to exactly the prompt, its question aside, keeping the longest common prefix; see Engine."""
+        self._cache.stop_if_asked()
         have = [*self._cache.tokens, *self._pending]
         kept, unread = self._compare(self._conversation(prompt), have, 0)
         if unread:
