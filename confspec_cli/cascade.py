@@ -9,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 
+from confspec_cli.controller import Controller
 from confspec_cli.ending import ask_in_form, cut_short, reply_of
 from confspec_cli.engines.base import Engine, Prompt
 from confspec_cli.errors import ContextFull, Interrupted
-from confspec_cli.events import Event, RunFinished, RunStarted, StepCommitted, StepDropped, StepJudged, Warned
+from confspec_cli.events import (
+    DraftingTurned,
+    Event,
+    RunFinished,
+    RunStarted,
+    StepCommitted,
+    StepDropped,
+    StepJudged,
+    Warned,
+)
 from confspec_cli.gate import Decision, Gate, Signal, judge_draft, judge_target, signal_of, standing
 from confspec_cli.grading import extract, final_answer
 from confspec_cli.judgement import Judgement
@@ -47,12 +57,19 @@ class Cascade:
         self._writer = Writer(models, Splitter(rules.min_step_chars, rules.task.cuts_code), clock)
         needs_verdict = rules.asks or rules.gate.signal is not Signal.LIKELIHOOD
         self._judges = Judge(models, rules.question if needs_verdict else None, clock)
+        is_controlled = rules.controlled and rules.gate.is_open and rules.mode is Mode.CONFSPEC
+        self._controller = Controller(rules.gate.pays, is_controlled)
         self._repeats = 0
         self._answering = False  # a person wanted the answer, and it is being written
         self._reasoned: int | None = None  # steps before the answer in its form
 
     def run(self) -> Iterator[Event]:
         """Every event of the run, as it happens. EngineError ends it; a full context or an interrupt finish it."""
+        for event in self._events():
+            self._controller.add(event)
+            yield event
+
+    def _events(self) -> Iterator[Event]:
         began = self._clock()
         yield self._started()
         try:
@@ -73,6 +90,8 @@ class Cascade:
                 yield from self._cut_short(cause)
             if self._rules.form and self._thought is Thought.CLOSED:
                 return "stop"
+            if self._controller.turn():
+                yield DraftingTurned(self._n, self._controller.drafts, self._controller.gain)
             step = yield from self._step()
             if step is None:
                 continue
@@ -152,6 +171,8 @@ class Cascade:
         sole = SOLE_AUTHOR.get(self._rules.mode)
         if sole is not Author.TARGET and self._is_target_wanted:
             return Author.TARGET, Cause.TARGET_FROM_HERE
+        if not sole and not self._controller.drafts:
+            return Author.TARGET, Cause.NOT_PAYING
         return sole, None
 
     def _write(

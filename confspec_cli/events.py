@@ -93,6 +93,18 @@ class StepCommitted:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftingTurned:
+    """From step `n` on the draft writes steps, or the target writes alone.
+
+    `gain` is what a drafted step has saved of late, as a share of the target's time for it; below 0 it cost.
+    """
+
+    n: int
+    on: bool
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something a person should know; the run goes on."""
 
@@ -157,6 +169,7 @@ Event = (
     | StepJudged
     | StepDropped
     | StepCommitted
+    | DraftingTurned
     | Warned
     | RunFinished
     | SessionEvent

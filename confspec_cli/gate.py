@@ -38,6 +38,7 @@ class Gate:
     own signal at or above `target` lets the step stand. A verdict with less than `certainty` mass on its labels decides
     nothing: it escalates. `accept` 0 accepts and `reject` 1 rejects every step, whatever the signal.
     Before a token that the draft gives less than `stop` it stops in mid-step and the target takes over; 0 never does.
+    `pays`: drafting was not found to cost more time than it saves at this gate.
     """
 
     signal: Signal = Signal.VERDICT
@@ -46,6 +47,7 @@ class Gate:
     target: float = 0.5
     certainty: float = 0.5
     stop: float = 0.0
+    pays: bool = True
 
     @property
     def is_open(self) -> bool:

@@ -44,7 +44,8 @@ class Rules:
     """Everything that shapes a run. Lengths are in tokens of the writing model, `min_step_chars` in characters.
 
     At `think_budget` tokens the thinking is closed. `form` shapes the answer alone, never the reasoning. Without `asks`
-    no model is asked for a verdict that the gate would not look at.
+    no model is asked for a verdict that the gate would not look at. Where `controlled`, drafting is turned off when it
+    does not pay.
     """
 
     mode: Mode
@@ -58,6 +59,7 @@ class Rules:
     think_budget: int | None = None
     form: Form | None = None
     asks: bool = True
+    controlled: bool = False
 
     def parameters(self) -> dict[str, str | int | float | bool | None]:
         """The same as a flat record."""
@@ -74,4 +76,5 @@ class Rules:
             "think_budget": self.think_budget,
             "form": self.form.name if self.form else None,
             "asks": self.asks,
+            "controlled": self.controlled,
         }

@@ -9,9 +9,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from confspec_cli.events import Event, RunFinished, StepCommitted, StepDropped, StepJudged, StepWritten
+from confspec_cli.events import (
+    DraftingTurned,
+    Event,
+    RunFinished,
+    StepCommitted,
+    StepDropped,
+    StepJudged,
+    StepWritten,
+)
 from confspec_cli.gate import Decision
-from confspec_cli.trace import Author, Origin
+from confspec_cli.trace import Author, Cause, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,7 @@ class RunStats:
 
     `decisions` and `asked` count what the draft's and the target's readings decided. `decoding` and `catching_up` (the
     prefill of what the other model wrote) split each author's work, `judging` is each model's verification.
+    `undrafted` steps the target wrote alone as drafting did not pay; it was turned off and on again `turns` times.
     """
 
     steps: dict[Origin, int] = field(default_factory=lambda: dict.fromkeys(Origin, 0))
@@ -40,6 +49,8 @@ class RunStats:
     asked: dict[Decision, int] = field(default_factory=lambda: dict.fromkeys(Decision, 0))
     tokens: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
     wasted_tokens: int = 0
+    undrafted: int = 0
+    turns: int = 0
     decoding: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
     catching_up: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
     judging: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
@@ -61,8 +72,11 @@ class RunStats:
             case StepCommitted(step=step):
                 self.steps[step.origin] += 1
                 by_target = step.tokens - step.kept_tokens if step.origin in (Origin.TARGET, Origin.SHARED) else 0
+                self.undrafted += step.cause is Cause.NOT_PAYING
                 self.tokens[Author.TARGET] += by_target
                 self.tokens[Author.DRAFT] += step.tokens - by_target
+            case DraftingTurned():
+                self.turns += 1
             case RunFinished(seconds=seconds):
                 self.finished_seconds = seconds
 
@@ -114,7 +128,7 @@ class RunStats:
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary; a rate over nothing is null."""
         return {
-            "steps": {"total": sum(self.steps.values()), **_named(self.steps)},
+            "steps": {"total": sum(self.steps.values()), **_named(self.steps), "undrafted": self.undrafted},
             "judged_by_draft": {"steps": self.accepted.whole, **_named(self.decisions)},
             "judged_by_target": {
                 "steps": self.accepted_by_target.whole,

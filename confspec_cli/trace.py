@@ -35,6 +35,7 @@ class Cause(str, Enum):
     ESCALATE_STEP = "escalate_step"  # a person wanted the target's judgement
     UNSURE = "unsure"  # the draft stopped in mid-step, before a token it found too unlikely
     TARGET_FROM_HERE = "target_from_here"  # a person wanted the target to write alone
+    NOT_PAYING = "not_paying"  # drafting did not pay, so the target wrote alone
     THINK_BUDGET = "think_budget"  # the tokens for thinking were used up
     UNCLOSED_THOUGHT = "unclosed_thought"  # the model ended its turn inside its thinking
     FORM = "form"  # the answer was wanted in a form, such as JSON

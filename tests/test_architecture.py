@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "confspec_cli"
 OWN = "confspec_cli"
 
 CORE = {
-    *("cascade", "writing", "ending", "verify", "judgement", "gate", "steps", "steering", "rules", "tasks", "prompts"),
+    *("cascade", "controller", "judgement", "writing", "ending", "verify", "gate", "steps", "steering"),
+    *("rules", "tasks", "prompts"),
     *("trace", "events", "stats", "grading", "schema", "errors"),
     *("conversation", "records"),
 }

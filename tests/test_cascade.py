@@ -10,6 +10,7 @@ from confspec_cli.cascade import Cascade, Mode, Rules, authors
 from confspec_cli.engines.base import Interrupt, Message, Prompt, Sampling
 from confspec_cli.engines.scripted import CARD, ScriptedEngine
 from confspec_cli.events import (
+    DraftingTurned,
     RunFinished,
     RunStarted,
     StepCommitted,
@@ -271,3 +272,20 @@ def test_where_the_gate_looks_at_likelihoods_alone_nobody_need_be_asked():
     assert not {"label_probs"} & {*draft.calls, *target.calls}
     asked = play(ScriptedEngine(DRAFT, labels=says("uses")), ScriptedEngine(TARGET), asks=False)
     assert all(reading.verdict for step in steps(asked) for reading in step.readings)
+
+
+def test_where_drafting_does_not_pay_the_target_writes_alone_and_says_so():
+    many = [f"This is draft number {n} of many.\n\n" for n in range(20)]
+    better = [f"Here is step number {n} instead.\n\n" for n in range(20)]
+    draft = ScriptedEngine((*many, "So \\boxed{8}."), labels=lambda _: {"Yes": 0.5, "No": 0.5})
+    target = ScriptedEngine((*better, "So \\boxed{9}."), labels=lambda _: {"No": 1.0})
+    events = play(draft, target, controlled=True)
+    turned = [event for event in events if isinstance(event, DraftingTurned)]
+    assert [event.on for event in turned] == [False, True, False]
+    assert all(event.gain < 0 for event in turned)
+    alone = [step for step in steps(events) if step.cause is Cause.NOT_PAYING]
+    assert len(alone) >= 12
+    assert all(step.origin is Origin.TARGET and not step.readings for step in alone)
+    stats = fold(events)
+    assert (stats.undrafted, stats.turns) == (len(alone), 3)
+    assert events[-1].reply == "".join((*better, "So \\boxed{9}."))

@@ -7,6 +7,7 @@ import pytest
 from runs import Recorder, sample
 
 from confspec_cli.events import (
+    DraftingTurned,
     Event,
     RunFinished,
     RunStarted,
@@ -26,8 +27,9 @@ from confspec_cli.trace import Author
 def every_event():
     run = Recorder()
     run.warn("slow")
+    turned = DraftingTurned(4, on=False, gain=-0.4)
     between = [SessionNamed("maths"), SystemChanged("Be brief."), TurnsUndone(2), TurnsForgotten(3, "It was about 42.")]
-    return [*sample(), *run.finish(partial="and so", reason="length"), *between]
+    return [*sample(), *run.finish(partial="and so", reason="length"), turned, *between]
 
 
 @pytest.mark.parametrize("event", every_event(), ids=lambda event: type(event).__name__)

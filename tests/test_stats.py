@@ -67,7 +67,15 @@ def test_events_can_be_added_one_by_one_and_the_time_so_far_is_known():
 
 def test_statistics_are_ready_for_json(stats):
     record = json.loads(json.dumps(stats.to_dict()))
-    assert record["steps"] == {"total": 4, "draft": 2, "escalated": 1, "target": 1, "shared": 0, "given": 0}
+    assert record["steps"] == {
+        "total": 4,
+        "draft": 2,
+        "escalated": 1,
+        "target": 1,
+        "shared": 0,
+        "given": 0,
+        "undrafted": 0,
+    }
     assert record["judged_by_draft"] == {"steps": 4, "accept": 2, "escalate": 2, "reject": 0}
     assert record["judged_by_target"] == {"steps": 2, "accept": 1, "reject": 1}
     assert record["tokens"]["wasted"] == 4

@@ -76,6 +76,9 @@ class GateOptions:
             _GATE, "--stop", env="STOP", text="The draft stops before a token less likely than this; 0 never does."
         ),
     ] = None
+    always_draft: Annotated[
+        bool, _option(_GATE, "--always-draft", text="Have every step drafted, even where it turns out not to pay.")
+    ] = False
     max_tokens: Annotated[
         int | None, _option(_GATE, "-n", "--max-tokens", env="MAX_TOKENS", text="Longest reply, in tokens.", min=1)
     ] = None

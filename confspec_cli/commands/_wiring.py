@@ -110,6 +110,7 @@ def rules_of(
         task=task,
         think_budget=work.think_budget,
         asks=not pair.calibrated,
+        controlled=not gate.always_draft,
     )
 
 

@@ -15,6 +15,7 @@ _CAUSES = {
     Cause.ANSWER_NOW: "You wanted the answer at once.",
     Cause.ESCALATE_STEP: "You wanted the target to judge this step.",
     Cause.TARGET_FROM_HERE: "You wanted the target to write from here on.",
+    Cause.NOT_PAYING: "Drafting did not pay, so the target wrote it alone.",
     Cause.THINK_BUDGET: "The tokens for thinking were used up.",
     Cause.UNCLOSED_THOUGHT: "The model ended inside its thinking, which was closed for it.",
     Cause.FORM: "The answer was wanted in a form.",

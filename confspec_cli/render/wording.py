@@ -69,7 +69,9 @@ def breakdown(stats: RunStats) -> list[str]:
         ("escalated", stats.escalated, "judged"),
         ("accepted by target", stats.accepted_by_target, "escalated"),
     )
+    turned = f"{count(stats.undrafted, 'step')} by the target alone, turned {count(stats.turns, 'time')}"
     return [
+        *([f"{'drafting off':<20}{turned}"] if stats.turns or stats.undrafted else []),
         *(f"{name:<20}{_rate(rate, of)}" for name, rate, of in rates if rate.whole),
         *(f"{name:<20}{_phase(seconds, stats.seconds)}" for name, seconds in phases if seconds > 0),
         *([f"{'all judging':<20}{_phase(sum(stats.judging.values()), stats.seconds)}"] if stats.accepted.whole else []),

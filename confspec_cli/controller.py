@@ -1,0 +1,77 @@
+"""Do no harm: notices when drafting steps does not pay, has the target write alone, and tries again now and then.
+
+What a drafted step saved is the time the target would have taken for the tokens of it that stand; what it cost is its
+writing and its judging, in both models. Learns from the events of one run; refuses to know what the steps say.
+"""
+
+from __future__ import annotations
+
+from confspec_cli.events import Event, StepCommitted, StepJudged, StepWritten
+from confspec_cli.trace import Author, Origin, Step
+
+_RATE = 0.3  # how much the last drafted step weighs
+_PATIENCE = -0.25  # the gain below which drafting is turned off
+_FIRST_WAIT, _LONGEST_WAIT = 12, 96  # steps by the target before drafting is tried again
+
+
+class Controller:
+    """Says before each step whether the draft writes it; without `active` it always does.
+
+    Where drafting is known not to have paid (`pays`) the target begins alone. The gain of a drafted step is what it saved
+    less what it cost, over what the target would have taken for it.
+    """
+
+    def __init__(self, pays: bool = True, active: bool = True) -> None:
+        self.gain = 0.0 if pays else 2 * _PATIENCE
+        """The gain of the drafted steps so far, smoothed."""
+        self.drafts = not active or pays
+        """Whether the draft writes the next step."""
+        self._active = active
+        self._wait, self._waited = _FIRST_WAIT, 0
+        self._is_trying = False
+        self._target_tokens, self._target_seconds = 0, 0.0
+        self._cost: float | None = None  # of the step being drafted
+
+    def add(self, event: Event) -> None:
+        """Learn from the next event."""
+        match event:
+            case StepWritten(proposal=proposal) if proposal.author is Author.TARGET:
+                self._target_tokens += proposal.tokens
+                self._target_seconds += proposal.seconds - proposal.prefill_seconds
+            case StepWritten(proposal=proposal):
+                self._cost = proposal.seconds
+            case StepJudged(n=n, reading=reading) if self._cost is not None:
+                # The target reads the prompt once, whoever writes; all else it reads to judge, or because of the draft.
+                self._cost += reading.seconds + (reading.prefill_seconds if n > 1 else 0.0)
+            case StepCommitted(step=step):
+                self._learn(step)
+
+    def turn(self) -> bool:
+        """Whether drafting was just turned on or off; to be asked once before each step."""
+        if not self._active:
+            return False
+        if self.drafts and not self._is_trying and self.gain < _PATIENCE:
+            self.drafts, self._waited = False, 0
+            return True
+        if not self.drafts and self._waited >= self._wait:
+            self.drafts = self._is_trying = True
+            return True
+        return False
+
+    def _learn(self, step: Step) -> None:
+        cost, self._cost = self._cost, None
+        if cost is None:
+            self._waited += 1
+            return
+        if not self._target_tokens:
+            return  # nothing to hold it against yet
+        token = self._target_seconds / self._target_tokens
+        standing = {Origin.TARGET: 0, Origin.SHARED: step.kept_tokens}.get(step.origin, step.tokens)
+        gain = (standing * token - cost) / (max(step.tokens, 1) * token)
+        self.gain += _RATE * (gain - self.gain)
+        if self._is_trying:
+            self._is_trying = False
+            if gain > 0:
+                self.gain, self._wait = 0.0, _FIRST_WAIT
+            else:
+                self.gain, self._wait = min(self.gain, 2 * _PATIENCE), min(2 * self._wait, _LONGEST_WAIT)

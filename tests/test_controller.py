@@ -1,0 +1,76 @@
+"""Drafting is turned off where it does not pay, and tried again."""
+
+from itertools import pairwise
+
+import pytest
+
+from confspec_cli.controller import Controller
+from confspec_cli.events import StepCommitted, StepJudged, StepWritten
+from confspec_cli.gate import Decision
+from confspec_cli.trace import Author, Origin, Proposal, Reading, Step
+
+TOKENS = 40
+TARGET_TOKEN, DRAFT_TOKEN, JUDGING = 0.080, 0.036, 0.4  # seconds, as a processor with two cores has them
+
+
+def written(author, seconds):
+    return StepWritten(1, Proposal(author, "", TOKENS, False, None, seconds, 0.0))
+
+
+def play(controller, steps, is_right):
+    """Seconds of a run of so many steps, and the steps that were drafted; `is_right` tells of each draft."""
+    total, drafted = 0.0, []
+    alone = TOKENS * TARGET_TOKEN
+    for n in range(1, steps + 1):
+        controller.turn()
+        origin = Origin.TARGET
+        if controller.drafts:
+            drafted.append(n)
+            total += TOKENS * DRAFT_TOKEN + JUDGING
+            controller.add(written(Author.DRAFT, TOKENS * DRAFT_TOKEN))
+            decision = Decision.ACCEPT if is_right(n) else Decision.REJECT
+            controller.add(StepJudged(n, Reading(Author.TARGET, None, None, JUDGING), decision, 0.5, 0.5))
+            origin = Origin.ESCALATED if is_right(n) else Origin.TARGET
+        if origin is Origin.TARGET:
+            total += alone
+            controller.add(written(Author.TARGET, alone))
+        controller.add(StepCommitted(Step(n, origin, "", TOKENS, False, 0.0)))
+    return total, drafted
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_a_draft_that_is_always_wrong_costs_at_most_a_twentieth_of_a_long_run(pays):
+    total, drafted = play(Controller(pays), 60, lambda n: False)
+    assert total <= 1.05 * 60 * TOKENS * TARGET_TOKEN
+    assert drafted  # it was tried
+    assert all(later - sooner > 1 for sooner, later in pairwise(drafted[2:]))
+
+
+def test_a_draft_that_is_always_right_is_never_turned_off():
+    total, drafted = play(Controller(), 60, lambda n: n > 1)
+    assert drafted == list(range(1, 61))
+    assert total == play(Controller(active=False), 60, lambda n: n > 1)[0]
+
+
+def test_a_draft_that_becomes_right_is_taken_up_again():
+    _, drafted = play(Controller(), 60, lambda n: n > 20)
+    assert drafted[-20:] == list(range(41, 61))
+
+
+def test_a_pair_known_not_to_pay_begins_with_the_target_and_is_tried_once_in_a_while():
+    controller = Controller(pays=False)
+    assert not controller.drafts
+    _, drafted = play(controller, 30, lambda n: False)
+    assert drafted == [13]
+
+
+def test_what_cannot_be_held_against_the_target_yet_decides_nothing():
+    controller = Controller()
+    _, drafted = play(controller, 5, lambda n: True)
+    assert drafted == [1, 2, 3, 4, 5]
+    assert controller.gain == 0
+
+
+def test_an_idle_controller_always_drafts():
+    _, drafted = play(Controller(pays=False, active=False), 10, lambda n: False)
+    assert drafted == list(range(1, 11))
