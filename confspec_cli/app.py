@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from confspec_cli import __version__
-from confspec_cli.commands import models, sessions
+from confspec_cli.commands import bench, models, sessions
 from confspec_cli.commands.ask import ask
 from confspec_cli.commands.batch import batch
 from confspec_cli.commands.chat import chat
@@ -32,6 +32,7 @@ app.add_typer(sessions.app, name="sessions")
 app.command()(pull)
 app.add_typer(models.app, name="models")
 app.command()(replay)
+app.add_typer(bench.app, name="bench")
 
 
 def _version(wanted: bool) -> None:

@@ -17,8 +17,8 @@ _FIRST_WAIT, _LONGEST_WAIT = 12, 96  # steps by the target before drafting is tr
 class Controller:
     """Says before each step whether the draft writes it; without `active` it always does.
 
-    Where drafting is known not to have paid (`pays`) the target begins alone. The gain of a drafted step is what it saved
-    less what it cost, over what the target would have taken for it.
+    Where drafting is known not to have paid (`pays`) the target begins alone. The gain of a drafted step is what it
+    saved less what it cost, over what the target would have taken for it.
     """
 
     def __init__(self, pays: bool = True, active: bool = True) -> None:
@@ -63,7 +63,7 @@ class Controller:
         if cost is None:
             self._waited += 1
             return
-        if not self._target_tokens:
+        if not self._target_seconds:
             return  # nothing to hold it against yet
         token = self._target_seconds / self._target_tokens
         standing = {Origin.TARGET: 0, Origin.SHARED: step.kept_tokens}.get(step.origin, step.tokens)

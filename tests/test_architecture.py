@@ -20,6 +20,8 @@ CORE = {
 THIRD_PARTY = {
     "engines/llamacpp": {"llama_cpp", "numpy", "jinja2"},
     "bench/engine": {"llama_cpp", "numpy"},
+    "bench/grade": {"math_verify"},
+    "bench/plots": {"matplotlib"},
     "models/hub": {"huggingface_hub"},
     "models/reading": {"yaml"},
     "folders": {"platformdirs"},

@@ -1,0 +1,50 @@
+"""Grading a reply against the known answer of its problem, and saying what graded it."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+from confspec_cli.bench.problems import Kind, Problem
+from confspec_cli.bench.sandbox import passes
+from confspec_cli.grading import Answer, code_block, final_answer, same_answer
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """Whether a reply is right, and what says so; None where there is none."""
+
+    correct: bool | None
+    by: str
+
+
+def grade(problem: Problem, reply: str) -> Graded:
+    """Grade a reply; one without an answer is wrong."""
+    if problem.kind is Kind.CODE:
+        return Graded(passes(_program(problem, reply), problem.tests, problem.entry_point), "its tests")
+    said = final_answer(reply, Answer.CHOICE if problem.kind is Kind.CHOICE else Answer.BOXED)
+    if said is None:
+        return Graded(False, "no answer")
+    if same_answer(said, problem.answer):
+        return Graded(True, "equal text or number")
+    if problem.kind in (Kind.LATEX, Kind.NUMBER) and (same := _same_formula(problem.answer, said)) is not None:
+        return Graded(same, "math-verify")
+    return Graded(False, "equal text or number")
+
+
+def _program(problem: Problem, reply: str) -> str:
+    """The code of a reply, behind the beginning of the function where it leaves that out."""
+    code = code_block(reply) or reply
+    imports = problem.header.partition(f"def {problem.entry_point}")[0]
+    if f"def {problem.entry_point}" in code:
+        return f"{imports}\n{code}"
+    return f"{problem.header}\n{textwrap.indent(code, '    ')}"
+
+
+def _same_formula(known: str, said: str) -> bool | None:
+    """Whether two formulas say the same; None without the library that can tell."""
+    try:
+        from math_verify import parse, verify  # noqa: PLC0415 - an extra, and slow to import
+    except ImportError:
+        return None
+    return bool(verify(parse(f"${known}$"), parse(f"${said}$")))

@@ -1,0 +1,137 @@
+"""Problems with known answers: read from lines that strangers write, and put to a model in words.
+
+Knows lines and kinds of answers; refuses to know how a reply is graded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from confspec_cli.errors import UsageError
+from confspec_cli.tasks import TaskName
+
+_CODE = "Complete this Python function. Give the whole of it, with what it imports.\n\n```python\n{}\n```"
+_NUMBER = re.compile(r"\s*[-+$]*\s*[\d.,]*\d[\d.,]*\s*[%$]?\s*")
+_HINT = '{"id": "1", "question": "What is 6 * 7?", "answer": "42"}'
+
+
+class Kind(str, Enum):
+    """What an answer is, and so how it is held against the known one."""
+
+    NUMBER = "number"
+    LATEX = "latex"
+    CHOICE = "choice"
+    CODE = "code"
+    EXACT = "exact"
+
+
+_TASKS = {Kind.CHOICE: TaskName.QA, Kind.CODE: TaskName.CODE}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem. Of code `tests` call `check` on the function `entry_point`, and `header` is how it begins."""
+
+    id: str
+    prompt: str
+    kind: Kind
+    answer: str = ""
+    tests: str = ""
+    entry_point: str = ""
+    header: str = ""
+    system: str | None = None
+
+    @property
+    def task(self) -> TaskName:
+        """The kind of work it is."""
+        return _TASKS.get(self.kind, TaskName.MATH)
+
+
+def read_problems(text: str, name: str) -> list[Problem]:
+    """The problems in a text, a JSON object a line. Raises UsageError, with the line, for what is none.
+
+    Keys: `question` or `prompt`; `answer`, or `tests` and `entry_point`; `id`, `kind`, `choices` and `system` if there
+    are any. Without a `kind` it is told by the answer.
+    """
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    problems = [_problem(line, number, f"Line {number} of {name}") for number, line in lines]
+    if not problems:
+        raise UsageError(f"There is no problem in {name}.", _HINT)
+    places: dict[str, int] = {}
+    for problem, (number, _) in zip(problems, lines, strict=True):
+        if problem.id in places:
+            raise UsageError(f"Lines {places[problem.id]} and {number} of {name} have the same id, {problem.id}.")
+        places[problem.id] = number
+    return problems
+
+
+def load_problems(file: str) -> list[Problem]:
+    """The problems in a file. Raises UsageError."""
+    try:
+        return read_problems(Path(file).read_text(encoding="utf-8-sig"), file)
+    except UnicodeDecodeError:
+        raise UsageError(f"{file} is not UTF-8 text.", f"iconv -f LATIN1 -t UTF-8 {file}") from None
+    except OSError as problem:
+        raise UsageError(f"{file} cannot be read: {problem.strerror}.", "confspec bench FILE.jsonl") from problem
+
+
+def _problem(line: str, number: int, place: str) -> Problem:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise UsageError(f"{place} is not a JSON object.", _HINT)
+    question = _text(record, "question", place) or _text(record, "prompt", place)
+    if not question.strip():
+        raise UsageError(f"{place} has no question.", _HINT)
+    answer, tests, header = _text(record, "answer", place), _text(record, "tests", place), ""
+    if not answer.strip() and not tests.strip():
+        raise UsageError(f"{place} has neither an answer nor tests.", _HINT)
+    kind = _kind(record, answer, tests, place)
+    if kind is Kind.CODE:
+        header, question = question, _CODE.format(question.strip("\n"))
+        if not _text(record, "entry_point", place):
+            raise UsageError(f"{place} has tests but no entry_point, the name of the function they check.")
+    choices = record.get("choices")
+    if isinstance(choices, list) and choices:
+        question += "\n\n" + "\n".join(f"({chr(65 + n)}) {choice}" for n, choice in enumerate(choices))
+    system = record.get("system")
+    return Problem(
+        id=str(record.get("id", number)),
+        prompt=question,
+        kind=kind,
+        answer=answer,
+        tests=tests,
+        entry_point=_text(record, "entry_point", place),
+        header=header,
+        system=system if isinstance(system, str) else None,
+    )
+
+
+def _text(record: dict[str, Any], key: str, place: str) -> str:
+    value = record.get(key, "")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise UsageError(f"{place}: {key} must be text.", _HINT)
+    return value
+
+
+def _kind(record: dict[str, Any], answer: str, tests: str, place: str) -> Kind:
+    given = record.get("kind")
+    if given is not None:
+        known = [kind.value for kind in Kind]
+        if given not in known:
+            raise UsageError(f"{place}: kind must be one of {', '.join(known)}.")
+        return Kind(given)
+    if tests:
+        return Kind.CODE
+    if record.get("choices"):
+        return Kind.CHOICE
+    return Kind.NUMBER if _NUMBER.fullmatch(answer) else Kind.LATEX if "\\" in answer else Kind.EXACT

@@ -1,0 +1,105 @@
+"""What a benchmark is about to do: which modes, under which rules and conditions, onto which earlier results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from confspec_cli.bench.problems import Problem
+from confspec_cli.bench.records import Conditions, Results
+from confspec_cli.commands._machine import circumstances
+from confspec_cli.commands._options import GateOptions, SamplingOptions, WorkOptions
+from confspec_cli.commands._wiring import Cast, rules_of
+from confspec_cli.engines.base import Engine
+from confspec_cli.errors import UsageError
+from confspec_cli.journal import Journal
+from confspec_cli.rules import Mode, Rules
+from confspec_cli.tasks import TaskName
+from confspec_cli.trace import Author
+
+RulesByMode = Mapping[str, Mapping[TaskName, Rules]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options that shape runs."""
+
+    work: WorkOptions
+    gate: GateOptions
+    sampling: SamplingOptions
+
+
+def modes_of(text: str) -> list[Mode]:
+    """The modes in a list with commas. Raises UsageError for one that is none."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    known = ",".join(mode.value for mode in Mode)
+    for name in names:
+        if name not in known.split(","):
+            raise UsageError(f'There is no mode "{name}".', f"--modes {known}")
+    if not names:
+        raise UsageError("No mode was given.", f"--modes {known}")
+    return [Mode(name) for name in dict.fromkeys(names)]
+
+
+def widest(modes: Sequence[Mode]) -> Mode:
+    """A mode that needs every model these modes need."""
+    return modes[0] if len(modes) == 1 else Mode.CONFSPEC
+
+
+def rules_by_mode(who: Cast, modes: Sequence[Mode], settings: Settings, problems: Sequence[Problem]) -> RulesByMode:
+    """The rules of each mode for every kind of work among the problems; a flag of the gate is for `confspec` alone."""
+    work, gate = settings.work, settings.gate
+    tasks = [work.task] if work.task else list(dict.fromkeys(problem.task for problem in problems))
+    ungated = GateOptions(max_tokens=gate.max_tokens, max_step_tokens=gate.max_step_tokens)
+    return {
+        mode.value: {
+            task: rules_of(
+                who,
+                mode,
+                gate if mode is Mode.CONFSPEC else ungated,
+                settings.sampling,
+                WorkOptions(task, work.think, work.think_budget),
+            )
+            for task in tasks
+        }
+        for mode in modes
+    }
+
+
+def conditions(
+    name: str, problems: Sequence[Problem], models: Mapping[Author, Engine], rules: RulesByMode
+) -> Conditions:
+    """What the benchmark is about to run under."""
+    wording = json.dumps([[problem.id, problem.prompt] for problem in problems])
+    cards = {author.value: engine.card for author, engine in models.items()}
+    fixed = {
+        "models": {author: [card.file, card.bytes, card.sha256] for author, card in cards.items()},
+        "context": {author: card.context for author, card in cards.items()},
+        "settings": {
+            mode: {task.value: rule.parameters() for task, rule in tasks.items()} for mode, tasks in rules.items()
+        },
+    }
+    around = {
+        **circumstances(),
+        "problems": len(problems),
+        "problems_sha256": hashlib.sha256(wording.encode()).hexdigest(),
+        "gpu_layers": {author: card.gpu_layers for author, card in cards.items()},
+    }
+    return Conditions(Path(name).stem, fixed, around)
+
+
+def begin(journal: Journal, results: Results, now: Conditions) -> None:
+    """Note the conditions. Raises UsageError where earlier results in the file were had under others."""
+    if results.conditions:
+        earlier = results.conditions[-1].fixed
+        changed = [key for key in now.fixed if json.loads(json.dumps(now.fixed[key])) != earlier.get(key)]
+        if changed:
+            raise UsageError(
+                f"The results in {journal.path} were had with other {', '.join(changed)}: nothing was added.",
+                "confspec bench FILE -o another-file",
+            )
+    journal.append(now.to_dict())
+    results.conditions.append(now)

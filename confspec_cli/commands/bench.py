@@ -1,0 +1,183 @@
+"""`confspec bench`: problems with known answers solved in every mode, side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from confspec_cli.bench import costs
+from confspec_cli.bench.plots import draw
+from confspec_cli.bench.problems import load_problems
+from confspec_cli.bench.records import Results, read_results
+from confspec_cli.bench.running import Bench
+from confspec_cli.bench.sheets import Layout, difference, projection, shown, summary_text
+from confspec_cli.bench.summary import summarise
+from confspec_cli.commands._bench import Settings, begin, conditions, modes_of, rules_by_mode, widest
+from confspec_cli.commands._options import (
+    GateOptions,
+    HardwareOptions,
+    ModelOptions,
+    PairOptions,
+    SamplingOptions,
+    WorkOptions,
+    grouped,
+)
+from confspec_cli.commands._wiring import cast, engines, exit_code, files
+from confspec_cli.engines.base import Interrupt
+from confspec_cli.errors import Exit, UsageError
+from confspec_cli.journal import Journal
+from confspec_cli.render.console import is_dumb, put
+from confspec_cli.render.counting import Tally, counting
+from confspec_cli.signals import stopping
+
+
+class _Group(TyperGroup):
+    """A group whose command `run` may be left out."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the name of the command in where it was left out."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    help="Solve problems with known answers in every mode, side by side; `run` may be left out.",
+)
+
+_Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="The file a benchmark wrote.", show_default=False)]
+_Format = Annotated[Layout, typer.Option("--format", help="What goes to stdout.")]
+
+
+@app.command()
+@grouped
+def run(
+    problems: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|NAME",
+            help="JSONL with question and answer, or tests; or gsm8k, math-500, humaneval, gpqa from the hub.",
+            show_default=False,
+        ),
+    ],
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Append the results here; run again, what is there already is kept."),
+    ] = None,
+    modes: Annotated[
+        str, typer.Option("--modes", help="The modes to compare, with commas between.")
+    ] = "target,draft,confspec,specreason",
+    count: Annotated[
+        int | None, typer.Option("--problems", help="Only the first so many problems.", min=1, show_default=False)
+    ] = None,
+    layout: _Format = Layout.TEXT,
+    plots: Annotated[Path | None, typer.Option("--plots", help="Draw the plots into this folder.")] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")] = False,
+    pair: PairOptions,
+    work: WorkOptions,
+    gate: GateOptions,
+    sampling: SamplingOptions,
+    hardware: HardwareOptions,
+) -> None:
+    """Solve every problem in every mode, one after the other, and print what each mode gave and took.
+
+    The modes of a problem follow each other at once, so that a machine that drifts treats all alike.
+    """
+    wanted = modes_of(modes)
+    who = cast(ModelOptions(pair.pair, pair.draft, pair.target, pair.yes, widest(wanted)))
+    chosen = load_problems(problems)[:count]
+    rules = rules_by_mode(who, wanted, Settings(work, gate, sampling), chosen)
+    place = output or Path(f"{Path(problems).stem}.{who.pair.name}.results.jsonl")
+    journal = Journal(place)
+    results = read_results(journal.lines(), str(place))
+    paths = files(who, pair.yes)
+    interrupt = Interrupt()
+    with (
+        closing(journal),
+        engines(who, paths, hardware, interrupt) as loaded,
+        stopping(interrupt) as signals,
+    ):
+        begin(journal, results, conditions(problems, chosen, loaded, rules))
+        done = {(result.problem, result.mode) for result in results.runs}
+        total = len(chosen) * len(wanted)
+        known = sum((problem.id, mode) in done for problem in chosen for mode in rules)
+        tally = Tally(total, earlier=known, done=known)
+        bench = Bench(loaded, rules, interrupt)
+        with counting(sys.stderr, tally, quiet, sys.stderr.isatty() and not is_dumb(os.environ)) as watch:
+            for result in bench.runs(chosen, done):
+                journal.append(result.to_dict())
+                results.runs.append(result)
+                watch.counted(failed=result.error is not None)
+    if interrupt.is_set():
+        if not quiet:
+            put(sys.stderr, "The same command goes on from here.\n")
+        raise typer.Exit(exit_code("interrupted", signals))
+    _show(results, layout, plots)
+    raise typer.Exit(Exit.FAILURE if tally.failed else Exit.OK)
+
+
+@app.command()
+def show(
+    results: _Results,
+    layout: _Format = Layout.TEXT,
+    plots: Annotated[Path | None, typer.Option("--plots", help="Draw the plots into this folder.")] = None,
+) -> None:
+    """Print the tables of a benchmark again, with no model on the machine."""
+    _show(_read(results), layout, plots)
+
+
+@app.command()
+def diff(first: _Results, second: _Results, layout: _Format = Layout.TEXT) -> None:
+    """Hold two benchmarks against each other: on the problems and modes that both hold, what changed."""
+    put(sys.stdout, shown([difference(_read(first), _read(second))], layout))
+
+
+@app.command()
+def project(
+    results: _Results,
+    costs_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--costs", help="JSON of the costs to project to; else those measured in the results.", metavar="FILE"
+        ),
+    ] = None,
+    layout: _Format = Layout.TEXT,
+) -> None:
+    """Say what the same work would take at other costs, of another pair or device: a projection, not a measurement.
+
+    With --format json the costs of the results are printed too, in the form --costs reads.
+    """
+    read = _read(results)
+    given = costs.from_dict(_json(costs_file), str(costs_file)) if costs_file else None
+    put(sys.stdout, projection(summarise(read), read, given, layout))
+
+
+def _read(path: Path) -> Results:
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}.", "confspec bench FILE -o RESULTS")
+    return read_results(Journal(path).lines(), str(path))
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise UsageError(f"{path} cannot be read as JSON: {problem}.", "confspec bench project --help") from problem
+
+
+def _show(results: Results, layout: Layout, plots: Path | None) -> None:
+    summary = summarise(results)
+    put(sys.stdout, summary_text(summary, layout))
+    if plots:
+        for path in draw([summary], plots):
+            put(sys.stderr, f"drawn: {path}\n")

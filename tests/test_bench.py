@@ -1,0 +1,216 @@
+"""A benchmark on scripted models: the same table however often it was interrupted, and figures that add up."""
+
+import itertools
+import json
+import random
+from dataclasses import replace
+
+import pytest
+from scripted import RULES, STEPS
+
+from confspec_cli.app import main
+from confspec_cli.bench import costs
+from confspec_cli.bench.costs import Cost, Kind, measured, seconds_at, work_of
+from confspec_cli.bench.problems import read_problems
+from confspec_cli.bench.records import Conditions, Run, read_results, without_text
+from confspec_cli.bench.running import Bench
+from confspec_cli.bench.sheets import Layout, difference, projection, summary_text
+from confspec_cli.bench.summary import percentile, summarise
+from confspec_cli.engines.base import Interrupt
+from confspec_cli.engines.scripted import ScriptedEngine
+from confspec_cli.errors import EngineError, Exit, UsageError
+from confspec_cli.events import RunFinished, StepJudged, StepWritten
+from confspec_cli.gate import Decision
+from confspec_cli.rules import Mode
+from confspec_cli.tasks import TaskName
+from confspec_cli.trace import Author, Likelihood, Proposal, Reading
+
+LINES = "".join(json.dumps({"id": f"p{n}", "question": f"What is {n}?", "answer": "42"}) + "\n" for n in range(20))
+PROBLEMS = read_problems(LINES, "some.jsonl")
+MODES = {mode.value: {TaskName.MATH: replace(RULES, mode=mode)} for mode in Mode}
+
+
+def engines():
+    """A draft that doubts its second step, and a target that says the same at greater length."""
+    doubt = {"Yes": 0.5, "No": 0.4}
+    draft = ScriptedEngine(STEPS, labels=lambda text: doubt if "second" in text else {"Yes": 0.98, "No": 0.01})
+    return {
+        Author.DRAFT: draft,
+        Author.TARGET: ScriptedEngine((STEPS[0], "Long is the second, and long it stays.\n\n", STEPS[2])),
+    }
+
+
+def bench(interrupt=None, models=None):
+    ticks = itertools.count()
+    return Bench(models or engines(), MODES, interrupt or Interrupt(), lambda: float(next(ticks)))
+
+
+def results_of(runs):
+    """The results, read back from the lines they are written as."""
+    lines = [json.dumps(Conditions("some", {}, {}).to_dict()), *(json.dumps(run.to_dict()) for run in runs)]
+    return read_results(lines, "results.jsonl")
+
+
+def test_every_problem_is_solved_in_every_mode_each_taking_its_turn_at_going_first():
+    runs = list(bench().runs(PROBLEMS[:4], set()))
+    assert [run.problem for run in runs[::4]] == ["p0", "p1", "p2", "p3"]
+    assert [run.mode for run in runs[::4]] == [mode.value for mode in (*Mode,)]
+    assert all(run.correct for run in runs)
+    assert {run.reply_sha256 for run in runs if run.mode == "draft"} != {
+        run.reply_sha256 for run in runs if run.mode == "target"
+    }
+
+
+def test_every_run_begins_with_an_empty_cache():
+    runs = list(bench().runs(PROBLEMS[:3], set()))
+    for run in runs:
+        first = next(event.proposal for event in run.events if isinstance(event, StepWritten))
+        assert first.prefill_tokens > 3  # the whole prompt
+
+
+def test_a_bench_interrupted_five_times_gives_the_table_of_one_that_was_not():
+    whole = list(bench().runs(PROBLEMS, set()))
+    kept, rng = [], random.Random(5)
+    for _ in range(5):
+        stopping = Interrupt()
+        done = {(run.problem, run.mode) for run in kept}
+        for run in itertools.islice(bench(stopping).runs(PROBLEMS, done), rng.randint(1, 14)):
+            kept.append(run)
+        stopping.set()
+    done = {(run.problem, run.mode) for run in kept}
+    assert 5 <= len(done) < 80
+    kept += bench().runs(PROBLEMS, done)
+    for layout in Layout:
+        assert summary_text(summarise(results_of(kept)), layout) == summary_text(summarise(results_of(whole)), layout)
+
+
+def test_an_interrupted_run_is_none():
+    stopping = Interrupt()
+
+    class Stopping(ScriptedEngine):
+        def generate(self, prompt, sampling, max_tokens):
+            if "What is 1?" in prompt.messages[-1].content:
+                stopping.set()
+            return super().generate(prompt, sampling, max_tokens)
+
+    models = {author: Stopping(STEPS, interrupt=stopping) for author in Author}
+    assert {run.problem for run in bench(stopping, models).runs(PROBLEMS, set())} == {"p0"}
+
+
+def test_a_run_that_fails_is_on_record_and_the_rest_goes_on():
+    class Breaking(ScriptedEngine):
+        def generate(self, prompt, sampling, max_tokens):
+            if "What is 1?" in prompt.messages[-1].content:
+                raise EngineError("It broke.")
+            return super().generate(prompt, sampling, max_tokens)
+
+    models = {author: Breaking(STEPS) for author in Author}
+    runs = list(bench(models=models).runs(PROBLEMS[:3], set()))
+    assert [run.error for run in runs[4:8]] == ["It broke."] * 4
+    assert all(run.error is None for run in (*runs[:4], *runs[8:]))
+    assert "2 problems (1 more left out" in summary_text(summarise(results_of(runs)), Layout.TEXT)
+
+
+def test_without_its_texts_a_record_gives_the_same_figures():
+    runs = list(bench().runs(PROBLEMS[:3], set()))
+    bare = [without_text(run.to_dict()) for run in runs]
+    assert not any(word in json.dumps(bare) for word in ("the first", "the second", "boxed", "42"))
+    lines = [json.dumps(Conditions("some", {}, {}).to_dict()), *map(json.dumps, bare)]
+    again = read_results(lines, "results.jsonl")
+    assert summary_text(summarise(again), Layout.JSON) == summary_text(summarise(results_of(runs)), Layout.JSON)
+
+
+@pytest.mark.parametrize("line", ["nonsense", "[]", '{"schema_version": 1, "record": "run"}', '{"record": "run"}'])
+def test_a_line_that_is_no_result_is_named(line):
+    with pytest.raises(UsageError, match=r"Line 1 of some\.jsonl is no result"):
+        read_results([line], "some.jsonl")
+
+
+def run(mode, seconds, correct=True, work=(), problem="p"):
+    """A run made up of work: author, kind, tokens, seconds."""
+    events = []
+    for author, kind, tokens, took in work:
+        if kind is Kind.DECODE:
+            events.append(StepWritten(1, Proposal(author, "", tokens, False, None, took, 0.0)))
+        else:
+            reading = Reading(author, None, Likelihood(-1, -2, 1, 1), took, 0.0, tokens)
+            events.append(StepJudged(1, reading, Decision.ACCEPT, 0.9, 0.8))
+    return Run(problem, mode, correct, "test", (*events, RunFinished("stop", "", "", None, seconds)))
+
+
+def test_costs_are_found_again_in_the_work_they_were_made_with():
+    rng = random.Random(1)
+    work = [(Author.DRAFT, Kind.DECODE, n, 0.03 * n) for n in (5, 50, 20)]
+    work += [(Author.TARGET, Kind.JUDGE, n, 0.2 + 0.004 * n) for n in rng.sample(range(10, 200), 30)]
+    one = run("confspec", 1.0, work=work)
+    found = measured([one])
+    assert found[Author.DRAFT, Kind.DECODE].per_token == pytest.approx(0.03)
+    assert found[Author.TARGET, Kind.JUDGE].fixed == pytest.approx(0.2)
+    assert found[Author.TARGET, Kind.JUDGE].per_token == pytest.approx(0.004)
+    assert seconds_at(found, one) == pytest.approx(sum(piece.seconds for piece in work_of(one)))
+    assert costs.from_dict(costs.to_dict(found), "it") == found
+
+
+def test_a_projection_is_labelled_and_follows_the_costs():
+    runs = [
+        run("target", 10.0, work=[(Author.TARGET, Kind.DECODE, 100, 10.0)]),
+        run("draft", 2.0, work=[(Author.DRAFT, Kind.DECODE, 100, 2.0)]),
+    ]
+    results = results_of(runs)
+    dear = {(Author.TARGET, Kind.DECODE): Cost(0, 1.0), (Author.DRAFT, Kind.DECODE): Cost(0, 0.1)}
+    told = json.loads(projection(summarise(results), results, dear, Layout.JSON))
+    assert [row["projected s/problem"] for row in told["projection"]] == ["100.00", "10.00"]
+    assert [row["projected speed-up"] for row in told["projection"]] == ["1.00", "10.00"]
+    assert "projection, not a measurement" in projection(summarise(results), results, None, Layout.TEXT)
+    with pytest.raises(UsageError, match=r"leave out draft\.decode"):
+        projection(summarise(results), results, {(Author.TARGET, Kind.DECODE): Cost(0, 1.0)}, Layout.TEXT)
+
+
+def test_a_summary_counts_only_problems_every_mode_was_tried_on():
+    runs = [
+        *(run("target", 10.0, problem=f"p{n}", correct=n != 0) for n in range(4)),
+        *(run("draft", 4.0, problem=f"p{n}", correct=n < 2) for n in range(3)),
+    ]
+    summary = summarise(results_of(runs))
+    target, draft = summary.rows
+    assert summary.problems == 3
+    assert (target.correct.part, target.correct.whole, draft.correct.part) == (2, 3, 2)
+    assert draft.speedup.value == pytest.approx(2.5)
+    assert target.speedup is None
+    assert draft.median == 4.0
+
+
+def test_percentiles_lie_between_the_values():
+    assert percentile([1.0, 2.0, 3.0], 0.5) == 2.0
+    assert percentile([1.0, 3.0], 0.95) == pytest.approx(2.9)
+    assert percentile([7.0], 0.95) == 7.0
+
+
+def test_the_difference_of_two_results_counts_replies_that_changed():
+    before = results_of(list(bench().runs(PROBLEMS[:3], set())))
+    after = results_of(list(bench().runs(PROBLEMS[:2], set())))
+    rows = {row["mode"]: row for row in difference(before, after).records()}
+    assert all(row["problems"] == row["same reply"] == "2" for row in rows.values())
+    assert all(row["turned"] == "0" for row in rows.values())
+
+
+def test_an_unknown_mode_is_named(capsys, tmp_path):
+    (tmp_path / "some.jsonl").write_text(LINES)
+    assert main(["bench", str(tmp_path / "some.jsonl"), "--modes", "target,fast"]) == Exit.USAGE
+    assert 'There is no mode "fast"' in capsys.readouterr().err
+
+
+def test_results_are_shown_again_without_a_model(capsys, tmp_path):
+    runs = list(bench().runs(PROBLEMS[:3], set()))
+    lines = [Conditions("some", {}, {}).to_dict(), *(run.to_dict() for run in runs)]
+    place = tmp_path / "results.jsonl"
+    place.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main(["bench", "show", str(place)]) == Exit.OK
+    assert "some: 3 problems" in capsys.readouterr().out
+    assert main(["bench", "diff", str(place), str(place), "--format", "json"]) == Exit.OK
+    assert json.loads(capsys.readouterr().out)[0][0]["same reply"] == "3"
+    assert main(["bench", "project", str(place), "--format", "json"]) == Exit.OK
+    (tmp_path / "costs.json").write_text(json.dumps(json.loads(capsys.readouterr().out)["costs"]))
+    assert main(["bench", "project", str(place), "--costs", str(tmp_path / "costs.json")]) == Exit.OK
+    assert "the costs given" in capsys.readouterr().out
+    assert main(["bench", "show", str(tmp_path / "none.jsonl")]) == Exit.USAGE
