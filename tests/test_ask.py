@@ -354,10 +354,10 @@ def test_a_prompt_longer_than_the_context_is_exit_6_before_anything_is_computed(
 
 def test_an_unknown_key_in_models_yaml_names_the_nearest_known_one(speak, capsys, tmp_path):
     (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "models.yaml").write_text("schema: 1\npairs:\n  starter:\n    gates: {accept: 1}\n")
+    (tmp_path / "config" / "models.yaml").write_text("schema: 1\npairs:\n  starter:\n    gte: {accept: 1}\n")
     assert main(["ask", "x"]) == Exit.USAGE
     err = capsys.readouterr().err
-    assert "gates" in err
+    assert "gte" in err
     assert '"gate"' in err
 
 

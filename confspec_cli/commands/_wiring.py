@@ -104,12 +104,12 @@ def rules_of(
     own = Lengths(pair.max_tokens, pair.max_step_tokens, pair.min_step_chars)
     seed = secrets.randbelow(2**31) if sampling.seed is None and sampling.temperature > 0 else sampling.seed or 0
     chosen = Sampling(sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p, seed)
-    thresholds = Thresholds(gate.accept, gate.reject, gate.stop).over(pair.gate)
+    thresholds = Thresholds(gate.accept, gate.reject, gate.stop).over(pair.gate_for(task.name))
     return replace(
         rules(mode, thresholds, question, chosen, lengths.over(own)),
         task=task,
         think_budget=work.think_budget,
-        asks=not pair.calibrated,
+        asks=not pair.is_calibrated_for(task.name),
         controlled=not gate.always_draft,
     )
 

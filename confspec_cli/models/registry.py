@@ -40,11 +40,49 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Gates:
+    """The gates of a pair that were measured on one kind of work alone."""
+
+    math: Gate | None = None
+    qa: Gate | None = None
+    code: Gate | None = None
+    plain: Gate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How a gate was measured: the day, the problems and how many, the bound it keeps and with what confidence.
+
+    `models` are the sha256 of draft and target as they were; a gate measured on others is not to be trusted.
+    """
+
+    date: str
+    data: str
+    problems: int
+    steps: int
+    method: str
+    models: tuple[str, ...]
+    bound: float | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrations:
+    """The calibrations of a pair, by the kind of work."""
+
+    math: Calibration | None = None
+    qa: Calibration | None = None
+    code: Calibration | None = None
+    plain: Calibration | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A draft and a target, models by name, with their gate and what else they want to be run with, where they do.
 
-    `max_tokens` and `context` are in tokens. `task` is the kind of work the pair is for, else `math`; `question` names
-    one of the verification questions. `calibrated`: the gate was measured on this pair, not guessed.
+    `gates` stand in place of `gate` for the kinds of work they name. `max_tokens` and `context` are in tokens. `task` is
+    the kind of work the pair is for, else `math`; `question` names one of the verification questions. `calibrated`: the
+    gate was measured on this pair, not guessed.
     """
 
     name: str
@@ -52,7 +90,9 @@ class Pair:
     target: str
     about: str = ""
     gate: Gate = Gate()  # noqa: RUF009 - frozen
+    gates: Gates = Gates()
     calibrated: bool = False
+    calibrations: Calibrations = Calibrations()
     context: int | None = None
     max_tokens: int | None = None
     max_step_tokens: int | None = None
@@ -61,9 +101,17 @@ class Pair:
     task: TaskName | None = None
 
     def __post_init__(self) -> None:
-        gate = self.gate
-        if gate.reject > gate.accept > 0 and gate.reject < 1:
-            raise ValueError(f"gate: reject {gate.reject} is above accept {gate.accept}")
+        for gate in (self.gate, *(gate for task in TaskName if (gate := getattr(self.gates, task.value)))):
+            if gate.reject > gate.accept > 0 and gate.reject < 1:
+                raise ValueError(f"gate: reject {gate.reject} is above accept {gate.accept}")
+
+    def gate_for(self, task: TaskName) -> Gate:
+        """The gate for a kind of work."""
+        return getattr(self.gates, task.value) or self.gate
+
+    def is_calibrated_for(self, task: TaskName) -> bool:
+        """Whether the gate for a kind of work was measured on it."""
+        return self.calibrated or getattr(self.calibrations, task.value) is not None
 
 
 @dataclass(frozen=True, slots=True)
