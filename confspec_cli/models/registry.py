@@ -80,7 +80,7 @@ class Calibrations:
 class Pair:
     """A draft and a target, models by name, with their gate and what else they want to be run with, where they do.
 
-    `gates` stand in place of `gate` for the kinds of work they name. `max_tokens` and `context` are in tokens. `task` is
+    `gates` stand in place of `gate` for the kinds of work they name. `max_tokens`, `context` are in tokens. `task` is
     the kind of work the pair is for, else `math`; `question` names one of the verification questions. `calibrated`: the
     gate was measured on this pair, not guessed.
     """
