@@ -13,6 +13,7 @@ from confspec_cli import __version__
 from confspec_cli.commands import bench, models, sessions
 from confspec_cli.commands.ask import ask
 from confspec_cli.commands.batch import batch
+from confspec_cli.commands.calibrate import calibrate
 from confspec_cli.commands.chat import chat
 from confspec_cli.commands.pull import pull
 from confspec_cli.commands.replay import replay
@@ -33,6 +34,7 @@ app.command()(pull)
 app.add_typer(models.app, name="models")
 app.command()(replay)
 app.add_typer(bench.app, name="bench")
+app.command()(calibrate)
 
 
 def _version(wanted: bool) -> None:

@@ -146,14 +146,14 @@ class Cascade:
         decision = Decision.ESCALATE if proposal.unsure else judge_draft(reading, gate)
         if self._steering.take(Cause.ESCALATE_STEP):
             decision, cause = Decision.ESCALATE, Cause.ESCALATE_STEP
-        signal = signal_of(reading, gate.signal)
+        signal = signal_of(reading, gate)
         threshold = gate.reject if decision is Decision.REJECT else gate.accept
         yield StepJudged(self._n, reading, decision, signal, threshold, cause)
         if decision is not Decision.ESCALATE:
             return Judgement(decision, reason, (reading,), signal, threshold, cause)
         # 4. Escalate.
         final, tokens = self._judges.target(self._so_far(), proposal)
-        decision, signal = judge_target(final, gate), signal_of(final, gate.signal)
+        decision, signal = judge_target(final, gate), signal_of(final, gate)
         yield StepJudged(self._n, final, decision, signal, gate.target)
         judged = Judgement(decision, reason, (reading, final), signal, gate.target, cause)
         return judged.keeping(proposal, standing(tokens, gate)) if gate.stop else judged
@@ -162,7 +162,7 @@ class Cascade:
         """The baseline from the literature: the target rates every step (SpecReason, arXiv:2504.07891)."""
         gate = Gate(Signal.VERDICT, target=RATING_THRESHOLD, certainty=0.0)
         reading = self._judges.rating(self._so_far(), proposal)
-        decision, signal = judge_target(reading, gate), signal_of(reading, gate.signal)
+        decision, signal = judge_target(reading, gate), signal_of(reading, gate)
         yield StepJudged(self._n, reading, decision, signal, gate.target)
         return Judgement(decision, "rejected", (reading,), signal, gate.target)
 

@@ -10,16 +10,21 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import NewType
 
 from confspec_cli.engines.base import Token
-from confspec_cli.trace import Reading
+from confspec_cli.trace import Author, Reading
+
+_EDGE = 1e-6  # a verdict's p is kept this far from 0 and 1
+_STEEP = 700.0  # log-odds beyond which exp overflows
 
 
 class Signal(str, Enum):
-    """What of a reading the gate looks at; both are probabilities in 0..1."""
+    """What of a reading the gate looks at; all are probabilities in 0..1."""
 
     VERDICT = "verdict"  # the answer to "is this step right?" (the paper's)
     LIKELIHOOD = "likelihood"  # the probability of the least likely token of the step
+    COMBINED = "combined"  # all that is known of the step, weighed as calibration found best
 
 
 class Decision(str, Enum):
@@ -30,6 +35,31 @@ class Decision(str, Enum):
     REJECT = "reject"
 
 
+Real = NewType("Real", float)
+"""Any finite number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each thing a model makes of a step says about its being right: a logistic regression.
+
+    `verdict` weighs the log-odds of the verdict's p, `lowest` and `mean` the log-probabilities of the tokens.
+    """
+
+    bias: Real = Real(0.0)
+    verdict: Real = Real(0.0)
+    lowest: Real = Real(0.0)
+    mean: Real = Real(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """The weights for each model's own readings."""
+
+    draft: Weights = Weights()
+    target: Weights = Weights()
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """The thresholds of a pair, all in 0..1.
@@ -38,7 +68,7 @@ class Gate:
     own signal at or above `target` lets the step stand. A verdict with less than `certainty` mass on its labels decides
     nothing: it escalates. `accept` 0 accepts and `reject` 1 rejects every step, whatever the signal.
     Before a token that the draft gives less than `stop` it stops in mid-step and the target takes over; 0 never does.
-    `pays`: drafting was not found to cost more time than it saves at this gate.
+    `pays`: drafting was not found to cost more time than it saves at this gate. `weights` are for `combined` alone.
     """
 
     signal: Signal = Signal.VERDICT
@@ -48,6 +78,7 @@ class Gate:
     certainty: float = 0.5
     stop: float = 0.0
     pays: bool = True
+    weights: Combined = Combined()
 
     @property
     def is_open(self) -> bool:
@@ -55,11 +86,30 @@ class Gate:
         return self.accept > 0 and self.reject < 1
 
 
-def signal_of(reading: Reading, signal: Signal) -> float | None:
+def signal_of(reading: Reading, gate: Gate) -> float | None:
     """The number in 0..1 a gate looks at, or None where the reading does not hold it."""
-    if signal is Signal.VERDICT:
+    if gate.signal is Signal.VERDICT:
         return reading.verdict.p if reading.verdict else None
-    return reading.likelihood.lowest_p if reading.likelihood else None
+    if gate.signal is Signal.LIKELIHOOD:
+        return reading.likelihood.lowest_p if reading.likelihood else None
+    weights = gate.weights.draft if reading.by is Author.DRAFT else gate.weights.target
+    known = features(reading)
+    return combined(known, weights) if known else None
+
+
+def features(reading: Reading) -> tuple[float, float, float] | None:
+    """What is known of a step, in the order of the weights; None where the reading lacks a part of it."""
+    if reading.verdict is None or reading.likelihood is None:
+        return None
+    p = min(max(reading.verdict.p, _EDGE), 1 - _EDGE)
+    return math.log(p / (1 - p)), reading.likelihood.lowest, reading.likelihood.mean
+
+
+def combined(known: tuple[float, float, float], weights: Weights) -> float:
+    """The probability (0..1) that a step of these features is right."""
+    verdict, lowest, mean = known
+    odds = weights.bias + weights.verdict * verdict + weights.lowest * lowest + weights.mean * mean
+    return 1 / (1 + math.exp(-odds)) if odds > -_STEEP else 0.0
 
 
 def judge_draft(reading: Reading, gate: Gate) -> Decision:
@@ -68,7 +118,7 @@ def judge_draft(reading: Reading, gate: Gate) -> Decision:
         return Decision.ACCEPT
     if gate.reject >= 1:
         return Decision.REJECT
-    value = signal_of(reading, gate.signal)
+    value = signal_of(reading, gate)
     if value is None or not _is_certain(reading, gate):
         return Decision.ESCALATE
     if value >= gate.accept:
@@ -80,7 +130,7 @@ def judge_draft(reading: Reading, gate: Gate) -> Decision:
 
 def judge_target(reading: Reading, gate: Gate) -> Decision:
     """What the target's reading of a drafted step decides; it never escalates, doubt is a rejection."""
-    value = signal_of(reading, gate.signal)
+    value = signal_of(reading, gate)
     stands = value is not None and value >= gate.target and _is_certain(reading, gate)
     return Decision.ACCEPT if stands else Decision.REJECT
 
@@ -96,6 +146,6 @@ def standing(tokens: Iterable[Token], gate: Gate) -> list[Token]:
 
 
 def _is_certain(reading: Reading, gate: Gate) -> bool:
-    if gate.signal is Signal.LIKELIHOOD:
+    if gate.signal is not Signal.VERDICT:
         return True
     return reading.verdict is not None and reading.verdict.certainty >= gate.certainty

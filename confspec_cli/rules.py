@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 
 from confspec_cli.engines.base import Sampling
-from confspec_cli.gate import Gate
+from confspec_cli.gate import Gate, Signal
 from confspec_cli.prompts import Question
 from confspec_cli.tasks import TASKS, Task, TaskName
 from confspec_cli.trace import Author
@@ -64,6 +64,10 @@ class Rules:
     def parameters(self) -> dict[str, str | int | float | bool | None]:
         """The same as a flat record."""
         gate = {key: value.value if isinstance(value, Enum) else value for key, value in asdict(self.gate).items()}
+        del gate["weights"]
+        if self.gate.signal is Signal.COMBINED:
+            weights = asdict(self.gate.weights)
+            gate |= {f"{author}_{name}": value for author, named in weights.items() for name, value in named.items()}
         sampling = {key: value for key, value in asdict(self.sampling).items() if key != "grammar"}
         return {
             **gate,

@@ -57,20 +57,22 @@ class Verdict:
 class Likelihood:
     """How likely one model finds the tokens of a step: natural-log probabilities at temperature 1.
 
-    `agreed` counts the tokens that were the model's own first choice.
+    `agreed` counts the tokens that were the model's own first choice, `entropy` is the mean of the choices, in nats.
     """
 
     mean: float
     lowest: float
     tokens: int
     agreed: int
+    entropy: float | None = None
 
     @staticmethod
-    def of(logprobs: Sequence[float], agreed: int) -> Likelihood | None:
-        """Summarise per-token log-probabilities; None for a step of no tokens."""
+    def of(logprobs: Sequence[float], agreed: int, entropies: Sequence[float] = ()) -> Likelihood | None:
+        """Summarise what is known of each token; None for a step of no tokens."""
         if not logprobs:
             return None
-        return Likelihood(math.fsum(logprobs) / len(logprobs), min(logprobs), len(logprobs), agreed)
+        entropy = math.fsum(entropies) / len(entropies) if entropies else None
+        return Likelihood(math.fsum(logprobs) / len(logprobs), min(logprobs), len(logprobs), agreed, entropy)
 
     @property
     def lowest_p(self) -> float:

@@ -50,7 +50,8 @@ class Judge:
         began, before = self.clock(), _tokens_judged(engine)
         tokens, verdict = judge(engine)
         seconds, judged = self.clock() - began, _tokens_judged(engine) - before
-        likelihood = Likelihood.of([token.logprob for token in tokens], sum(token.is_argmax for token in tokens))
+        agreed = sum(token.is_argmax for token in tokens)
+        likelihood = Likelihood.of([token.logprob for token in tokens], agreed, [token.entropy for token in tokens])
         return Reading(Author.TARGET, verdict, likelihood, seconds, began - arrived, judged, caught_up), tokens
 
 

@@ -50,6 +50,7 @@ class Writer:
         before, read = engine.tokens_read, 0
         texts: list[str] = []
         logprobs: list[float] = []
+        entropies: list[float] = []
         agreed = 0
         floor = math.log(stretch.stop) if stretch.stop > 0 else -math.inf
         unsure = False
@@ -62,6 +63,7 @@ class Writer:
                     unsure = True
                     break
                 logprobs.append(token.logprob)
+                entropies.append(token.entropy)
                 agreed += token.is_argmax
                 ended = token.ends
                 if token.text:
@@ -81,7 +83,7 @@ class Writer:
             text="".join(texts),
             tokens=len(logprobs) - ended,
             ended=ended,
-            likelihood=Likelihood.of(logprobs, agreed),
+            likelihood=Likelihood.of(logprobs, agreed, entropies),
             seconds=now - began,
             prefill_seconds=(first or now) - began,
             prefill_tokens=read,

@@ -22,6 +22,7 @@ THIRD_PARTY = {
     "bench/engine": {"llama_cpp", "numpy"},
     "bench/grade": {"math_verify"},
     "bench/plots": {"matplotlib"},
+    "bench/statistics": {"numpy"},
     "models/hub": {"huggingface_hub"},
     "models/reading": {"yaml"},
     "models/writing": {"ruamel"},

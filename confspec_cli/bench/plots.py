@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from confspec_cli.bench.calibration import Choice, Knowledge
 from confspec_cli.bench.summary import TARGET, Interval, Row, Summary
 from confspec_cli.errors import UsageError
 
@@ -15,19 +17,72 @@ _SHAPES, _HATCHES = "osD^vP", ("", "///", "...", "xxx")
 
 def draw(summaries: Sequence[Summary], folder: Path, suffix: str = "svg") -> list[Path]:
     """Draw accuracy against speed-up, and time by phase, for every summary. Raises UsageError without matplotlib."""
+    with _drawing() as kind:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_saved(figure, folder / f"{name}.{suffix}") for name, figure in _figures(summaries, kind)]
+
+
+@contextmanager
+def _drawing() -> Iterator[Any]:
+    """The class of figures, and while this holds they come out the same. Raises UsageError without matplotlib."""
     try:
         import matplotlib as mpl  # noqa: PLC0415 - an extra, and slow to import
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError:
         raise UsageError("Plots need matplotlib, which is not here.", "pip install 'confspec-cli[bench]'") from None
-    folder.mkdir(parents=True, exist_ok=True)
-    made = []
     with mpl.rc_context({"svg.hashsalt": "confspec", "font.size": 9}):
-        for name, figure in _figures(summaries, Figure):
-            path = folder / f"{name}.{suffix}"
-            figure.savefig(path, metadata={"Date": None} if suffix == "svg" else None, bbox_inches="tight", dpi=150)
-            made.append(path)
-    return made
+        yield Figure
+
+
+def _saved(figure: Any, path: Path) -> Path:
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, bbox_inches="tight", dpi=150)
+    return path
+
+
+def draw_calibration(known: Sequence[Knowledge], choice: Choice, folder: Path, suffix: str = "svg") -> list[Path]:
+    """Draw how reliable the three signals are that know most, and loss and speed-up over the gates tried."""
+    pictures = (
+        ("reliability", lambda axes: _reliability(axes, known[:3])),
+        ("thresholds", lambda axes: _swept(axes, choice)),
+    )
+    with _drawing() as kind:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_saved(_single(kind, fill), folder / f"{name}.{suffix}") for name, fill in pictures]
+
+
+def _single(kind: Any, fill: Callable[[Any], None]) -> Any:
+    figure = kind(figsize=(4.2, 3.4), layout="constrained")
+    fill(figure.subplots())
+    return figure
+
+
+def _reliability(axes: Any, known: Sequence[Knowledge]) -> None:
+    """The share of steps that were right over the mean of the signal; on the diagonal a signal is a probability."""
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
+    for one, colour, shape in zip(known, _COLOURS, _SHAPES, strict=False):
+        label = f"{one.by.value}: {one.signal}"
+        axes.plot(
+            [some.mean for some in one.bins], [some.share for some in one.bins], shape + "-", color=colour, label=label
+        )
+    axes.set(xlabel="mean of the signal", ylabel="share of steps that were right", xlim=(0, 1), ylim=(0, 1.04))
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _swept(axes: Any, choice: Choice) -> None:
+    """Each gate tried: what it gains over the share of problems it lost, and the bound on that."""
+    trials = choice.trials
+    axes.plot(
+        [trial.speedup for trial in trials],
+        [trial.bound for trial in trials],
+        "s--",
+        color=_COLOURS[1],
+        label="at most",
+    )
+    lost = [trial.lost / max(trial.problems, 1) for trial in trials]
+    axes.plot([trial.speedup for trial in trials], lost, "o", color=_COLOURS[0], label="lost here")
+    axes.axvline(1.0, color="0.7", linewidth=0.8, zorder=0)
+    axes.set(xlabel="estimated speed-up over the target alone", ylabel="problems lost to it", ylim=(0, None))
+    axes.legend(frameon=False, fontsize=8)
 
 
 def _figures(summaries: Sequence[Summary], kind: Any) -> Iterator[tuple[str, Any]]:

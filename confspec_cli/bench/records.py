@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from confspec_cli.bench.problems import Problem
 from confspec_cli.errors import UsageError
 from confspec_cli.events import Event, RunFinished, RunStarted, StepOpened, TextWritten, from_dict, to_dict
 from confspec_cli.stats import RunStats, fold
@@ -22,9 +23,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Run:
-    """One problem solved in one mode. `correct` is None where nothing could grade it, `graded_by` says what did.
+    """One problem solved in one mode.
 
-    `events` are those of the run, bar the pieces of text. `reply_sha256` tells whether two runs said the same.
+    `correct` is None where nothing could grade it, `graded_by` says what did. `events` are those of the run, bar the
+    pieces of text. `reply_sha256` tells whether two runs said the same. `task` is the kind of work.
     """
 
     problem: str
@@ -34,6 +36,7 @@ class Run:
     events: tuple[Event, ...]
     reply_sha256: str = ""
     error: str | None = None
+    task: str = ""
 
     @cached_property
     def stats(self) -> RunStats:
@@ -52,6 +55,7 @@ class Run:
             "record": "run",
             "id": self.problem,
             "mode": self.mode,
+            "task": self.task,
             "correct": self.correct,
             "graded_by": self.graded_by,
             "error": self.error,
@@ -108,11 +112,13 @@ def kept(events: Iterable[Event]) -> tuple[Event, ...]:
     return tuple(event for event in events if not isinstance(event, TextWritten | StepOpened | RunStarted))
 
 
-def run_of(problem: str, mode: str, events: Sequence[Event], graded: tuple[bool | None, str], error: str | None) -> Run:
+def run_of(
+    problem: Problem, mode: str, events: Sequence[Event], graded: tuple[bool | None, str], error: str | None
+) -> Run:
     """The record of a run from all its events."""
     reply = next((event.reply for event in events if isinstance(event, RunFinished)), "")
     digest = hashlib.sha256(reply.encode()).hexdigest()
-    return Run(problem, mode, *graded, kept(events), digest, error)
+    return Run(problem.id, mode, *graded, kept(events), digest, error, problem.task.value)
 
 
 def read_results(lines: Sequence[str], name: str) -> Results:
@@ -161,4 +167,5 @@ def _run(record: dict[str, Any]) -> Run:
         events,
         record["reply_sha256"],
         record["error"],
+        record.get("task", ""),
     )

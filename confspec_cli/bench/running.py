@@ -63,7 +63,7 @@ class Bench:
         if self.interrupt.is_set():
             return None
         graded = grade(problem, finished.reply) if finished else Graded(None, "nothing: it failed")
-        return run_of(problem.id, mode, events, (graded.correct, graded.by), error)
+        return run_of(problem, mode, events, (graded.correct, graded.by), error)
 
     def _warm_up(self) -> None:
         """Have every model write a little, so that no run pays for weights that are read for the first time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from confspec_cli.engines.base import Engine, Interrupt, Message, Prompt
 from confspec_cli.errors import ConfspecError, EngineError, Interrupted, ModelMissing
 from confspec_cli.folders import config_folder
 from confspec_cli.models.registry import load
+from confspec_cli.render.console import put
 from confspec_cli.repl.company import Wishes
 from confspec_cli.rules import Mode, Rules, authors
 from confspec_cli.signals import stopping
@@ -37,6 +39,7 @@ class LoadedCompany:
         self._wishes = Wishes()
         self._engines: dict[Author, Engine] = {}
         self._parts: dict[Author, _Part] = {}
+        self._doubted: set[str] = set()
 
     @property
     def pair(self) -> str:
@@ -75,11 +78,14 @@ class LoadedCompany:
                 self._load(before[0], before[2])
             raise
         self._cast, self._wishes = who, wishes
+        for doubt in set(who.doubts(self.rules(wishes))) - self._doubted:
+            self._doubted.add(doubt)
+            put(sys.stderr, f"warning: {doubt}\n")
 
     def rules(self, wishes: Wishes) -> Rules:
         """The rules of the next run. Raises UsageError for wishes that cannot be."""
-        bounds = (wishes.accept, wishes.reject) if wishes.mode is Mode.CONFSPEC else (None, None)
-        gate = GateOptions(*bounds, max_tokens=wishes.max_tokens, max_step_tokens=wishes.max_step_tokens)
+        bounds = (wishes.accept, wishes.reject, wishes.stop) if wishes.mode is Mode.CONFSPEC else (None, None, None)
+        gate = GateOptions(*bounds, wishes.always_draft, wishes.max_tokens, wishes.max_step_tokens)
         sampling = SamplingOptions(wishes.temperature, wishes.top_k, wishes.top_p, wishes.min_p, wishes.seed)
         return rules_of(cast(self._options(wishes)), wishes.mode, gate, sampling, _work(wishes))
 

@@ -17,7 +17,7 @@ from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOp
 from confspec_cli.engines.base import Engine, Interrupt, Sampling
 from confspec_cli.errors import Exit, ModelMissing, UsageError
 from confspec_cli.folders import config_folder, models_folder
-from confspec_cli.models.registry import Model, Pair, load
+from confspec_cli.models.registry import Model, Pair, fingerprints, load
 from confspec_cli.models.store import Store
 from confspec_cli.render.progress import loading, size, watching
 from confspec_cli.rules import Mode, Rules, authors
@@ -33,12 +33,26 @@ NO_WORK = WorkOptions()
 class Cast:
     """Who plays: the pair's settings, and for each author the name a person knows and a registered model or a file.
 
-    `saves`: the user's models.yaml has runs saved as sessions.
+    `saves`: the user's models.yaml has runs saved as sessions. `measured`: the pair as it stands there, with the gates
+    that were measured on other models too; None where it is not these models that stand there.
     """
 
     pair: Pair
     roles: Mapping[Author, Model | Path]
     saves: bool = True
+    measured: Pair | None = None
+
+    def doubts(self, rules: Rules) -> tuple[str, ...]:
+        """What is to be said of the gate, where it decides and was not measured on this kind of work."""
+        task = rules.task.name
+        if rules.mode is not Mode.CONFSPEC or not rules.gate.is_open or self.pair.is_calibrated_for(task):
+            return ()
+        if self.measured is None:
+            return ("no gate was measured for these two models, a cautious guess decides",)
+        name, command = self.pair.name, f"confspec calibrate {self.pair.name} FILE"
+        if self.measured.is_calibrated_for(task):
+            return (f"the models of {name} have changed since its gate for {task.value} was measured: {command}",)
+        return (f"the gate of {name} was not measured on {task.value}, it is a cautious guess: {command}",)
 
 
 def cast(options: ModelOptions) -> Cast:
@@ -57,7 +71,8 @@ def cast(options: ModelOptions) -> Cast:
         roles[author] = Path(name).expanduser() if is_file else registry.model(name)
     if any(given.values()):
         pair = replace(Pair(pair.name, names[Author.DRAFT], names[Author.TARGET]), context=pair.context)
-    return Cast(pair, roles, registry.settings.log)
+    trusted = pair.trusting(fingerprints(roles.values())) if len(roles) > 1 else pair
+    return Cast(trusted, roles, registry.settings.log, None if any(given.values()) else pair)
 
 
 def files(cast: Cast, yes: bool) -> dict[Author, Path]:

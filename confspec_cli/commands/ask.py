@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Annotated
@@ -15,7 +15,7 @@ import typer
 from confspec_cli import templates
 from confspec_cli.cascade import Cascade
 from confspec_cli.commands._answers import wanted
-from confspec_cli.commands._input import Said, question
+from confspec_cli.commands._input import question
 from confspec_cli.commands._options import (
     AnswerOptions,
     GateOptions,
@@ -79,7 +79,8 @@ def ask(
         renderer = choose(sys.stdout, sys.stderr, replace(show.show(), extract=answer.extract), os.environ)
         try:
             with stopping(interrupt) as signals:
-                for event in _told(kept.over(Cascade(opened, loaded, rules, time.perf_counter).run()), said):
+                events = kept.over(Cascade(opened, loaded, rules, time.perf_counter).run())
+                for event in _told(events, who.doubts(rules) + said.warnings):
                     renderer.handle(event)
         finally:
             renderer.close()
@@ -89,9 +90,9 @@ def ask(
     raise typer.Exit(Exit.OK if want.form and event.reason == "length" else code)
 
 
-def _told(events: Iterator[Event], said: Said) -> Iterator[Event]:
-    """The events of a run, with what is to be known of its question where it begins."""
+def _told(events: Iterator[Event], warnings: Sequence[str]) -> Iterator[Event]:
+    """The events of a run, with what is to be known of it where it begins."""
     for event in events:
         yield event
         if isinstance(event, RunStarted):
-            yield from map(Warned, said.warnings)
+            yield from map(Warned, warnings)

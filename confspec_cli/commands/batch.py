@@ -89,6 +89,8 @@ def batch(
         stopping(interrupt) as signals,
         counting(sys.stderr, tally, quiet, _has_room_for_a_bar(journal)) as watch,
     ):
+        for doubt in who.doubts(rules):
+            watch.warned(doubt)
         job = Job(loaded, rules, system, interrupt, thinks(work, loaded))
         job.work(left, _written(journal), watch, _settings_of(records))
     if interrupt.is_set():

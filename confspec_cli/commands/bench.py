@@ -16,6 +16,7 @@ from confspec_cli.bench import costs
 from confspec_cli.bench.plots import draw
 from confspec_cli.bench.problems import load_problems
 from confspec_cli.bench.records import Results, read_results
+from confspec_cli.bench.rejudging import Bounds, rejudged
 from confspec_cli.bench.running import Bench
 from confspec_cli.bench.sheets import Layout, difference, projection, shown, summary_text
 from confspec_cli.bench.summary import summarise
@@ -140,6 +141,20 @@ def show(
 def diff(first: _Results, second: _Results, layout: _Format = Layout.TEXT) -> None:
     """Hold two benchmarks against each other: on the problems and modes that both hold, what changed."""
     put(sys.stdout, shown([difference(_read(first), _read(second))], layout))
+
+
+@app.command()
+def rejudge(
+    results: _Results,
+    accept: Annotated[float | None, typer.Option("--accept", help="Accept from here on.", min=0, max=1)] = None,
+    reject: Annotated[float | None, typer.Option("--reject", help="Reject up to here.", min=0, max=1)] = None,
+    target: Annotated[
+        float | None, typer.Option("--target-accept", help="What the target lets stand.", min=0, max=1)
+    ] = None,
+    layout: _Format = Layout.TEXT,
+) -> None:
+    """Judge the steps on record again at other bounds, or at their own, with no model on the machine."""
+    put(sys.stdout, shown([rejudged(_read(results), Bounds(accept, reject, target))], layout))
 
 
 @app.command()

@@ -85,6 +85,8 @@ def _wishes(models: ModelOptions, work: WorkOptions, gate: GateOptions, sampling
         mode=models.mode,
         accept=gate.accept,
         reject=gate.reject,
+        stop=gate.stop,
+        always_draft=gate.always_draft,
         max_tokens=gate.max_tokens,
         max_step_tokens=gate.max_step_tokens,
         temperature=sampling.temperature,

@@ -55,12 +55,14 @@ class Token:
     """One generated token.
 
     `text` may be empty (half a character, or the end) and `logprob` is the natural log of its probability at
-    temperature 1. `is_argmax`: no token was likelier. `ends`: it closes the turn.
+    temperature 1. `is_argmax`: no token was likelier. `entropy`, in nats, is that of the choice. `ends`: it closes the
+    turn.
     """
 
     text: str
     logprob: float
     is_argmax: bool = True
+    entropy: float = 0.0
     ends: bool = False
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import importlib.resources
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from confspec_cli.errors import ConfigError, ModelMissing
@@ -113,6 +113,13 @@ class Pair:
         """Whether the gate for a kind of work was measured on it."""
         return self.calibrated or getattr(self.calibrations, task.value) is not None
 
+    def trusting(self, models: Sequence[str]) -> Pair:
+        """The same, without the gates that were measured on models of other fingerprints."""
+        fields = {task.value: getattr(self.calibrations, task.value) for task in TaskName}
+        good = {name: one for name, one in fields.items() if one and list(one.models) == list(models)}
+        gates = {name: getattr(self.gates, name) for name in fields if name in good or fields[name] is None}
+        return replace(self, gates=Gates(**gates), calibrations=Calibrations(**good))
+
 
 @dataclass(frozen=True, slots=True)
 class Switches:
@@ -150,6 +157,11 @@ class Registry:
             return (self.models[name],)
         guess = nearest(name, [*self.pairs, *self.models])
         raise ModelMissing(f'There is no pair or model "{name}"{guess}', "confspec models")
+
+
+def fingerprints(roles: Iterable[Model | Path]) -> list[str]:
+    """What tells models from others of the same name: the sha256 of the first file, of a file not pinned its name."""
+    return [role.files[0].sha256 or role.files[0].name if isinstance(role, Model) else role.name for role in roles]
 
 
 def load(user_file: Path | None) -> Registry:

@@ -1,14 +1,16 @@
 """Tables that strangers write, read into frozen dataclasses: every key known and every value of its type.
 
 Knows in which file and line each key stands; refuses to know YAML, and what the tables mean. The fields of a
-dataclass are the keys of its table, required where they have no default. An `int` is above 0, a `float` from 0 to 1. Of
-a union of dataclasses the one is meant whose first field is among the keys. A ValueError of a dataclass gets its place.
+dataclass are the keys of its table, required where they have no default. An `int` is above 0, a `float` from 0 to 1, a
+`Real` any number. Of a union of dataclasses the one is meant whose first field is among the keys. A ValueError of a
+dataclass gets its place.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from confspec_cli.errors import ConfigError
+from confspec_cli.gate import Real
 
 T = TypeVar("T")
 
@@ -135,6 +138,10 @@ def _scalar(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, int) or not is_number or value < 1:
             raise ConfigError(f"{where} must be a whole number above 0.")
         return value
+    if hint is Real:
+        if not is_number or not math.isfinite(value):
+            raise ConfigError(f"{where} must be a number.")
+        return float(value)
     if not is_number or not 0 <= value <= 1:
         raise ConfigError(f"{where} must be a number from 0 to 1.")
     return float(value)

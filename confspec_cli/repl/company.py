@@ -23,6 +23,8 @@ class Wishes:
     mode: Mode = Mode.CONFSPEC
     accept: float | None = None
     reject: float | None = None
+    stop: float | None = None
+    always_draft: bool = False
     max_tokens: int | None = None
     max_step_tokens: int | None = None
     temperature: float = 0.0

@@ -18,7 +18,7 @@ from confspec_cli.engines.llamacpp.cache import Cache, Logits
 from confspec_cli.engines.llamacpp.chat import Chat, Piece
 from confspec_cli.engines.llamacpp.loading import Hardware, Progress, gpu_layers, load_model, metadata, open_context
 from confspec_cli.engines.llamacpp.native import lib, watch
-from confspec_cli.engines.llamacpp.sampler import Sampler, logprob
+from confspec_cli.engines.llamacpp.sampler import Sampler, weigh
 from confspec_cli.engines.llamacpp.vocab import Vocab
 from confspec_cli.errors import ContextFull, EngineError
 
@@ -106,12 +106,12 @@ class LlamaCppEngine:
             self._feed_pending()
             logits = self._cache.logits()
             token = choose(logits)
-            probability, is_argmax = logprob(logits, token)
+            weight = weigh(logits, token)
             if token in self._vocab.ends:
-                yield Token(decoder.decode(b"", final=True), probability, is_argmax, ends=True)
+                yield Token(decoder.decode(b"", final=True), *weight, ends=True)
                 return
             self._pending = [token]
-            yield Token(decoder.decode(self._vocab.piece(token)), probability, is_argmax)
+            yield Token(decoder.decode(self._vocab.piece(token)), *weight)
 
     def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
         """Probabilities of the labels as the next token; see Engine."""
@@ -141,7 +141,7 @@ class LlamaCppEngine:
         scored: list[Token] = []
 
         def note(row: Logits, token: int) -> None:
-            scored.append(Token(decoder.decode(self._vocab.piece(token)), *logprob(row, token)))
+            scored.append(Token(decoder.decode(self._vocab.piece(token)), *weigh(row, token)))
 
         logits = self._cache.logits()
         for token in tokens[:1]:
@@ -156,7 +156,7 @@ class LlamaCppEngine:
             logits = rows[-1]
         if ends:
             best = max(self._vocab.ends, key=lambda end: float(logits[end]))
-            scored.append(Token("", *logprob(logits, best), ends=True))
+            scored.append(Token("", *weigh(logits, best), ends=True))
         return scored, next(readings)[0] if question else logits
 
     def count(self, prompt: Prompt) -> int:
@@ -255,7 +255,7 @@ def _common(one: list[int], other: list[int]) -> int:
 
 
 def _probabilities(logits: Logits, firsts: dict[str, int]) -> dict[str, float]:
-    return {label: math.exp(logprob(logits, first)[0]) for label, first in firsts.items()}
+    return {label: math.exp(weigh(logits, first)[0]) for label, first in firsts.items()}
 
 
 def _decoder() -> codecs.IncrementalDecoder:

@@ -15,21 +15,30 @@ from confspec_cli.engines.llamacpp.native import lib
 from confspec_cli.errors import EngineError
 
 Choose = Callable[[Logits], int]
+_NOTHING = np.float32(-1e4)  # a logit so far below the highest has no weight
 
 
-def logprob(logits: Logits, token: int) -> tuple[float, bool]:
-    """Natural log of the softmax probability of `token`, and whether no token is likelier.
+def weigh(logits: Logits, token: int) -> tuple[float, bool, float]:
+    """Natural log of the softmax probability of `token`, whether no token is likelier, and the entropy in nats.
 
     Raises EngineError when the logits are not numbers, which only damaged weights cause.
     """
     top = logits.max()
-    value = float(logits[token] - top) - math.log(float(np.exp(logits - top).sum()))
+    below = logits - top
+    weights = np.exp(below)
+    total = float(weights.sum())
+    value = float(below[token]) - math.log(total)
     if not math.isfinite(value):
         raise EngineError(
             "The model computes nonsense (its logits are not numbers): its file is probably damaged.",
             "confspec pull MODEL   # checks the file against its pinned hash",
         )
-    return value, bool(logits[token] == top)
+    return value, bool(logits[token] == top), math.log(total) - _inner(weights, below) / total
+
+
+def _inner(weights: Logits, below: Logits) -> float:
+    """The sum of their products; what has no weight adds nothing, be it infinitely far below."""
+    return float(np.dot(weights, np.maximum(below, _NOTHING)))
 
 
 class Sampler:

@@ -1,0 +1,149 @@
+"""Steps with labels: what the models make of a drafted step, and whether the answer survives it.
+
+The target solves a problem alone. Where it does, the draft writes the solution step by step; after each step the target
+finishes it from there, and the step is right when the answer still is. A step that is wrong is on record, and the
+target's own goes on in its place: so each step is met behind nothing but right ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from confspec_cli.bench.grade import grade
+from confspec_cli.bench.problems import Problem
+from confspec_cli.cascade import Cascade
+from confspec_cli.commands._prompt import prompt_of
+from confspec_cli.engines.base import Engine, Prompt
+from confspec_cli.events import Event, RunFinished, StepCommitted, StepJudged, from_dict, to_dict
+from confspec_cli.gate import Decision
+from confspec_cli.rules import Mode, Rules
+from confspec_cli.steps import Splitter
+from confspec_cli.trace import Author, Proposal, Reading
+from confspec_cli.verify import Judge
+from confspec_cli.writing import Stretch, Writer
+
+_MOST_STEPS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One drafted step of a problem: its two readings, whether it was right, and what it and the target's own cost.
+
+    Seconds: `drafting` the step, `rewriting` as many tokens at the target's measured pace. `drafted` and `read` are the
+    log-probabilities of its tokens to the draft and to the target.
+    """
+
+    problem: str
+    n: int
+    draft: Reading
+    target: Reading
+    is_right: bool
+    tokens: int
+    drafting: float
+    rewriting: float
+    drafted: tuple[float, ...]
+    read: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """The labelled steps of the problems tried: `solved` says of each whether the target alone has it right."""
+
+    solved: Mapping[str, bool]
+    steps: Sequence[Labelled]
+
+
+class Labeller:
+    """Labels the steps of problems. `rules` are those of the pair; `clock` gives seconds."""
+
+    def __init__(self, models: Mapping[Author, Engine], rules: Rules, clock: Callable[[], float]) -> None:
+        self._models = models
+        self._rules = replace(rules, asks=True)
+        self._clock = clock
+        self._judge = Judge(models, rules.question, clock)
+
+    def record(self, problem: Problem) -> dict[str, Any]:
+        """The record of a problem, JSON-ready, with its labelled steps; without any where the target fails alone."""
+        prompt = prompt_of(problem.prompt, problem.system, self._models, (), self._rules)
+        alone, pace = self._finish(prompt)
+        solved = grade(problem, alone).correct is True
+        steps = list(self._chain(problem, prompt, pace)) if solved else []
+        return {"record": "problem", "problem": problem.id, "solved": solved, "steps": steps}
+
+    def _chain(self, problem: Problem, prompt: Prompt, pace: float) -> Iterator[dict[str, Any]]:
+        for n in range(1, _MOST_STEPS + 1):
+            proposal = self._written(Author.DRAFT, n, prompt)
+            reading = self._judge.draft(prompt, proposal)
+            final, read = self._judge.target(prompt, proposal)
+            drafted = self._models[Author.DRAFT].score(prompt, proposal.text, proposal.ended)
+            extended = replace(prompt, reply=(*prompt.reply, proposal.text))
+            said = "" if proposal.ended else self._finish(extended)[0]
+            right = grade(problem, "".join(extended.reply) + said).correct is True
+            judged = [to_dict(StepJudged(n, one, Decision.ESCALATE, None, None)) for one in (reading, final)]
+            yield {
+                "n": n,
+                "right": right,
+                "tokens": proposal.tokens,
+                "drafting": proposal.seconds,
+                "rewriting": proposal.tokens * pace,
+                "drafted": [round(token.logprob, 4) for token in drafted],
+                "read": [round(token.logprob, 4) for token in read],
+                "judged": judged,
+            }
+            ended = proposal.ended
+            if not right:
+                own = self._written(Author.TARGET, n, prompt)
+                extended, ended = replace(prompt, reply=(*prompt.reply, own.text)), own.ended
+            if ended:
+                return
+            prompt = extended
+
+    def _written(self, author: Author, n: int, prompt: Prompt) -> Proposal:
+        """The next step, as one model writes it."""
+        rules = self._rules
+        writer = Writer(self._models, Splitter(rules.min_step_chars, rules.task.cuts_code), self._clock)
+        for step in prompt.reply:
+            if not writer.passes_boundary(step):
+                writer.splitter.force()
+        events = writer.write(author, Stretch(n, prompt, rules.sampling, rules.max_step_tokens), lambda: False)
+        while True:
+            try:
+                next(events)
+            except StopIteration as done:
+                proposal: Proposal = done.value
+                return proposal
+
+    def _finish(self, prompt: Prompt) -> tuple[str, float]:
+        """What the target writes on to the end, and its seconds per token."""
+        rules = replace(self._rules, mode=Mode.TARGET)
+        target = {Author.TARGET: self._models[Author.TARGET]}
+        events: list[Event] = list(Cascade(prompt, target, rules, self._clock).run())
+        said = "".join(event.step.text for event in events if isinstance(event, StepCommitted))
+        tokens = sum(event.step.tokens for event in events if isinstance(event, StepCommitted))
+        finished = events[-1]
+        assert isinstance(finished, RunFinished)
+        return said + finished.partial, finished.seconds / max(tokens, 1)
+
+
+def chains_of(records: Sequence[Mapping[str, Any]]) -> Chains:
+    """The labelled steps in the records of problems."""
+    solved = {record["problem"]: record["solved"] for record in records}
+    return Chains(solved, [_labelled(record["problem"], step) for record in records for step in record["steps"]])
+
+
+def _labelled(problem: str, record: Mapping[str, Any]) -> Labelled:
+    draft, target = (event.reading for item in record["judged"] if isinstance(event := from_dict(item), StepJudged))
+    return Labelled(
+        problem,
+        record["n"],
+        draft,
+        target,
+        record["right"],
+        record["tokens"],
+        record["drafting"],
+        record["rewriting"],
+        tuple(record["drafted"]),
+        tuple(record["read"]),
+    )

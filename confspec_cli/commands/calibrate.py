@@ -1,0 +1,225 @@
+"""`confspec calibrate`: a pair's gate, measured on problems with known answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from confspec_cli.bench.calibration import Promise, choose, knowledge
+from confspec_cli.bench.labelling import Chains, Labeller, chains_of
+from confspec_cli.bench.plots import draw_calibration
+from confspec_cli.bench.problems import Problem, load_problems
+from confspec_cli.bench.records import Conditions
+from confspec_cli.bench.reports import METHOD, curve, reliability_sheet, signals_sheet, verdict_on
+from confspec_cli.bench.sheets import Layout, shown
+from confspec_cli.commands._completion import pairs
+from confspec_cli.commands._machine import circumstances
+from confspec_cli.commands._options import (
+    GateOptions,
+    HardwareOptions,
+    ModelOptions,
+    SamplingOptions,
+    WorkOptions,
+    grouped,
+)
+from confspec_cli.commands._wiring import Cast, cast, engines, exit_code, files, rules_of
+from confspec_cli.engines.base import Interrupt
+from confspec_cli.errors import Exit, Interrupted, UsageError
+from confspec_cli.folders import config_folder
+from confspec_cli.gate import Gate, Signal
+from confspec_cli.journal import Journal
+from confspec_cli.models.registry import fingerprints
+from confspec_cli.models.writing import put as keep
+from confspec_cli.render.console import is_dumb, put
+from confspec_cli.render.counting import Tally, counting
+from confspec_cli.rules import Mode, Rules
+from confspec_cli.signals import stopping
+from confspec_cli.tasks import TaskName
+
+_SETTINGS = ("question", "max_tokens", "max_step_tokens", "min_step_chars", "task")
+
+
+@grouped
+def calibrate(
+    pair: Annotated[
+        str, typer.Argument(metavar="PAIR", help="The pair to measure.", autocompletion=pairs, show_default=False)
+    ],
+    problems: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="JSONL with question and answer, or tests, of one kind of work.", show_default=False
+        ),
+    ],
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Append the labelled steps here; run again, what is there is kept."),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option("--problems", help="Only the first so many problems.", min=2, show_default=False)
+    ] = None,
+    bound: Annotated[
+        float, typer.Option("--bound", help="The share of problems that may be lost to the target.", min=0.01, max=0.9)
+    ] = 0.1,
+    confidence: Annotated[
+        float, typer.Option("--confidence", help="How surely that is to be kept.", min=0.5, max=0.999)
+    ] = 0.9,
+    signal: Annotated[
+        Signal | None, typer.Option("--signal", help="The signal of the gate; else the pair's own.", show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Leave models.yaml as it is.")] = False,
+    plots: Annotated[Path | None, typer.Option("--plots", help="Draw the plots into this folder.")] = None,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Say nothing but the report, warnings and errors.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Pull missing models without asking.")] = False,
+    gate: GateOptions,
+    hardware: HardwareOptions,
+) -> None:
+    """Measure what a pair's signals know, on problems with known answers, and set its gate for that kind of work.
+
+    The target solves each problem alone; then each step of the draft's is labelled by whether the target still gets
+    there from it. The gate that gains most while it keeps the loss below the bound goes into models.yaml.
+    """
+    who = cast(ModelOptions(pair, yes=yes))
+    chosen = load_problems(problems)[:count]
+    task = _task(chosen, problems)
+    rules = rules_of(who, Mode.CONFSPEC, gate, SamplingOptions(), WorkOptions(task))
+    place = output or Path(f"{Path(problems).stem}.{pair}.labels.jsonl")
+    chains = _labelled(_Job(who, rules, hardware, yes, quiet), chosen, Path(problems).stem, place)
+    promise = Promise(bound, confidence)
+    known = knowledge(chains)
+    choice = choose(chains, signal or who.pair.gate_for(task).signal, promise)
+    sheets = [signals_sheet(known, chains), *map(reliability_sheet, known[:1]), curve(choice, promise)]
+    put(sys.stdout, shown(sheets, Layout.TEXT) + "\n" + verdict_on(choice, promise) + "\n")
+    if plots:
+        for path in draw_calibration(known, choice, plots):
+            put(sys.stderr, f"drawn: {path}\n")
+    if choice.gate is None:
+        raise typer.Exit(Exit.FAILURE)
+    if not dry_run:
+        account = {
+            "date": datetime.now(timezone.utc).date().isoformat(),
+            "data": f"{Path(problems).stem}, {chosen[0].id} to {chosen[-1].id}",
+            "problems": len(chains.solved),
+            "steps": len(chains.steps),
+            "method": METHOD,
+            "models": fingerprints(who.roles.values()),
+            "bound": bound,
+            "confidence": confidence,
+        }
+        file = config_folder(os.environ) / "models.yaml"
+        own = ("pairs", who.pair.name)
+        keep(file, ((*own, "gates", task.value), _plain(choice.gate)), ((*own, "calibrations", task.value), account))
+        put(sys.stderr, f"kept in {file}: confspec ask -p {who.pair.name} --task {task.value} goes by it\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Who labels, and how."""
+
+    who: Cast
+    rules: Rules
+    hardware: HardwareOptions
+    yes: bool
+    quiet: bool
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """What must be the same when labels are added to."""
+        parameters = self.rules.parameters()
+        models = dict(zip(("draft", "target"), fingerprints(self.who.roles.values()), strict=True))
+        return {"models": models, "settings": {key: parameters[key] for key in _SETTINGS}}
+
+
+def _labelled(job: _Job, problems: Sequence[Problem], name: str, place: Path) -> Chains:
+    """The labelled steps of the problems; those that are not yet in the file are labelled, and added to it."""
+    journal = Journal(place)
+    earlier, records = _read(journal)
+    if earlier and earlier.get("fixed") != job.fixed:
+        raise UsageError(
+            f"The labels in {place} are of other models or settings: nothing was added.",
+            "confspec calibrate PAIR FILE -o another-file",
+        )
+    left = [problem for problem in problems if problem.id not in records]
+    if left:
+        with closing(journal):
+            if not earlier:
+                journal.append(Conditions(name, job.fixed, circumstances()).to_dict())
+            _label(job, left, journal, records)
+    return chains_of([records[problem.id] for problem in problems])
+
+
+def _label(job: _Job, problems: Sequence[Problem], journal: Journal, records: dict[str, Mapping[str, Any]]) -> None:
+    interrupt = Interrupt()
+    tally = Tally(len(records) + len(problems), earlier=len(records), done=len(records))
+    with (
+        engines(job.who, files(job.who, job.yes), job.hardware, interrupt) as loaded,
+        stopping(interrupt) as signals,
+        counting(sys.stderr, tally, job.quiet, sys.stderr.isatty() and not is_dumb(os.environ)) as watch,
+    ):
+        labeller = Labeller(loaded, job.rules, time.perf_counter)
+        for problem in problems:
+            try:
+                record = labeller.record(problem)
+            except Interrupted:
+                break
+            if interrupt.is_set():
+                break
+            journal.append(record)
+            records[problem.id] = record
+            watch.counted(failed=False)
+    if interrupt.is_set():
+        if not job.quiet:
+            put(sys.stderr, "The same command goes on from here.\n")
+        raise typer.Exit(exit_code("interrupted", signals))
+
+
+def _read(journal: Journal) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
+    """The conditions of a file of labels, and its records by problem. Raises UsageError for what is none."""
+    conditions: dict[str, Any] = {}
+    records: dict[str, Mapping[str, Any]] = {}
+    for number, line in enumerate(journal.lines(), 1):
+        try:
+            record = json.loads(line)
+            if record["record"] == "conditions":
+                conditions = record
+            else:
+                chains_of([record])
+                records[record["problem"]] = record
+        except (ValueError, TypeError, KeyError) as problem:
+            raise UsageError(
+                f"Line {number} of {journal.path} is no record of labelled steps.",
+                "confspec calibrate PAIR FILE -o LABELS",
+            ) from problem
+    return conditions, records
+
+
+def _task(problems: Sequence[Problem], name: str) -> TaskName:
+    """The kind of work all problems are of."""
+    tasks = sorted({problem.task.value for problem in problems})
+    if len(tasks) > 1:
+        raise UsageError(
+            f"{name} holds problems of {' and '.join(tasks)}: a gate is measured on one kind of work.",
+            "confspec calibrate PAIR FILE   # a file for each",
+        )
+    return TaskName(tasks[0])
+
+
+def _plain(gate: Gate) -> dict[str, Any]:
+    """A gate as it stands in models.yaml, without what it leaves as it is."""
+    usual = asdict(Gate())
+    always = ("signal", "accept", "reject", "target")
+    plain = {key: value for key, value in asdict(gate).items() if key in always or value != usual[key]}
+    return {key: value.value if isinstance(value, Enum) else value for key, value in plain.items()}
