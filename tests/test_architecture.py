@@ -21,6 +21,7 @@ THIRD_PARTY = {
     "engines/llamacpp": {"llama_cpp", "numpy", "jinja2"},
     "bench/engine": {"llama_cpp", "numpy"},
     "bench/grade": {"math_verify"},
+    "bench/named": {"pyarrow"},
     "bench/plots": {"matplotlib"},
     "bench/statistics": {"numpy"},
     "models/hub": {"huggingface_hub"},

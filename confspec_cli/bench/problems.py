@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from confspec_cli.bench import named
 from confspec_cli.errors import UsageError
 from confspec_cli.tasks import TaskName
 
@@ -71,7 +72,9 @@ def read_problems(text: str, name: str) -> list[Problem]:
 
 
 def load_problems(file: str) -> list[Problem]:
-    """The problems in a file. Raises UsageError."""
+    """The problems in a file, or of the set of that name on the hub. Raises UsageError and DownloadError."""
+    if file in named.SETS and not Path(file).exists():
+        return read_problems(named.lines(file), file)
     try:
         return read_problems(Path(file).read_text(encoding="utf-8-sig"), file)
     except UnicodeDecodeError:

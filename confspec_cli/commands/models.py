@@ -13,6 +13,7 @@ from confspec_cli.models.registry import Model, Pair, Registry, load
 from confspec_cli.models.store import Store
 from confspec_cli.render.progress import size
 from confspec_cli.render.wording import columns
+from confspec_cli.tasks import TaskName
 
 SCHEMA_VERSION = 1
 
@@ -49,6 +50,7 @@ def _document(registry: Registry, store: Store, paths: dict[str, list[str]]) -> 
                 "target": pair.target,
                 "about": pair.about,
                 "calibrated": pair.calibrated,
+                "calibrated_for": [task.value for task in TaskName if pair.is_calibrated_for(task)],
                 "bytes": _bytes(registry, pair),
                 "here": _is_here(pair, paths),
             }

@@ -86,6 +86,30 @@ class Hub:
             raise _refusal(error, source, name) from error
 
 
+def dataset_file(repository: str, file: str) -> Path:
+    """A file of a dataset on the hub, as it stands there now; from the cache where it is there and nothing is newer.
+
+    Raises DownloadError in words.
+    """
+    set_verbosity(50)
+    try:
+        return Path(hf_hub_download(repository, file, repo_type="dataset", tqdm_class=_bar(0, _Silence())))
+    except (_HTTPError, OSError, RuntimeError, ValueError) as error:
+        raise _refusal(error, HubSource(repository, "main", file), file) from error
+
+
+class _Silence:
+    """A watch that says nothing: files of problems are small."""
+
+    def started(self, name: str, what: str, total: int) -> None: ...
+
+    def advanced(self, done: int) -> None: ...
+
+    def finished(self, name: str, path: Path, fetched: bool) -> None: ...
+
+    def warned(self, message: str) -> None: ...
+
+
 def _refusal(error: Exception, source: HubSource, file: str) -> ConfspecError:
     """What went wrong, in words, with the next command to type."""
     if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError):
