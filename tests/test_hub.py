@@ -139,14 +139,19 @@ def test_a_cache_that_cannot_be_written_is_explained(monkeypatch, tmp_path):
     assert "HF_HOME" in caught.value.hint
 
 
-def test_an_interrupt_leaves_no_part_of_a_file(monkeypatch, tmp_path):
+def test_after_an_interrupt_the_next_pull_goes_on_where_it_was(monkeypatch, tmp_path):
     class Impatient(Recorder):
         def advanced(self, done):
             raise KeyboardInterrupt
 
-    with hub_of(monkeypatch, tmp_path, HELD), pytest.raises(KeyboardInterrupt):
-        Hub(SOURCE).fetch(FILE, Impatient())
-    assert blobs(tmp_path) == []
+    with hub_of(monkeypatch, tmp_path, HELD) as requests:
+        with pytest.raises(KeyboardInterrupt):
+            Hub(SOURCE).fetch(FILE, Impatient())
+        assert [path.suffix for path in blobs(tmp_path)] == [".part"]
+        assert Hub(SOURCE).locate(FILE) is None
+        assert Hub(SOURCE).fetch(FILE, Recorder()).read_bytes() == CONTENT
+        assert [method for method, _ in requests].count("GET") <= 2
+    assert [path.name for path in blobs(tmp_path)] == [FILE.sha256]
 
 
 def test_bytes_written_and_transferred_are_not_counted_twice():

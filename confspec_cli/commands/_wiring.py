@@ -17,6 +17,7 @@ from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOp
 from confspec_cli.engines.base import Engine, Interrupt, Sampling
 from confspec_cli.errors import Exit, ModelMissing, UsageError
 from confspec_cli.folders import config_folder, models_folder
+from confspec_cli.models.references import is_reference, resolve
 from confspec_cli.models.registry import Model, Pair, fingerprints, load
 from confspec_cli.models.store import Store
 from confspec_cli.render.progress import loading, size, watching
@@ -67,8 +68,10 @@ def cast(options: ModelOptions) -> Cast:
     roles: dict[Author, Model | Path] = {}
     for author in authors(options.mode):
         name = names[author]
-        is_file = name not in registry.models and (name.endswith(".gguf") or os.sep in name)
-        roles[author] = Path(name).expanduser() if is_file else registry.model(name)
+        if name in registry.models or not is_reference(name):
+            roles[author] = registry.model(name)
+        else:
+            roles[author] = resolve(name) if name.startswith("hf:") else Path(name).expanduser()
     if any(given.values()):
         pair = replace(Pair(pair.name, names[Author.DRAFT], names[Author.TARGET]), context=pair.context)
     trusted = pair.trusting(fingerprints(roles.values())) if len(roles) > 1 else pair

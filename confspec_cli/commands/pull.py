@@ -4,41 +4,94 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from confspec_cli.commands._completion import pairs_and_models
 from confspec_cli.folders import config_folder, models_folder
-from confspec_cli.models.registry import Registry, load
-from confspec_cli.models.store import Store
+from confspec_cli.models.parts import room
+from confspec_cli.models.references import is_reference, resolve
+from confspec_cli.models.registry import Model, Registry, load
+from confspec_cli.models.store import Planned, Store
 from confspec_cli.render.progress import Bars, Lines, size, watching
+from confspec_cli.render.wording import columns
 
 
 def pull(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PAIR|MODEL]...", show_default="the default pair", autocompletion=pairs_and_models),
+        typer.Argument(
+            metavar="[PAIR|MODEL|hf:OWNER/REPO[:QUANT]]...",
+            show_default="the default pair",
+            autocompletion=pairs_and_models,
+        ),
     ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be fetched, from where to where.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")] = False,
 ) -> None:
     """Download the models of pairs, or single models, and check them against their sha256.
 
-    What is here already is not downloaded again.
+    What is here already is not downloaded again, and what an interrupted pull left is gone on with. A model may also be
+    a file of a Hugging Face repository: hf:owner/repo:Q4_K_M, hf:owner/repo/file.gguf, with @revision if need be.
     """
     registry = load(config_folder(os.environ) / "models.yaml")
     store = Store(models_folder(os.environ))
-    wanted = names or [registry.default_pair]
-    for name in wanted:
-        registry.models_of(name)  # an unknown name is told before anything is downloaded
-    with watching(sys.stderr, os.environ, quiet) as watch:
-        for name in dict.fromkeys(wanted):
-            _pull(name, registry, store, watch)
+    wanted = {name: _models(name, registry) for name in names or [registry.default_pair]}
+    plan = {planned.file: planned for models in wanted.values() for model in models for planned in store.plan(model)}
+    if dry_run:
+        typer.echo(_told(plan.values()))
+        return
+    _check_room(plan.values())
+    missing = sum(planned.missing for planned in plan.values())
+    with watching(sys.stderr, os.environ, quiet, missing) as watch:
+        for name, models in wanted.items():
+            _pull(name, models, store, watch)
 
 
-def _pull(name: str, registry: Registry, store: Store, watch: Lines | Bars) -> None:
-    models = registry.models_of(name)
+def _models(name: str, registry: Registry) -> tuple[Model, ...]:
+    """What a name or a reference stands for; an unknown one is told before anything is downloaded."""
+    is_named = name in registry.pairs or name in registry.models
+    return registry.models_of(name) if is_named or not is_reference(name) else (resolve(name),)
+
+
+def _pull(name: str, models: Iterable[Model], store: Store, watch: Lines | Bars) -> None:
     paths = {path for model in models for path in store.pull(model, watch)}
     total = size(sum(path.stat().st_size for path in paths))
     folders = " and ".join(sorted({str(path.parent) for path in paths}))
     watch.said(f"{name} is ready: {total} in {folders}")
+
+
+def _check_room(plan: Iterable[Planned]) -> None:
+    """Raises StorageError where all that is missing does not fit on its disk."""
+    needed: dict[int, int] = defaultdict(int)
+    folders: dict[int, Path] = {}
+    for planned in plan:
+        if planned.folder:
+            device = next(place for place in (planned.folder, *planned.folder.parents) if place.exists()).stat().st_dev
+            needed[device] += planned.missing
+            folders[device] = planned.folder
+    for device, folder in folders.items():
+        room(folder, needed[device], "HF_HOME" if "blobs" in folder.parts else "CONFSPEC_MODELS")
+
+
+def _told(plan: Iterable[Planned]) -> str:
+    """The plan, for people."""
+    plan = list(plan)
+    rows = [("FILE", "SIZE", "TO FETCH", "FROM", "INTO")]
+    for planned in plan:
+        place = planned.here.parent if planned.here else planned.folder
+        origin = "-" if planned.here else planned.origin or "nowhere"
+        rows.append((planned.file.name, size(planned.file.bytes), _missing(planned), origin, str(place or "-")))
+    total = size(sum(planned.missing for planned in plan)) if any(planned.missing for planned in plan) else "nothing"
+    return f"{columns(rows)}\n\n{total} to fetch"
+
+
+def _missing(planned: Planned) -> str:
+    if planned.here:
+        return "here"
+    begun = f", {size(planned.begun)} are here" if planned.begun else ""
+    return size(planned.missing) + begun

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import re
-import uuid
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -126,6 +123,10 @@ class Source(Protocol):
         """Where the file already lies, complete; no network is used."""
         ...
 
+    def place(self, file: ModelFile) -> tuple[Path, int] | None:
+        """The folder it brings the file to, and the bytes an earlier pull left there; None where it copies none."""
+        ...
+
     def fetch(self, file: ModelFile, watch: Watch) -> Path:
         """Bring the file here and hold it against its pin; when it is here already, only the latter.
 
@@ -142,8 +143,8 @@ def is_complete(path: Path, file: ModelFile) -> bool:
         return False
 
 
-def verify(path: Path, file: ModelFile, advanced: Callable[[int], None]) -> None:
-    """Read a whole file; raises StorageError when it is not what is pinned."""
+def verify(path: Path, file: ModelFile, advanced: Callable[[int], None], origin: str = "") -> None:
+    """Read a whole file; raises StorageError when it is not what is pinned. `origin`: where it came from."""
     digest, size = hashlib.sha256(), 0
     try:
         with path.open("rb") as stream:
@@ -153,37 +154,7 @@ def verify(path: Path, file: ModelFile, advanced: Callable[[int], None]) -> None
                 advanced(size)
     except OSError as error:
         raise storage_error(error, path) from error
-    _compare(file, size, digest.hexdigest(), str(path))
-
-
-def arrive(folder: Path, file: ModelFile, blocks: Generator[bytes, None, None], origin: str) -> Path:
-    """Write a file into `folder`, hashing on the way: it appears whole and as pinned, or not at all.
-
-    Nothing is asked of `blocks` before the folder has shown that it can be written to.
-    """
-    temporary = folder / f".{file.name}.{uuid.uuid4().hex[:8]}.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        stream = temporary.open("xb")
-    except OSError as error:
-        raise storage_error(error, folder) from error
-    digest, size = hashlib.sha256(), 0
-    try:
-        with closing(blocks), stream:
-            for block in blocks:
-                digest.update(block)
-                size += len(block)
-                if size > file.bytes:
-                    break
-                stream.write(block)
-            stream.flush()
-            os.fsync(stream.fileno())
-        _compare(file, size, digest.hexdigest(), origin)
-        return temporary.replace(folder / file.name)
-    except OSError as error:
-        raise storage_error(error, folder) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    _compare(file, size, digest.hexdigest(), origin or str(path))
 
 
 def storage_error(error: OSError, place: Path, variable: str = "CONFSPEC_MODELS") -> StorageError:

@@ -6,10 +6,14 @@ token and proxy are meant, and whether to go online at all, is huggingface_hub's
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from huggingface_hub import (
+    HfApi,
+    HfFileMetadata,
     constants,
     errors,
     get_hf_file_metadata,
@@ -17,13 +21,23 @@ from huggingface_hub import (
     hf_hub_url,
     try_to_load_from_cache,
 )
+from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.utils import (  # type: ignore[attr-defined]
+    build_hf_headers,
+    hf_raise_for_status,
+    http_stream_backoff,
+)
 from huggingface_hub.utils.logging import set_verbosity
 
 from confspec_cli.errors import ConfspecError, DownloadError, StorageError
 from confspec_cli.models.base import HubSource, ModelFile, Watch, is_complete, storage_error, verify
+from confspec_cli.models.parts import Part, adding, begun
+from confspec_cli.models.references import Listed
 
 _HTTPError = errors.HTTPError  # type: ignore[attr-defined]  # of httpx or httpx2, by the version of huggingface_hub
 _LOGIN = "hf auth login"
+_PATIENCE = 4  # connections in a row that bring nothing
+_BLOCK = 1 << 16  # bytes written at a time: what a cut connection costs at most
 # The first class that fits; a missing repository looks like a private one, and a local entry is missed when offline.
 _REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
     (errors.OfflineModeIsEnabled, "The hub is off limits while HF_HUB_OFFLINE is set.", "unset HF_HUB_OFFLINE"),
@@ -61,6 +75,8 @@ class Hub:
                 verify(here, file, watch.advanced)
             return here
         path = self._download(file, watch)
+        if path.resolve().name == file.sha256:
+            return path  # checked when it arrived
         watch.started(file.name, "checking", file.bytes)
         try:
             verify(path, file, watch.advanced)
@@ -69,6 +85,14 @@ class Hub:
             path.unlink(missing_ok=True)
             raise
         return path
+
+    def place(self, file: ModelFile) -> tuple[Path, int] | None:
+        """The repository's folder of blobs in the cache."""
+        return self._blobs, begun(self._blobs, file)
+
+    @property
+    def _blobs(self) -> Path:
+        return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=self._source.hub, repo_type="model") / "blobs"
 
     def _download(self, file: ModelFile, watch: Watch) -> Path:
         set_verbosity(50)  # it would log into the progress; what matters reaches us as an exception
@@ -79,11 +103,84 @@ class Hub:
             claim = known.etag or ""  # of a large file, its sha256
             if known.size not in (None, file.bytes) or (len(claim) == len(file.sha256) and claim != file.sha256):
                 raise StorageError(f"{file.name} in {self.origin} is not the pinned file.")
-            watch.started(file.name, f"fetching from {self.origin}", file.bytes)
+            if claim == file.sha256:
+                self._bring(file, known, watch)
             bar: Any = _bar(file.bytes, watch)
             return Path(hf_hub_download(source.hub, name, revision=source.revision, tqdm_class=bar))
         except (_HTTPError, OSError, RuntimeError, ValueError) as error:
             raise _refusal(error, source, name) from error
+
+    def _bring(self, file: ModelFile, known: HfFileMetadata, watch: Watch) -> None:
+        """Have the blob in the cache, where hf_hub_download finds it and gives it its place in the repository.
+
+        It would drop what it has when it fails, so the bytes are asked for here, from where an earlier pull ended.
+        """
+        blob = self._blobs / file.sha256
+        with adding(self._blobs, file, watch, "HF_HOME") as part:
+            watch.started(file.name, f"fetching from {self.origin}", file.bytes)
+            if is_complete(blob, file):  # by another pull, while this one waited
+                part.drop()
+                return
+            headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
+            if urlsplit(known.location).netloc != urlsplit(constants.ENDPOINT).netloc:
+                headers.pop("authorization", None)  # the token is for the hub alone
+            cuts = 0
+            while (before := part.size) < file.bytes:
+                try:
+                    _add(part, known.location, headers, watch)
+                except errors.HfHubHTTPError:
+                    raise
+                except _HTTPError:
+                    cuts = cuts + 1 if part.size == before else 0
+                    if cuts > _PATIENCE:
+                        raise
+                    time.sleep(cuts)
+            part.arrive(blob, watch, self.origin)
+
+
+def _add(part: Part, url: str, headers: dict[str, str], watch: Watch) -> None:
+    """Have the rest of a file sent, from where its part ends; from its beginning by servers that know no ranges."""
+    done = part.size
+    ranged = {**headers, "Range": f"bytes={done}-"} if done else headers
+    timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
+    with http_stream_backoff("GET", url, headers=ranged, timeout=timeout, retry_on_exceptions=()) as response:
+        hf_raise_for_status(response)
+        if done and response.status_code == 200:
+            part.stream.truncate(0)
+            done = 0
+        for block in response.iter_bytes(_BLOCK):
+            part.stream.write(block)
+            done += len(block)
+            watch.advanced(done)
+
+
+def listing(repository: str, revision: str) -> tuple[str, list[Listed]]:
+    """The commit a revision stands for, and the repository's large files at it; without a hub, as the cache has them.
+
+    Raises DownloadError in words.
+    """
+    set_verbosity(50)
+    try:
+        info = HfApi().model_info(repository, revision=revision, files_metadata=True, timeout=10)
+    except (_HTTPError, OSError, RuntimeError, ValueError) as error:
+        if not isinstance(error, errors.HfHubHTTPError) and (cached := _cached(repository, revision)):
+            return cached
+        raise _refusal(error, HubSource(repository, revision), "") from error
+    files = [Listed(one.rfilename, one.size or 0, one.lfs.sha256) for one in info.siblings or () if one.lfs]
+    return str(info.sha), files
+
+
+def _cached(repository: str, revision: str) -> tuple[str, list[Listed]] | None:
+    """The same from the cache: blobs are named by their sha256."""
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model")
+    try:
+        commit = (folder / "refs" / revision).read_text(encoding="ascii").strip()
+    except OSError:
+        commit = revision
+    snapshot = folder / "snapshots" / commit
+    paths = [path for path in snapshot.rglob("*.gguf") if path.is_file() and len(path.resolve().name) == 64]
+    found = [Listed(str(path.relative_to(snapshot)), path.stat().st_size, path.resolve().name) for path in paths]
+    return (commit, found) if found else None
 
 
 def dataset_file(repository: str, file: str) -> Path:

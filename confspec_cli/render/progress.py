@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TextIO
 
 from rich import filesize
@@ -20,9 +21,11 @@ from rich.progress import (
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
 from confspec_cli.render.console import is_dumb, put
+from confspec_cli.render.wording import duration
 
 
 def size(count: int) -> str:
@@ -31,29 +34,55 @@ def size(count: int) -> str:
 
 
 @contextmanager
-def watching(stream: TextIO, env: Mapping[str, str], quiet: bool) -> Iterator[Lines | Bars]:
-    """Something to tell of a pull, fit for the stream; `quiet` leaves all but warnings out."""
+def watching(
+    stream: TextIO, env: Mapping[str, str], quiet: bool, total: int = 0, clock: Callable[[], float] = monotonic
+) -> Iterator[Lines | Bars]:
+    """Something to tell of a pull, fit for the stream; `quiet` leaves all but warnings out.
+
+    `total` are the bytes to be fetched for all files together.
+    """
     if quiet or not stream.isatty() or is_dumb(env):
-        yield Lines(stream, quiet)
+        yield Lines(stream, quiet, clock)
         return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(file=stream), transient=True) as progress:
-        yield Bars(progress)
+        yield Bars(progress, total)
 
 
 class Lines:
-    """Tells of a pull in whole lines, none of which is ever redrawn."""
+    """Tells of a pull in whole lines, none of which is ever redrawn: one for each twentieth of what is fetched."""
 
-    def __init__(self, stream: TextIO, quiet: bool) -> None:
+    def __init__(self, stream: TextIO, quiet: bool, clock: Callable[[], float] = monotonic) -> None:
         self._stream = stream
         self._quiet = quiet
+        self._clock = clock
+        self._name, self._total, self._told = "", 0, 0
+        self._first: tuple[int, float] | None = None  # bytes and time where this pull began
 
     def started(self, name: str, what: str, total: int) -> None:
         """Say what begins."""
         self.said(f"{name}: {what}, {size(total)}")
+        self._name, self._total, self._told, self._first = name, total if "fetching" in what else 0, 0, None
 
     def advanced(self, done: int) -> None:
-        """Say nothing: a log has no use for it."""
+        """Say so when another twentieth is here, with the rate and the time left."""
+        now = self._clock()
+        if self._first is None:
+            self._first = done, now
+            self._told = 20 * done // self._total if self._total else 0
+            return
+        if not self._total or done >= self._total or 20 * done // self._total <= self._told:
+            return
+        self._told = 20 * done // self._total
+        rate = (done - self._first[0]) / max(now - self._first[1], 1e-9)
+        left = duration((self._total - done) / rate) if rate > 0 else "?"
+        self.said(f"{self._name}: {5 * self._told}%, {size(done)}, {size(int(rate))}/s, {left} left")
 
     def finished(self, name: str, path: Path, fetched: bool) -> None:
         """Say where the file is."""
@@ -70,22 +99,30 @@ class Lines:
 
 
 class Bars:
-    """Tells of a pull by one bar at a time, which goes when its file is here; the lines above it stay."""
+    """Tells of a pull by a bar for its file, which goes when that is here, and one for all that is to be fetched."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, total: int = 0) -> None:
         self._progress = progress
         self._task: TaskID | None = None
+        self._whole = progress.add_task("in all", total=total) if total else None
+        self._is_fetching = False
+        self._last: int | None = None  # bytes of the file being fetched, as last told
 
     def started(self, name: str, what: str, total: int) -> None:
         """Draw a new bar."""
         self._clear()
         self.said(f"{name}: {what}")
         self._task = self._progress.add_task(what.split(maxsplit=1)[0], total=total or None)
+        self._is_fetching, self._last = "fetching" in what, None
 
     def advanced(self, done: int) -> None:
-        """Move the bar."""
+        """Move the bars."""
         if self._task is not None:
             self._progress.update(self._task, completed=done)
+        if self._whole is not None and self._is_fetching:
+            if self._last is not None:
+                self._progress.advance(self._whole, done - self._last)
+            self._last = done
 
     def finished(self, name: str, path: Path, fetched: bool) -> None:
         """Say where the file is, in place of the bar."""
