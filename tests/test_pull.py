@@ -116,8 +116,8 @@ def test_models_lists_pairs_and_models_and_which_are_here(home, capsys):
     rows = {line.split()[0]: line.split() for line in out.splitlines() if line}
     assert rows["PAIR"] == ["PAIR", "SIZE", "HERE", "DRAFT", "+", "TARGET"]
     assert rows["mine"] == ["mine", "(default)", "5.5", "kB", "-", "small", "+", "large"]
-    assert rows["small"] == ["small", "500", "bytes", "yes", "Q4_0", "MIT"]
-    assert rows["large"] == ["large", "5.0", "kB", "-", "Q4_0", "MIT"]
+    assert rows["small"] == ["small", "500", "bytes", "yes", "-", "Q4_0", "MIT", str(home / "small.gguf")]
+    assert rows["large"] == ["large", "5.0", "kB", "-", "-", "Q4_0", "MIT", "-"]
     assert "starter" in rows
 
 

@@ -1,0 +1,161 @@
+"""`confspec models …`: what is here, what can go, and models and pairs of one's own."""
+
+import json
+
+import pytest
+from sources import sha256
+
+from confspec_cli.app import main
+from confspec_cli.errors import Exit
+from confspec_cli.models.registry import load
+
+SMALL = b"small weights"
+OWN = f"""\
+# mine
+schema: 1
+models:
+  small:  # a comment that stays
+    licence: MIT
+    files:
+      - name: small.gguf
+        bytes: {len(SMALL)}
+        sha256: {sha256(SMALL)}
+        sources: [{{packages: none-such, version: "1", member: m}}]
+pairs:
+  mine: {{draft: small, target: qwen2.5-coder-0.5b-q4_k_m}}
+"""
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A user with a model of their own that is here, and a pair with it."""
+    for folder in ("config", "models"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "config" / "models.yaml").write_text(OWN)
+    (tmp_path / "models" / "small.gguf").write_bytes(SMALL)
+    monkeypatch.setenv("CONFSPEC_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("CONFSPEC_MODELS", str(tmp_path / "models"))
+    monkeypatch.delenv("CONFSPEC_YES", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path
+
+
+def own(home):
+    return load(home / "config" / "models.yaml")
+
+
+def test_list_is_what_models_says_by_itself_and_quiet_is_for_scripts(home, capsys):
+    assert main(["models"]) == main(["models", "list"]) == Exit.OK
+    out = capsys.readouterr().out
+    assert out[: len(out) // 2] == out[len(out) // 2 :]
+    assert str(home / "models" / "small.gguf") in out
+    assert main(["models", "list", "-q"]) == Exit.OK
+    assert capsys.readouterr().out == "small\n"
+
+
+def test_all_and_json_tell_of_what_an_interrupted_pull_left(home, capsys):
+    (home / "models" / ".big.gguf.0123abcd.part").write_bytes(b"half")
+    main(["models", "list", "--all"])
+    assert "LEFT BY A PULL" in capsys.readouterr().out
+    main(["models", "list", "--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert [one["bytes"] for one in document["partial"]] == [4]
+    (small,) = [model for model in document["models"] if model["name"] == "small"]
+    assert small["sources"] == ["packages none-such 1"]
+
+
+def test_path_is_the_path_alone(home, capsys):
+    assert main(["models", "path", "small"]) == Exit.OK
+    assert capsys.readouterr().out == f"{home / 'models' / 'small.gguf'}\n"
+    assert main(["models", "path", "qwen3-4b-q4_k_m"]) == Exit.MODEL_MISSING
+    assert "confspec pull qwen3-4b-q4_k_m" in capsys.readouterr().err
+
+
+def test_rm_says_what_it_frees_and_who_needs_it_and_asks_first(home, capsys):
+    file = home / "models" / "small.gguf"
+    assert main(["models", "rm", "--dry-run", "small"]) == Exit.OK
+    out = capsys.readouterr().out
+    assert f"13 bytes  {file}" in out
+    assert "13 bytes would be freed" in out
+    assert "needed by mine too" in out
+    assert main(["models", "rm", "small"]) == Exit.USAGE  # nobody can be asked
+    assert file.exists()
+    assert main(["models", "rm", "-y", "small"]) == Exit.OK
+    assert not file.exists()
+    assert main(["models", "rm", "-y", "small"]) == Exit.MODEL_MISSING
+
+
+def test_rm_takes_what_an_interrupted_pull_left(home):
+    (home / "models" / "small.gguf").unlink()
+    part = home / "models" / f".small.gguf.{sha256(SMALL)[:8]}.part"
+    part.write_bytes(b"half")
+    assert main(["models", "rm", "-y", "small"]) == Exit.OK
+    assert not part.exists()
+
+
+def test_rm_refuses_a_file_of_the_users_own(home, capsys):
+    mine = home / "mine.gguf"
+    mine.write_bytes(b"mine")
+    assert main(["models", "add", "my-own", str(mine)]) == Exit.OK
+    assert main(["models", "rm", "-y", "my-own"]) == Exit.STORAGE
+    assert "it is not confspec's to remove" in capsys.readouterr().err
+    assert mine.exists()
+
+
+def test_verify_reads_what_is_here_and_finds_the_damaged_one(home, capsys):
+    assert main(["models", "verify"]) == Exit.OK
+    assert "small.gguf: as pinned" in capsys.readouterr().err
+    (home / "models" / "small.gguf").write_bytes(SMALL[::-1])
+    assert main(["models", "verify", "small"]) == Exit.STORAGE
+    assert "confspec models rm small && confspec pull small" in capsys.readouterr().err
+    assert main(["models", "verify", "qwen3-4b-q4_k_m"]) == Exit.MODEL_MISSING
+
+
+def test_a_model_and_a_pair_of_ones_own_are_kept_with_the_comments(home, capsys):
+    mine = home / "mine.gguf"
+    mine.write_bytes(b"mine")
+    assert main(["models", "add", "my-own", str(mine), "--licence", "MIT"]) == Exit.OK
+    assert main(["models", "pair", "add", "ours", "my-own", "small", "--about", "Ours."]) == Exit.OK
+    assert (
+        main(["models", "pair", "set", "ours", "gate.accept=0.7", "gates.code.accept=0.97", "context=4096"]) == Exit.OK
+    )
+    assert main(["models", "pair", "default", "ours"]) == Exit.OK
+    registry = own(home)
+    pair = registry.pair("ours")
+    assert (pair.draft, pair.target, pair.about, pair.context) == ("my-own", "small", "Ours.", 4096)
+    assert (pair.gate.accept, pair.gates.code.accept, registry.default_pair) == (0.7, 0.97, "ours")
+    assert registry.model("my-own").licence == "MIT"
+    assert "# a comment that stays" in (home / "config" / "models.yaml").read_text()
+    assert main(["models", "pair", "set", "ours", "context="]) == Exit.OK
+    assert own(home).pair("ours").context is None
+    assert main(["models", "pair", "rm", "ours"]) == Exit.USAGE  # the default
+    assert main(["models", "pair", "default", "starter"]) == Exit.OK
+    assert main(["models", "pair", "rm", "ours"]) == Exit.OK
+    assert "ours" not in own(home).pairs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["add", "small", "x.gguf"], Exit.USAGE, "small is taken already"),
+        (["add", "new", "none.gguf"], Exit.MODEL_MISSING, "There is no file none.gguf"),
+        (["pair", "add", "mine", "small", "small"], Exit.USAGE, "mine is taken already"),
+        (["pair", "add", "new", "smal", "small"], Exit.MODEL_MISSING, 'did you mean "small"?'),
+        (["pair", "set", "mine", "gate.acept=1"], Exit.USAGE, 'has no "gate.acept"; did you mean "gate.accept"?'),
+        (["pair", "set", "mine", "gate.accept=2"], Exit.USAGE, "accept must be a number from 0 to 1"),
+        (["pair", "rm", "qwen3-8b"], Exit.USAGE, "qwen3-8b ships with confspec"),
+        (["pair", "default", "none"], Exit.MODEL_MISSING, 'There is no pair "none"'),
+        (["pair", "check", "mine"], Exit.MODEL_MISSING, "confspec pull mine"),
+    ],
+)
+def test_a_mistake_is_told_and_nothing_is_changed(home, capsys, arguments, code, says):
+    assert main(["models", *arguments]) == code
+    assert says in capsys.readouterr().err
+    assert (home / "config" / "models.yaml").read_text() == OWN
+
+
+def test_check_tells_what_is_missing_and_what_was_never_measured(home, capsys):
+    main(["models", "pair", "check", "mine"])
+    out = capsys.readouterr().out
+    assert "qwen2.5-coder-0.5b-q4_k_m is not here: confspec pull qwen2.5-coder-0.5b-q4_k_m" in out
+    assert "the gate was not measured on math, qa, code, plain" in out
