@@ -54,6 +54,7 @@ ALLOWED = {
         "engines/base",
     },
     "folders": {"errors"},
+    "diagnosis": set(),
     "journal": {"errors"},
     "items": {"errors"},
     "sessions": {"conversation", "records", "journal", "events", "errors", "engines/base"},

@@ -17,6 +17,8 @@ from huggingface_hub import (
     constants,
     errors,
     get_hf_file_metadata,
+    get_session,
+    get_token,
     hf_hub_download,
     hf_hub_url,
     try_to_load_from_cache,
@@ -181,6 +183,20 @@ def _cached(repository: str, revision: str) -> tuple[str, list[Listed]] | None:
     paths = [path for path in snapshot.rglob("*.gguf") if path.is_file() and len(path.resolve().name) == 64]
     found = [Listed(str(path.relative_to(snapshot)), path.stat().st_size, path.resolve().name) for path in paths]
     return (commit, found) if found else None
+
+
+def reached() -> tuple[str, str | None, bool, Path]:
+    """The hub's address, why it does not answer within three seconds, whether there is a token, and the cache."""
+    set_verbosity(50)
+    problem = None
+    if constants.HF_HUB_OFFLINE:
+        problem = "HF_HUB_OFFLINE is set"
+    else:
+        try:
+            get_session().head(constants.ENDPOINT, timeout=3)
+        except (_HTTPError, OSError) as error:
+            problem = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+    return constants.ENDPOINT, problem, get_token() is not None, Path(constants.HF_HUB_CACHE)
 
 
 def dataset_file(repository: str, file: str) -> Path:

