@@ -39,7 +39,9 @@ THIRD_PARTY = {
 }
 # Our own modules by importer; a prefix stands for everything under it.
 ALLOWED = {
-    "engines": {"engines", "errors"},
+    "engines": {"engines", "errors", "gguf"},
+    "gguf": {"errors"},
+    "memory": {"gguf"},
     "models": {"models", "errors", "gate", "settings", "tasks"},
     "render": {
         "render",

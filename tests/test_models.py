@@ -159,3 +159,18 @@ def test_check_tells_what_is_missing_and_what_was_never_measured(home, capsys):
     out = capsys.readouterr().out
     assert "qwen2.5-coder-0.5b-q4_k_m is not here: confspec pull qwen2.5-coder-0.5b-q4_k_m" in out
     assert "the gate was not measured on math, qa, code, plain" in out
+
+
+def test_show_says_what_a_file_holds(home, capsys, tiny):
+    path = str(tiny("llama"))
+    assert main(["models", "show", path, "--context", "1000"]) == Exit.OK
+    out = capsys.readouterr().out
+    assert "kind        llama, " in out
+    assert "for 1000 tokens" in out
+    assert main(["models", "show", path, "--json"]) == Exit.OK
+    known = json.loads(capsys.readouterr().out)
+    assert known["vocabulary"] > 100
+    assert known["kv_cache"]["f16"] > known["kv_cache"]["q8_0"] > known["kv_cache"]["q4_0"] > 0
+    assert main(["models", "show", path, "--template"]) == Exit.OK
+    assert capsys.readouterr().out.rstrip("\n") == known["chat_template"].rstrip("\n")
+    assert main(["models", "show", "qwen3-4b-q4_k_m"]) == Exit.MODEL_MISSING

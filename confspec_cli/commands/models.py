@@ -11,6 +11,7 @@ import typer
 
 from confspec_cli.commands import _pairs
 from confspec_cli.commands._keeping import add, check, leftovers, own_file, path, rm
+from confspec_cli.commands._show import show
 from confspec_cli.folders import models_folder
 from confspec_cli.models.base import HubSource, PackagesSource, PathSource
 from confspec_cli.models.registry import Model, Pair, Registry, load
@@ -60,6 +61,7 @@ def show_list(
             )
 
 
+app.command("show")(show)
 app.command("rm")(rm)
 app.command("verify")(check)
 app.command("path")(path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from confspec_cli import gguf
 from confspec_cli.engines.base import Interrupt
 from confspec_cli.engines.llamacpp.cache import MAX_BATCH, MAX_OUTPUTS, SEQUENCES, can_roll_back
 from confspec_cli.engines.llamacpp.native import Worker, has_amx, lib, log, physical_cores
@@ -38,7 +39,7 @@ def load_model(path: Path, hardware: Hardware, interrupt: Interrupt, progress: P
 
     Raises EngineError for what is not a usable GGUF, OutOfMemoryError when it does not fit.
     """
-    _check_file(path)
+    gguf.check(gguf.read(path))
 
     def report(fraction: float, _: object) -> bool:
         progress(fraction)
@@ -116,20 +117,6 @@ def _context(model: object, path: Path, hardware: Hardware, sequences: int) -> o
     if not context:
         raise _refusal(path, f"gets no context of {wanted} tokens")
     return context
-
-
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise EngineError(f"{path} is a folder, not a GGUF file.")
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-    except FileNotFoundError:
-        raise UsageError(f"There is no file {path}.", "confspec models   # lists models by name") from None
-    except OSError as problem:
-        raise EngineError(f"{path} cannot be read: {problem.strerror}.") from problem
-    if magic != b"GGUF":
-        raise EngineError(f"{path} is not a GGUF file.", "confspec models   # lists models by name")
 
 
 def _refusal(path: Path, what: str) -> EngineError:

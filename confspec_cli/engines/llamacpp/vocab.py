@@ -39,7 +39,7 @@ class Vocab:
     def special_text(self, which: str) -> str:
         """Text of the `bos` or `eos` token, for chat templates."""
         token = getattr(lib, f"llama_vocab_{which}")(self._vocab)
-        return lib.llama_vocab_get_text(self._vocab, token).decode() if 0 <= token < self.size else ""
+        return lib.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace") if 0 <= token < self.size else ""
 
     def _tokenize(self, text: bytes, special: bool) -> list[int]:
         room = len(text) + 8

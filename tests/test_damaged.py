@@ -1,0 +1,75 @@
+"""Two hundred damaged files through the commands that read them: a sentence each, no crash, no hang, no traceback."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import damaged
+import pytest
+
+from confspec_cli import gguf
+from confspec_cli.errors import EngineError
+
+COUNT = 200
+READ_ALL = """
+import sys
+from pathlib import Path
+from confspec_cli.app import main
+for file in sorted(Path(sys.argv[1]).glob("*.gguf")):
+    codes = [main([*command, str(file)]) for command in (
+        ["models", "show"], ["ask", "--no-log", "-q", "--mode", "target", "-n", "4", "Hi", "--target"]
+    )]
+    print(file.name, *codes, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tiny, tmp_path_factory):
+    """The damaged copies of a tiny model, and a sound one among them."""
+    folder, whole = tmp_path_factory.mktemp("damaged"), tiny("llama")
+    length = gguf.read(whole).data
+    for name, content in damaged.damaged(whole.read_bytes(), COUNT, length):
+        (folder / f"{name}.gguf").write_bytes(content)
+    (folder / "sound.gguf").write_bytes(whole.read_bytes())
+    return folder
+
+
+def test_no_damaged_file_crashes_hangs_or_shows_a_traceback(files):
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ALL, str(files)], capture_output=True, text=True, timeout=300, check=False
+    )
+    lines = [line.split() for line in done.stdout.splitlines() if ".gguf " in line]
+    ended = {name: codes for name, *codes in lines if name.endswith(".gguf")}
+    assert done.returncode == 0, (list(ended)[-1:], done.stderr[-500:])
+    assert len(ended) == COUNT + 1
+    assert "Traceback" not in done.stderr
+    assert ended["sound.gguf"][0] == "0"
+    refused = [name for name, codes in ended.items() if codes[0] == "1"]
+    assert len(refused) > COUNT / 2  # a byte turned over in a name or a number may do no harm
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda data: b"", "not a GGUF file"),
+        (lambda data: b"GGUF", "ends in the middle of its header"),
+        (lambda data: b"GGML" + data[4:], "not a GGUF file"),
+        (lambda data: data[:4] + b"\x09" + data[5:], "version 9"),
+        (lambda data: data[:8] + b"\xff" * 8 + data[16:], "more than fit in it"),
+        (lambda data: data[:-100], "lies beyond its end"),
+    ],
+)
+def test_what_is_wrong_is_said(tiny, tmp_path, change, says):
+    file = tmp_path / "damaged.gguf"
+    file.write_bytes(change(tiny("llama").read_bytes()))
+    with pytest.raises(EngineError, match=says):
+        gguf.check(gguf.read(file))
+
+
+def test_a_sound_file_says_what_it_is(tiny):
+    header = gguf.read(tiny("llama"))
+    gguf.check(header)
+    assert header.architecture == "llama"
+    last = max(header.tensors, key=lambda tensor: tensor.offset)
+    assert 0 <= Path(header.path).stat().st_size - (header.data + last.offset + last.bytes) < 32
+    assert header.lengths["tokenizer.ggml.tokens"] == header.lengths["tokenizer.ggml.token_type"]
