@@ -283,3 +283,30 @@ def test_without_sessions_there_is_none_to_show(run, command):
     code, _, err = run("sessions", command)
     assert code == Exit.USAGE
     assert "no sessions" in err
+
+
+PAIRS = """\
+models:
+  one: {{files: [{{name: one.gguf, sources: [{{path: {one}}}]}}]}}
+  two: {{files: [{{name: two.gguf, sources: [{{path: {two}}}]}}]}}
+default_pair: usual
+pairs:
+  usual: {{draft: one, target: one}}
+  other: {{draft: one, target: two}}
+"""
+
+
+def test_a_conversation_goes_on_with_the_pair_it_was_had_with_unless_another_is_named(
+    tiny, tmp_path, monkeypatch, sessions
+):
+    (tmp_path / "own").mkdir()
+    places = {"one": tiny("llama", seed=2), "two": tiny("llama", seed=3, vocab="other")}
+    (tmp_path / "own" / "models.yaml").write_text(PAIRS.format(**places))
+    monkeypatch.setenv("CONFSPEC_CONFIG_DIR", str(tmp_path / "own"))
+    monkeypatch.delenv("CONFSPEC_PAIR", raising=False)
+    for arguments in (["-p", "other"], ["-c"], ["-c", "-p", "usual"], ["-c"], ["-c", "--mode", "target"]):
+        main(["ask", "-q", "-n", "4", "--context", "1024", "Hello", *arguments])
+    (session,) = sessions()
+    had = [{author: card.name for author, card in turn.started.models.items()} for turn in session.turns()]
+    other, usual = {"draft": "one", "target": "two"}, {"draft": "one", "target": "one"}
+    assert had == [other, other, usual, usual, {"target": "one"}]

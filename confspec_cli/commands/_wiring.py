@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import typer
 
 from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions, WorkOptions
+from confspec_cli.conversation import Turn
 from confspec_cli.engines.base import Engine, Interrupt, Sampling
 from confspec_cli.errors import Exit, ModelMissing, UsageError
 from confspec_cli.folders import config_folder, models_folder
@@ -76,6 +77,20 @@ def cast(options: ModelOptions) -> Cast:
         pair = replace(Pair(pair.name, names[Author.DRAFT], names[Author.TARGET]), context=pair.context)
     trusted = pair.trusting(fingerprints(roles.values())) if len(roles) > 1 else pair
     return Cast(trusted, roles, registry.settings.log, None if any(given.values()) else pair)
+
+
+def as_before(options: ModelOptions, turns: Sequence[Turn]) -> ModelOptions:
+    """The models a conversation was had with last, where none are named and they are known by these names still."""
+    if not turns or options.pair or options.draft or options.target:
+        return options
+    registry = load(config_folder(os.environ) / "models.yaml")
+    names = {author: card.name for author, card in turns[-1].started.models.items()}
+    default = registry.pairs[registry.default_pair]
+    for name, pair in {registry.default_pair: default, **registry.pairs}.items():
+        if {"draft": pair.draft, "target": pair.target}.items() >= names.items():
+            return replace(options, pair=name)
+    known = {author: name for author, name in names.items() if name in registry.models}
+    return replace(options, draft=known.get("draft"), target=known.get("target"))
 
 
 def files(cast: Cast, yes: bool) -> dict[Author, Path]:

@@ -31,7 +31,7 @@ from confspec_cli.commands._options import (
 from confspec_cli.commands._prompt import prompt_of
 from confspec_cli.commands._saving import saving
 from confspec_cli.commands._templates import folder, saved
-from confspec_cli.commands._wiring import cast, engines, exit_code, files, rules_of, thinks
+from confspec_cli.commands._wiring import as_before, cast, engines, exit_code, files, rules_of, thinks
 from confspec_cli.engines.base import Interrupt
 from confspec_cli.errors import Exit
 from confspec_cli.events import Event, RunFinished, RunStarted, Warned
@@ -70,8 +70,9 @@ def ask(
     words = templates.load(folder(), put.template).prompt if put.template else None
     said = question(prompt, put.file or (), words, put.stdin)
     who = cast(models)
-    rules = replace(rules_of(who, models.mode, gate, sampling, work), form=want.form)
     kept = saving(session, who.saves)
+    who = cast(as_before(models, kept.session.turns() if kept.session else ()))
+    rules = replace(rules_of(who, models.mode, gate, sampling, work), form=want.form)
     paths = files(who, models.yes)
     interrupt = Interrupt()
     with closing(kept), engines(who, paths, hardware, interrupt) as loaded:

@@ -21,7 +21,7 @@ from confspec_cli.commands._options import (
     WorkOptions,
     grouped,
 )
-from confspec_cli.commands._wiring import cast
+from confspec_cli.commands._wiring import as_before, cast
 from confspec_cli.errors import ConfigError, UsageError
 from confspec_cli.folders import history_file, sessions_folder
 from confspec_cli.render.base import Format
@@ -62,6 +62,8 @@ def chat(
     company.rules(wishes)
     store = _store()
     record = _record(session, store, cast(models).saves)
+    models = as_before(models, record.turns())
+    wishes, company = _wishes(models, work, gate, sampling), LoadedCompany(models, hardware)
     screen = Notices(sys.stdout, show.show(), os.environ)
     with closing(company), closing(record):
         company.recast(wishes)
