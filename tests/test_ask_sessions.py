@@ -296,9 +296,7 @@ pairs:
 """
 
 
-def test_a_conversation_goes_on_with_the_pair_it_was_had_with_unless_another_is_named(
-    tiny, tmp_path, monkeypatch, sessions
-):
+def test_a_conversation_goes_on_with_its_own_pair_unless_another_is_named(tiny, tmp_path, monkeypatch, sessions):
     (tmp_path / "own").mkdir()
     places = {"one": tiny("llama", seed=2), "two": tiny("llama", seed=3, vocab="other")}
     (tmp_path / "own" / "models.yaml").write_text(PAIRS.format(**places))

@@ -144,7 +144,7 @@ def without_text(record: dict[str, Any]) -> dict[str, Any]:
     return {key: _bare(key, value) for key, value in record.items()}
 
 
-_TEXTS = ("text", "rejected_text", "reply", "partial", "answer", "extract", "prompt", "system")
+_TEXTS = ("text", "kept", "rejected_text", "reply", "partial", "answer", "extract", "prompt", "system")
 
 
 def _bare(key: str, value: Any) -> Any:

@@ -1,0 +1,38 @@
+"""docs/results.md is what its records say, and the records can be judged again."""
+
+from pathlib import Path
+
+import pytest
+
+from confspec_cli.bench.pages import page
+from confspec_cli.bench.records import read_results
+from confspec_cli.bench.rejudging import Bounds, rejudged
+from confspec_cli.bench.summary import summarise
+from confspec_cli.journal import Journal
+
+FOLDER = Path(__file__).parents[1] / "docs" / "results"
+SAVED = sorted(path for path in FOLDER.glob("*.jsonl") if not path.name.endswith(".labels.jsonl"))
+
+
+def test_the_page_is_as_it_was_written_from_the_records():
+    assert (FOLDER.parent / "results.md").read_text(encoding="utf-8") == page(FOLDER)
+
+
+@pytest.mark.parametrize("path", SAVED, ids=lambda path: path.stem)
+def test_judged_again_at_its_own_bounds_a_real_run_decides_as_it_did(path):
+    rows = rejudged(read_results(Journal(path).lines(), path.name), Bounds()).rows
+    assert rows
+    assert all(row[1] == row[2] for row in rows)
+
+
+@pytest.mark.parametrize("path", SAVED, ids=lambda path: path.stem)
+def test_the_cost_model_says_what_every_mode_took_within_a_tenth(path):
+    for row in summarise(read_results(Journal(path).lines(), path.name)).rows:
+        assert 0.9 < row.predicted < 1.1, row.mode
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.jsonl")), ids=lambda path: path.stem)
+def test_no_record_holds_the_text_of_a_problem_or_a_reply(path):
+    text = path.read_text(encoding="utf-8")
+    assert '"text": "' not in text.replace('"text": ""', "")
+    assert "def " not in text
