@@ -7,7 +7,7 @@ import pytest
 from sources import names_in, only_wheels_of, sha256, write_wheel
 
 from confspec_cli.app import main
-from confspec_cli.errors import Exit
+from confspec_cli.errors import Exit, Interrupted
 from confspec_cli.render.progress import size, watching
 
 SMALL, LARGE = b"small" * 100, b"large" * 1000
@@ -186,3 +186,12 @@ def test_a_log_gets_a_line_for_each_twentieth_with_the_rate_and_the_time_left():
     lines = stream.getvalue().splitlines()
     assert len(lines) == 20  # the beginning, and 5 % to 95 %
     assert lines[1] == "a.gguf: 5%, 100.0 kB, 50.0 kB/s, 38.0 s left"
+
+
+def test_a_pull_that_is_stopped_says_how_it_goes_on(home, capsys, monkeypatch):
+    def stopped(*_):
+        raise Interrupted("Stopped.")
+
+    monkeypatch.setattr("confspec_cli.models.store.Store.pull", stopped)
+    assert main(["pull", "mine"]) == Exit.INTERRUPTED
+    assert capsys.readouterr().err == "confspec: Stopped.\n  confspec pull mine   # goes on from here\n"

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from confspec_cli.commands._completion import pairs_and_models
+from confspec_cli.errors import Interrupted
 from confspec_cli.folders import config_folder, models_folder
 from confspec_cli.models.parts import room
 from confspec_cli.models.references import is_reference, resolve
@@ -47,9 +48,13 @@ def pull(
         return
     _check_room(plan.values())
     missing = sum(planned.missing for planned in plan.values())
-    with watching(sys.stderr, os.environ, quiet, missing) as watch:
-        for name, models in wanted.items():
-            _pull(name, models, store, watch)
+    try:
+        with watching(sys.stderr, os.environ, quiet, missing) as watch:
+            for name, models in wanted.items():
+                _pull(name, models, store, watch)
+    except Interrupted as stop:
+        stop.hint = f"confspec pull {' '.join(wanted)}   # goes on from here"
+        raise
 
 
 def _models(name: str, registry: Registry) -> tuple[Model, ...]:
