@@ -16,6 +16,7 @@ from confspec_cli.commands.batch import batch
 from confspec_cli.commands.calibrate import calibrate
 from confspec_cli.commands.chat import chat
 from confspec_cli.commands.doctor import doctor
+from confspec_cli.commands.fit import fit
 from confspec_cli.commands.pull import pull
 from confspec_cli.commands.replay import replay
 from confspec_cli.errors import ConfspecError, Exit, Interrupted
@@ -33,6 +34,7 @@ app.command()(batch)
 app.add_typer(sessions.app, name="sessions")
 app.command()(pull)
 app.add_typer(models.app, name="models")
+app.command()(fit)
 app.command()(doctor)
 app.command()(replay)
 app.add_typer(bench.app, name="bench")

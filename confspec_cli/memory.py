@@ -1,13 +1,68 @@
-"""What a model takes in memory, from its file's header. Source: llama.cpp, src/llama-kv-cache.cpp.
+"""What models take in memory, from their files' headers, and how much of them fits where.
 
+Source: llama.cpp, src/llama-kv-cache.cpp and the buffers it reports, against which docs/memory.md holds this.
 Arithmetic alone; refuses to know what is free.
 """
 
 from __future__ import annotations
 
-from confspec_cli.gguf import Header
+from dataclasses import dataclass
+
+from confspec_cli.gguf import Header, Tensor
+
+BATCH, OUTPUTS = 512, 64
+"""Tokens that are read at once, and rows of logits that are kept of them, as the engine has it."""
+WEIGHTS = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
+"""Bytes a number of the KV cache takes."""
 
 _PADDING = 256  # llama.cpp rounds the context up to a multiple
+_REPACKED = {2, 12, 20}  # Q4_0, Q4_K, IQ4_NL: the processor gets a second copy in its own order
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Bytes one model takes: `weights` as in its file, a `repacked` copy of some on a processor, KV cache, computing.
+
+    `layers` are how many there are, and `layer` what one of them takes with its part of the KV cache.
+    """
+
+    weights: int
+    repacked: int
+    kv: int
+    compute: int
+    layers: int
+    layer: int
+
+    @property
+    def total(self) -> int:
+        """All of it, on a processor."""
+        return self.weights + self.repacked + self.kv + self.compute
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much of a model goes to a GPU: so many `layers`, all of them with what is around them where `whole`."""
+
+    layers: int
+    whole: bool
+    bytes: int
+
+
+def need(header: Header, context: int, kv_type: str = "f16", repacks: bool = True) -> Need:
+    """What a model takes at a context in tokens. `repacks`: the processor gets weights in an order of its own."""
+    cells = -(-min(context, header.number("context_length") or context) // _PADDING) * _PADDING
+    weights = sum(tensor.bytes for tensor in header.tensors)
+    kv = round(kv_bytes(header, cells, WEIGHTS[kv_type]))
+    layers = max(header.number("block_count"), 1)
+    in_layers = sum(tensor.bytes for tensor in header.tensors if tensor.name.startswith("blk."))
+    return Need(
+        weights,
+        sum(tensor.bytes for tensor in header.tensors if repacks and _is_repacked(tensor)),
+        kv,
+        _compute(header, cells, kv_type == "f16"),
+        layers,
+        (in_layers + kv) // layers,
+    )
 
 
 def kv_bytes(header: Header, context: int, weight: float) -> float:
@@ -21,3 +76,33 @@ def kv_bytes(header: Header, context: int, weight: float) -> float:
     values = header.number("attention.value_length") or width
     cells = -(-context // _PADDING) * _PADDING
     return cells * weight * (keys + values) * sum(int(one) for one in each[:layers])
+
+
+def shares(needs: list[Need], free: int) -> list[Share]:
+    """How the models share the free bytes of a GPU, in this order: the draft first, which has to be quick."""
+    found = []
+    for one in needs:
+        whole = one.weights + one.kv + one.compute
+        if whole <= free:
+            found.append(Share(one.layers, True, whole))
+        else:
+            layers = max(0, min(one.layers, (free - one.compute) // max(one.layer, 1)))
+            found.append(Share(layers, False, one.compute + layers * one.layer if layers else 0))
+        free -= found[-1].bytes
+    return found
+
+
+def _compute(header: Header, cells: int, plain: bool) -> int:
+    """Bytes of the buffer for computing, the largest of three; `plain`: attention without flash attention."""
+    width, heads = header.number("embedding_length"), header.number("attention.head_count")
+    inner, words = header.number("feed_forward_length"), header.lengths.get("tokenizer.ggml.tokens", 0)
+    mask = BATCH * (4 if plain else 2) * cells
+    attention = BATCH * 4 * (heads * cells if plain else 0) + mask + BATCH * 4 * 5.4 * width
+    feeding = BATCH * 4 * (3 * inner + 3.3 * width) + mask
+    logits = 4 * (OUTPUTS * words + 1.25 * BATCH * width)
+    return round(max(attention, feeding, logits))
+
+
+def _is_repacked(tensor: Tensor) -> bool:
+    is_matrix = len(tensor.shape) == 2 and tensor.shape[1] % 8 == 0
+    return is_matrix and tensor.kind in _REPACKED and not tensor.name.startswith("token_embd")
