@@ -117,8 +117,8 @@ def _compare(name: str, engine: LlamaCppEngine, bare: Bare, rounds: int) -> None
     for turn in range(rounds + 1):
         text = f"This is text number {turn}. " + PROBLEM * 6 + " Now count from 1 to 500."
         prompt = Prompt((Message("user", text),), reply=(_COUNTING,))
-        parts = [*engine._conversation(prompt), prompt.reply]
-        tokens = [token for part in parts for token in engine._spell(part)]
+        parts = [*engine.spelling.conversation(prompt), prompt.reply]
+        tokens = [token for part in parts for token in engine.spelling.spell(part)]
         pair: list[Callable[[], tuple[float, float]]] = [
             lambda prompt=prompt: ours(engine, prompt, _DECODED),  # type: ignore[misc]  # a lambda's default has no type
             lambda tokens=tokens: bare.decode(tokens, _DECODED),  # type: ignore[misc]

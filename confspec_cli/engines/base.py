@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 
@@ -35,11 +36,22 @@ class Prompt:
     think: bool = False
 
 
+class Speculation(str, Enum):
+    """Who guesses tokens ahead, for the model to check in one batch."""
+
+    OFF = "off"  # nobody: every token is decoded by itself
+    NGRAM = "ngram"  # the text so far, where its last tokens stood before
+    DRAFT = "draft"  # the draft, for a target of the same vocabulary
+    AUTO = "auto"  # whichever pays, by what was measured
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. Temperature 0 is greedy and ignores all of the rest but `grammar`.
+    """How the next token is chosen. Temperature 0 is greedy and ignores all of the rest but the last two.
 
     `grammar` is GBNF with the start symbol `root`: the text can only be what it allows, and ends when it is complete.
+    `speculation` changes the time alone: what a batch decides may differ from single tokens only where two tokens are
+    as good as equally likely.
     """
 
     temperature: float = 0.0
@@ -48,6 +60,7 @@ class Sampling:
     min_p: float = 0.05
     seed: int = 0
     grammar: str | None = None
+    speculation: Speculation = Speculation.OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,7 @@ class Token:
 
     `text` may be empty (half a character, or the end) and `logprob` is the natural log of its probability at
     temperature 1. `is_argmax`: no token was likelier. `entropy`, in nats, is that of the choice. `ends`: it closes the
-    turn.
+    turn. `guessed`: it was guessed ahead and held, so that no decode was spent on what follows it.
     """
 
     text: str
@@ -64,6 +77,7 @@ class Token:
     is_argmax: bool = True
     entropy: float = 0.0
     ends: bool = False
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Cache:
         self._context = context
         self._memory = lib.llama_get_memory(context)
         self._vocab_size = vocab_size
-        self._partial = partial
+        self.partial = partial
         self._interrupt = interrupt
         self._worker = Worker(interrupt)
         self._batch = lib.llama_batch_init(MAX_BATCH, 0, 1)
@@ -89,7 +89,7 @@ class Cache:
         self._check_room(len(tokens) + len(question))
         for start in range(0, len(tokens), MAX_OUTPUTS - 1):
             chunk = tokens[start : start + MAX_OUTPUTS - 1]
-            rides = self._partial and start + len(chunk) == len(tokens)
+            rides = self.partial and start + len(chunk) == len(tokens)
             after = question if rides else ()
             self._append(chunk, every=True, after=after)
             rows = self._rows(len(chunk) + bool(after))
@@ -105,8 +105,8 @@ class Cache:
         self._check_room(len(tokens))
         self.keep()
         start = len(self)
-        sequence = _TEXT if self._partial else _SCRATCH
-        if not self._partial:
+        sequence = _TEXT if self.partial else _SCRATCH
+        if not self.partial:
             lib.llama_memory_seq_cp(self._memory, _TEXT, _SCRATCH, -1, -1)
         try:
             for offset in range(0, len(tokens), MAX_BATCH):
@@ -115,7 +115,7 @@ class Cache:
             return self._view()
         finally:
             self._last = self._kept[start]
-            lib.llama_memory_seq_rm(self._memory, sequence, start if self._partial else -1, -1)
+            lib.llama_memory_seq_rm(self._memory, sequence, start if self.partial else -1, -1)
 
     def keep(self) -> None:
         """Keep a copy of the logits here, so that a rollback to here finds them."""
@@ -128,17 +128,17 @@ class Cache:
     def checkpoint(self) -> None:
         """Make going back to here cheap, and its logits free."""
         self.keep()
-        if not self._partial and self._checkpoint != len(self):
+        if not self.partial and self._checkpoint != len(self):
             lib.llama_memory_seq_rm(self._memory, _CHECKPOINT, -1, -1)
             lib.llama_memory_seq_cp(self._memory, _TEXT, _CHECKPOINT, -1, -1)
             self._checkpoint = len(self)
 
-    def rollback(self, length: int) -> None:
-        """Forget everything after the first `length` tokens; exact on every architecture."""
+    def rollback(self, length: int, logits: Logits | None = None) -> None:
+        """Forget everything after the first `length` tokens; exact on every architecture. `logits` are those there."""
         if length == len(self):
             return
         again: list[int] = []
-        if self._partial and length:
+        if self.partial and length:
             if not lib.llama_memory_seq_rm(self._memory, _TEXT, length, -1):
                 raise EngineError("llama.cpp could not roll the KV cache back.")
         else:
@@ -148,7 +148,9 @@ class Cache:
             else:
                 again = self.tokens[:length]
                 self.restarts += bool(again)
+        logits = None if logits is None else logits.copy()
         self._truncate(length - len(again))
+        self._last = self._last if logits is None else logits
         if again:
             self.feed(again)
 
@@ -172,7 +174,7 @@ class Cache:
                 lib.llama_memory_seq_rm(self._memory, _TEXT, len(self) + len(tokens), -1)
         except (EngineError, Interrupted, KeyboardInterrupt):
             # An aborted decode may have stored some of its tokens: drop them, or all where a part cannot be dropped.
-            start = len(self) if self._partial else 0
+            start = len(self) if self.partial else 0
             lib.llama_memory_seq_rm(self._memory, _TEXT, start or -1, -1)
             self._truncate(start)
             raise

@@ -8,22 +8,31 @@ generated is decoded alone, as plain generation would, so that verification chan
 from __future__ import annotations
 
 import codecs
-import ctypes
 import math
+import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
 
-from confspec_cli.engines.base import Interrupt, ModelCard, Prompt, Sampling, Token
+from confspec_cli.engines.base import Interrupt, ModelCard, Prompt, Sampling, Speculation, Token
 from confspec_cli.engines.llamacpp.cache import Cache, Logits
-from confspec_cli.engines.llamacpp.chat import Chat, Piece
-from confspec_cli.engines.llamacpp.loading import Hardware, Progress, gpu_layers, load_model, metadata, open_context
+from confspec_cli.engines.llamacpp.chat import Chat
+from confspec_cli.engines.llamacpp.loading import (
+    Hardware,
+    Progress,
+    description,
+    gpu_layers,
+    load_model,
+    metadata,
+    open_context,
+)
 from confspec_cli.engines.llamacpp.native import lib, watch
-from confspec_cli.engines.llamacpp.sampler import Sampler, weigh
+from confspec_cli.engines.llamacpp.sampler import Choice, Choose, Sampler, decide, greedy, weigh
+from confspec_cli.engines.llamacpp.speculation import Guesser, common
+from confspec_cli.engines.llamacpp.spelling import Spelling
 from confspec_cli.engines.llamacpp.vocab import Vocab
-from confspec_cli.errors import ContextFull, EngineError
+from confspec_cli.errors import ContextFull
 
-Part = list[int] | tuple[str, ...]
-"""Of a prompt: tokens that are what they are, or segments a model said, which may be cached as other tokens."""
+_UNKNOWN: Choice = (-1, 0.0, False, 0.0)
 
 
 class LlamaCppEngine:
@@ -37,6 +46,7 @@ class LlamaCppEngine:
             template = metadata(self._model, "tokenizer.chat_template")
             special = self._vocab.special_text
             self._chat = Chat(path.name, template, special("bos"), special("eos"))
+            self.spelling = Spelling(self._vocab, self._chat)
             self._context, partial = open_context(self._model, path, hardware, interrupt)
         except BaseException:
             self._free()
@@ -45,7 +55,9 @@ class LlamaCppEngine:
         self._cache = Cache(self._context, self._vocab.size, partial, interrupt)
         self._sampler = Sampler(self._vocab.size, self._vocab.pointer)
         self._pending: list[int] = []  # the last token generated, not yet in the cache
-        self._head: tuple[object, list[Part]] = (None, [])
+        self._guesser = Guesser()
+        self._known: dict[int, Choice] = {}  # by how many tokens of the cache stand before it, what was decided already
+        self._lent: list[int] = []  # what the cache held before it was lent to guess for another model
         self._written = 0  # of the tokens in the cache, ever
         layers = gpu_layers(hardware)
         self.card = ModelCard(
@@ -53,7 +65,7 @@ class LlamaCppEngine:
             file=path.name,
             bytes=lib.llama_model_size(self._model),
             context=self._cache.size,
-            quant=_description(self._model),
+            quant=description(self._model),
             gpu_layers=lib.llama_model_n_layer(self._model) + 1 if layers < 0 else layers,
             thinks=self._chat.thinks,
         )
@@ -70,54 +82,125 @@ class LlamaCppEngine:
 
     def forget(self) -> None:
         """Empty the cache; see Engine."""
-        self._pending = []
-        self._cache.rollback(0)
+        self._rollback(0)
 
     def read(self, prompt: Prompt) -> None:
         """Bring the cache to exactly the prompt, its question aside, keeping the longest common prefix; see Engine."""
+        self._read(prompt)
+
+    def _read(self, prompt: Prompt, keeps_known: bool = False) -> int:
+        """`read`; `keeps_known` leaves behind the prompt what this model is known to say next. The prompt's length."""
         self._cache.stop_if_asked()
-        have = [*self._cache.tokens, *self._pending]
-        kept, unread = self._compare(self._conversation(prompt), have, 0)
+        have = self._lent or [*self._cache.tokens, *self._pending]
+        kept, unread = self.spelling.compare(self.spelling.conversation(prompt), have, 0)
         if unread:
-            new = self._spell(prompt.reply)
+            new = self.spelling.spell(prompt.reply)
         else:
-            kept, new = self._compare([prompt.reply], have, kept)
+            kept, new = self.spelling.compare([prompt.reply], have, kept)
         if kept + len(unread) + len(new) > self._cache.size:
             raise ContextFull(
                 f"{kept + len(unread) + len(new)} tokens do not fit in the context of {self._cache.size}.",
                 f"try a larger one: --context {2 * self._cache.size}",
             )
+        if self._lent:
+            self._rollback(common(have[:kept], self._cache.tokens))
+            self._cache.feed(have[len(self._cache) : kept])
         if kept > len(self._cache):
             self._feed_pending()
-        self._pending = []
-        self._cache.rollback(kept)
+        self._rollback(self._foreseen(kept) if keeps_known and not unread and not new else kept)
         if unread:
             self._cache.feed(unread)
             self._cache.keep()
         self._cache.feed(new)
+        return kept + len(unread) + len(new)
 
     def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
         """Continue the open turn; see Engine."""
-        self.read(prompt)
-        self._cache.checkpoint()
-        choose = self._sampler.start(sampling, len(self._cache))
+        speculates = self._cache.partial and not sampling.grammar and sampling.speculation is not Speculation.OFF
+        is_lasting = speculates and sampling.temperature <= 0  # what is decided once is decided for good
+        here = self._read(prompt, keeps_known=is_lasting)
+        known = self._known if is_lasting else {}
+        if here not in known:
+            self._cache.checkpoint()
+        choose = self._sampler.start(sampling, here)
         decoder = _decoder()
         for _ in range(max_tokens):
-            self._feed_pending()
-            logits = self._cache.logits()
-            token = choose(logits)
-            weight = weigh(logits, token)
+            if here not in known:
+                guesses = self._guess(sampling.speculation) if speculates and self._pending else []
+                known.update(self._decide(choose, guesses))
+            token, *_ = chosen = known[here]
             if token in self._vocab.ends:
-                yield Token(decoder.decode(b"", final=True), *weight, ends=True)
+                yield _token(decoder.decode(b"", final=True), chosen, ends=True)
                 return
+            is_there = here < len(self._cache)
+            if not is_there:
+                self._pending = [token]
+            here += 1
+            yield _token(decoder.decode(self._vocab.piece(token)), chosen, guessed=is_there)
+
+    def _guess(self, who: Speculation) -> list[int]:
+        room = self._cache.size - len(self._cache) - 1
+        return self._guesser.guess([*self._cache.tokens, *self._pending], room, who)
+
+    def _decide(self, choose: Choose, guesses: list[int]) -> dict[int, Choice]:
+        """What comes next, by position: after what is pending, and after each guess that holds, all in one batch."""
+        cache, pending = self._cache, self._pending
+        here = len(cache) + len(pending)
+        if not guesses:
+            began = time.perf_counter()
+            self._feed_pending()
+            if pending:
+                self._guesser.took(time.perf_counter() - began)
+            return {here: decide(choose, cache.logits())}
+        self._pending = []
+        began = time.perf_counter()
+        rows = next(cache.feed_reading([*pending, *guesses]))
+        took = time.perf_counter() - began
+        self._written += len(rows)
+        decided: dict[int, Choice] = {}
+        held = 0
+        for held, row in enumerate(rows):
+            decided[here + held] = chosen = decide(choose, row)
+            if held == len(guesses) or chosen[0] != guesses[held] or chosen[0] in self._vocab.ends:
+                break
+        cache.rollback(here + held, rows[held])
+        self._guesser.took(took, len(guesses), held)
+        return decided
+
+    def propose(self, tokens: list[int], count: int) -> list[int]:
+        """What this model would say after `tokens`, greedily: guesses for another model of the same vocabulary."""
+        if len(tokens) + count > self._cache.size or max(tokens) >= self._vocab.size:
+            return []
+        have = [*self._cache.tokens, *self._pending]
+        lent = self._lent or have
+        same = min(common(tokens, have), len(tokens) - 1)
+        if same > len(self._cache):
+            self._feed_pending()
+        self._rollback(same)
+        self._lent = lent
+        self._cache.feed(tokens[same:])
+        guesses: list[int] = []
+        while len(guesses) < count:
+            token = int(self._cache.logits().argmax())
+            if token in self._vocab.ends:
+                break
+            guesses.append(token)
             self._pending = [token]
-            yield Token(decoder.decode(self._vocab.piece(token)), *weight)
+            if len(guesses) < count:
+                self._feed_pending()
+        return guesses
+
+    def take_guesses_of(self, other: LlamaCppEngine) -> None:
+        """Have another model guess ahead for this one, where both have the same vocabulary."""
+        self._guesser.assistant = lambda tokens, count: (
+            other.propose(tokens, count) if self._vocab.begins_like(other._vocab) else []
+        )
 
     def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
         """Probabilities of the labels as the next token; see Engine."""
-        firsts = self._firsts(labels)
+        firsts = self.spelling.firsts(labels, self.card.name)
         self.read(prompt)
-        logits = self._cache.ask(self._question(prompt.ask)) if prompt.ask else self._cache.logits()
+        logits = self._cache.ask(self.spelling.question(prompt.ask)) if prompt.ask else self._cache.logits()
         return _probabilities(logits, firsts)
 
     def score(self, prompt: Prompt, continuation: str, ends: bool = False) -> list[Token]:
@@ -128,8 +211,8 @@ class LlamaCppEngine:
         self, prompt: Prompt, continuation: str, ends: bool, labels: tuple[str, ...]
     ) -> tuple[list[Token], Mapping[str, float]]:
         """Read the continuation and answer the question after it, in one batch where it fits; see Engine."""
-        firsts = self._firsts(labels)
-        tokens, answer = self._score(prompt, continuation, ends, self._question(prompt.ask or ""))
+        firsts = self.spelling.firsts(labels, self.card.name)
+        tokens, answer = self._score(prompt, continuation, ends, self.spelling.question(prompt.ask or ""))
         return tokens, _probabilities(answer, firsts)
 
     def _score(self, prompt: Prompt, continuation: str, ends: bool, question: list[int]) -> tuple[list[Token], Logits]:
@@ -137,11 +220,15 @@ class LlamaCppEngine:
         self.read(prompt)
         self._cache.checkpoint()
         tokens = self._vocab.tokenize(continuation, special=False)
+        start = len(self._cache)
         decoder = _decoder()
         scored: list[Token] = []
 
         def note(row: Logits, token: int) -> None:
-            scored.append(Token(decoder.decode(self._vocab.piece(token)), *weigh(row, token)))
+            weight = weigh(row, token)
+            is_own = weight[1]
+            self._known[start + len(scored)] = (token, *weight) if is_own else decide(greedy, row)
+            scored.append(Token(decoder.decode(self._vocab.piece(token)), *weight))
 
         logits = self._cache.logits()
         for token in tokens[:1]:
@@ -161,8 +248,8 @@ class LlamaCppEngine:
 
     def count(self, prompt: Prompt) -> int:
         """Tokens of the prompt, tokenized afresh."""
-        ask = self._question(prompt.ask) if prompt.ask else []
-        return sum(len(self._spell(part)) for part in (*self._conversation(prompt), prompt.reply, ask))
+        ask = self.spelling.question(prompt.ask) if prompt.ask else []
+        return sum(len(self.spelling.spell(part)) for part in (*self.spelling.conversation(prompt), prompt.reply, ask))
 
     def close(self) -> None:
         """Free everything; the model is gone."""
@@ -179,79 +266,29 @@ class LlamaCppEngine:
             lib.llama_model_free(self._model)
             self._model = None
 
-    def _compare(self, parts: list[Part], have: list[int], position: int) -> tuple[int, list[int]]:
-        """Where the tokens from `position` on stop being the parts, and the tokens that are still to be read."""
-        for index, part in enumerate(parts):
-            if isinstance(part, tuple):
-                whole = 0
-                for segment in part:
-                    end = self._spelled(segment.encode(), have, position)
-                    if end is None:
-                        break
-                    position, whole = end, whole + 1
-                unread = self._spell(part[whole:])
-            else:
-                same = _common(part, have[position : position + len(part)])
-                position, unread = position + same, part[same:]
-            if unread:
-                return position, unread + [token for rest in parts[index + 1 :] for token in self._spell(rest)]
-        return position, []
-
-    def _spelled(self, text: bytes, have: list[int], position: int) -> int | None:
-        """The end of the tokens from `position` on that spell exactly `text`, or None if they spell something else."""
-        read = 0
-        while read < len(text):
-            if position == len(have):
-                return None
-            piece = self._vocab.piece(have[position])
-            if not text.startswith(piece, read):
-                return None
-            position, read = position + 1, read + len(piece)
-        return position
-
-    def _spell(self, part: Part) -> list[int]:
-        """Tokens of a part; each segment of what a model said by itself."""
-        if isinstance(part, tuple):
-            return [token for segment in part for token in self._vocab.tokenize(segment, special=False)]
-        return part
-
-    def _conversation(self, prompt: Prompt) -> list[Part]:
-        """The parts of a conversation up to its open turn."""
-        key = (prompt.messages, prompt.think)
-        if self._head[0] != key:
-            parts = self._parts(self._chat.conversation(prompt.messages, prompt.think))
-            begin = self._vocab.begin()
-            if begin and parts[0][:1] != begin:
-                parts.insert(0, begin)
-            self._head = (key, parts)
-        return self._head[1]
-
-    def _parts(self, pieces: list[Piece]) -> list[Part]:
-        return [
-            (piece.text,) if piece.role == "assistant" else self._vocab.tokenize(piece.text, special=not piece.role)
-            for piece in pieces
-        ]
-
-    def _firsts(self, labels: tuple[str, ...]) -> dict[str, int]:
-        firsts = {label: self._vocab.tokenize(label, special=False)[0] for label in labels}
-        if len(set(firsts.values())) != len(labels):
-            raise EngineError(
-                f"{self.card.name} cannot tell the labels {', '.join(labels)} apart by their first token."
-            )
-        return firsts
-
-    def _question(self, text: str) -> list[int]:
-        return [token for part in self._parts(self._chat.question(text)) for token in self._spell(part)]
-
     def _feed_pending(self) -> None:
         if self._pending:
             token, self._pending = self._pending, []
             self._cache.feed(token)
             self._written += 1
 
+    def _rollback(self, length: int) -> None:
+        self._cache.rollback(length)
+        self._pending = []
+        self._lent = []
+        for position in [one for one in self._known if one > length]:
+            del self._known[position]
 
-def _common(one: list[int], other: list[int]) -> int:
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    def _foreseen(self, position: int) -> int:
+        """The end of the tokens from `position` on that this model is known to say itself."""
+        while position < len(self._cache) and self._known.get(position, _UNKNOWN)[0] == self._cache.tokens[position]:
+            position += 1
+        return position
+
+
+def _token(text: str, chosen: Choice, ends: bool = False, guessed: bool = False) -> Token:
+    _, logprob, is_argmax, entropy = chosen
+    return Token(text, logprob, is_argmax, entropy, ends, guessed)
 
 
 def _probabilities(logits: Logits, firsts: dict[str, int]) -> dict[str, float]:
@@ -260,9 +297,3 @@ def _probabilities(logits: Logits, firsts: dict[str, int]) -> dict[str, float]:
 
 def _decoder() -> codecs.IncrementalDecoder:
     return codecs.getincrementaldecoder("utf-8")("replace")
-
-
-def _description(model: object) -> str:
-    buffer = ctypes.create_string_buffer(128)
-    lib.llama_model_desc(model, buffer, 128)
-    return buffer.value.decode("utf-8", "replace")

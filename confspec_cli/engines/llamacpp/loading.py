@@ -140,3 +140,10 @@ def metadata(model: object, key: str) -> str:
         if length < room:
             return buffer.value.decode("utf-8", "replace") if length > 0 else ""
         room = length + 1
+
+
+def description(model: object) -> str:
+    """Size and quantisation in llama.cpp's words."""
+    buffer = ctypes.create_string_buffer(128)
+    lib.llama_model_desc(model, buffer, 128)
+    return buffer.value.decode("utf-8", "replace")

@@ -15,6 +15,8 @@ from confspec_cli.engines.llamacpp.native import lib
 from confspec_cli.errors import EngineError
 
 Choose = Callable[[Logits], int]
+Choice = tuple[int, float, bool, float]
+"""A token that was decided on: its id, and what `weigh` says of it."""
 _NOTHING = np.float32(-1e4)  # a logit so far below the highest has no weight
 
 
@@ -34,6 +36,12 @@ def weigh(logits: Logits, token: int) -> tuple[float, bool, float]:
             "confspec pull MODEL   # checks the file against its pinned hash",
         )
     return value, bool(logits[token] == top), math.log(total) - _inner(weights, below) / total
+
+
+def decide(choose: Choose, logits: Logits) -> Choice:
+    """The token chosen, and its weight."""
+    token = choose(logits)
+    return token, *weigh(logits, token)
 
 
 def _inner(weights: Logits, below: Logits) -> float:
@@ -61,7 +69,7 @@ class Sampler:
         Raises EngineError for a grammar that llama.cpp cannot follow.
         """
         self.close()
-        choose = _greedy if sampling.temperature <= 0 else self._chained(sampling, position)
+        choose = greedy if sampling.temperature <= 0 else self._chained(sampling, position)
         if sampling.grammar is None:
             return choose
         self._grammar = Grammar(self._vocab, sampling.grammar)
@@ -99,7 +107,8 @@ class Sampler:
         return int(array.data[array.selected].id)
 
 
-def _greedy(logits: Logits) -> int:
+def greedy(logits: Logits) -> int:
+    """The likeliest token."""
     return int(logits.argmax())
 
 

@@ -18,6 +18,7 @@ class Vocab:
         self.size: int = lib.llama_vocab_n_tokens(self._vocab)
         if self.size <= 0:
             raise EngineError("The model file holds no vocabulary.")
+        self._compared: dict[Vocab, bool] = {}
         self.ends = frozenset(token for token in range(self.size) if lib.llama_vocab_is_eog(self._vocab, token))
         self.piece = lru_cache(maxsize=None)(self._piece)
         # SentencePiece vocabularies put a blank before every text; a step must not gain one at its seam.
@@ -40,6 +41,14 @@ class Vocab:
         """Text of the `bos` or `eos` token, for chat templates."""
         token = getattr(lib, f"llama_vocab_{which}")(self._vocab)
         return lib.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace") if 0 <= token < self.size else ""
+
+    def begins_like(self, other: Vocab) -> bool:
+        """Whether the ids both vocabularies have stand for the same: it may be the same one, padded."""
+        if other not in self._compared:
+            shared = range(min(self.size, other.size))
+            text = lib.llama_vocab_get_text
+            self._compared[other] = all(text(self._vocab, one) == text(other.pointer, one) for one in shared)
+        return self._compared[other]
 
     def _tokenize(self, text: bytes, special: bool) -> list[int]:
         room = len(text) + 8

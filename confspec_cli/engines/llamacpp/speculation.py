@@ -1,0 +1,149 @@
+"""Guessing ahead: tokens proposed before the model has decided on them, so that it checks them in one batch.
+
+Source: speculative decoding, arXiv:2211.17192, with prompt lookup for a proposer that costs nothing. Knows token ids
+and seconds; refuses to know text, models and caches.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+
+from confspec_cli.engines.base import Speculation
+
+SIZES = (1, 2, 4, 8, 16)
+"""Tokens in a batch: one that is decided, and the guesses after it."""
+
+_NGRAM = 3
+_LONG = (4, 6, 10)  # matches of these lengths are told apart by how often what follows them holds
+_RECENT = 0.25  # how much the last batch of a size weighs in what that size costs
+_FADING = 0.998  # what a size is held to cost shrinks by this with every other batch, until it is tried again
+_CHEAP = 1.3  # a batch never tried is held to cost so much of one half its size
+_PRIOR = (2.8, 4.0)  # guesses that held, and guesses, before any was made
+_MEMORY = 0.95
+
+
+class Lookup:
+    """Finds where the last few tokens stood before, and proposes what followed them there."""
+
+    def __init__(self) -> None:
+        self._read: list[int] = []
+        self._ends: dict[tuple[int, ...], int] = {}  # where each n-gram last ended, short of the end of the text
+
+    def find(self, tokens: list[int]) -> tuple[int, int]:
+        """Where the match ends and how long it is, both 0 where there is none."""
+        self._index(tokens)
+        place = self._ends.get(tuple(tokens[-_NGRAM:]), 0)
+        if not 0 < place < len(tokens):
+            return 0, 0
+        length = 0
+        while length < min(place, _LONG[-1]) and tokens[place - 1 - length] == tokens[-1 - length]:
+            length += 1
+        return (place, length) if length >= _NGRAM else (0, 0)
+
+    def _index(self, tokens: list[int]) -> None:
+        known = len(self._read)
+        if tokens[:known] != self._read:
+            known, self._ends = 0, {}
+        for end in range(max(known, _NGRAM), len(tokens)):
+            self._ends[tuple(tokens[end - _NGRAM : end])] = end
+        self._read = tokens
+
+
+def kind_of_match(length: int) -> int:
+    """Matches that are told apart: the number of bounds in `_LONG` this length reaches."""
+    return sum(length >= bound for bound in _LONG)
+
+
+class Pace:
+    """How many tokens to guess, by how often such guesses held and by what batches cost on this device, as measured."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, float] = {}
+        self._held: dict[Hashable, tuple[float, float]] = {}
+
+    def guesses(self, kind: Hashable, price: float = 0.0) -> int:
+        """Guesses of this kind that are worth a batch, each of which takes `price` seconds to make; perhaps none."""
+        held, tried = self._held.get(kind, _PRIOR)
+        share = min(held / tried, 0.99)
+        best = min(SIZES, key=lambda size: (self._cost(size) + (size - 1) * price) / _expected(share, size))
+        if best == 1:
+            self._held[kind] = _nearer_to_prior(held, tried)
+        return best - 1
+
+    def took(self, size: int, seconds: float) -> None:
+        """Learn what a batch of `size` tokens took."""
+        fitting = next((one for one in SIZES if one >= size), SIZES[-1])
+        before = self._seconds.get(fitting, seconds)
+        self._seconds = {one: cost * (1 if one == 1 else _FADING) for one, cost in self._seconds.items()}
+        self._seconds[fitting] = before + _RECENT * (seconds - before)
+
+    def held(self, kind: Hashable, held: int, guessed: int) -> None:
+        """Learn that of so many guesses the first `held` were what the model decided on."""
+        good, tried = self._held.get(kind, _PRIOR)
+        self._held[kind] = _MEMORY * good + held, _MEMORY * tried + held + (held < guessed)
+
+    def _cost(self, size: int) -> float:
+        """Seconds for a batch; relative to one token's where neither it nor a smaller one was measured."""
+        if size in self._seconds or size == 1:
+            return self._seconds.get(size, 1.0)
+        return _CHEAP * self._cost(size // 2)
+
+
+class Guesser:
+    """Guesses for one model: from the text so far where that pays, else from its `assistant`, where that does."""
+
+    def __init__(self) -> None:
+        self.assistant: Callable[[list[int], int], list[int]] | None = None
+        """Says what another model would write after these tokens, so many at most."""
+        self._lookup = Lookup()
+        self._pace = Pace()
+        self._kind: Hashable = None  # of the guesses last made
+        self._price: float | None = None  # seconds the assistant takes for one, known from its second time on
+
+    def guess(self, tokens: list[int], room: int, who: Speculation) -> list[int]:
+        """The next tokens after these, as guessed, perhaps none; at most `room` less one."""
+        if room > SIZES[-1] and who in (Speculation.NGRAM, Speculation.AUTO):
+            place, length = self._lookup.find(tokens)
+            if length:
+                self._kind = kind_of_match(length)
+                followed = tokens[place : place + self._pace.guesses(self._kind)]
+                if followed:
+                    return followed
+        if room > SIZES[-1] and self.assistant and who in (Speculation.DRAFT, Speculation.AUTO):
+            self._kind = "assistant"
+            count = self._pace.guesses(self._kind, self._price or 0.0)
+            if count:
+                began = time.perf_counter()
+                guesses = self.assistant(tokens, count)
+                price = (time.perf_counter() - began) / count
+                if self._price is None:
+                    self._price = 0.0  # the first time it read all that was written before
+                else:
+                    self._price += (price - self._price) * (_RECENT if self._price else 1.0)
+                return guesses
+        return []
+
+    def took(self, seconds: float, guessed: int = 0, held: int = 0) -> None:
+        """Learn what it took to check them, and that the first `held` of them held."""
+        self._pace.took(1 + guessed, seconds)
+        if guessed:
+            self._pace.held(self._kind, held, guessed)
+
+
+def _expected(share: float, size: int) -> float:
+    """Tokens that a batch of `size` gains where each guess holds with probability `share`."""
+    return (1 - share**size) / (1 - share)
+
+
+def _nearer_to_prior(held: float, tried: float) -> tuple[float, float]:
+    good, all_ = _PRIOR
+    return held + (good - held) * (1 - _MEMORY) / 2, tried + (all_ - tried) * (1 - _MEMORY) / 2
+
+
+def common(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two sequences begin with alike."""
+    short = min(len(one), len(other))
+    if one[:short] == other[:short]:
+        return short
+    return next(i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
