@@ -68,7 +68,8 @@ class Rules:
         if self.gate.signal is Signal.COMBINED:
             weights = asdict(self.gate.weights)
             gate |= {f"{author}_{name}": value for author, named in weights.items() for name, value in named.items()}
-        sampling = {key: value for key, value in asdict(self.sampling).items() if key != "grammar"}
+        sampling = asdict(self.sampling) | {"speculation": self.sampling.speculation.value}
+        del sampling["grammar"]
         return {
             **gate,
             **sampling,

@@ -102,7 +102,7 @@ class Proposal:
     """A step as one model wrote it. `ended`: the model closed its turn with it. `unsure`: it stopped in mid-step.
 
     `prefill_seconds`, part of `seconds`, is the time to the first token: catching up on the `prefill_tokens` that the
-    other model wrote.
+    other model wrote. `guessed` of the `tokens` were guessed ahead, and held.
     """
 
     author: Author
@@ -114,6 +114,7 @@ class Proposal:
     prefill_seconds: float
     prefill_tokens: int = 0
     unsure: bool = False
+    guessed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

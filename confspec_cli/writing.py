@@ -51,7 +51,7 @@ class Writer:
         texts: list[str] = []
         logprobs: list[float] = []
         entropies: list[float] = []
-        agreed = 0
+        agreed, guessed = 0, 0
         floor = math.log(stretch.stop) if stretch.stop > 0 else -math.inf
         unsure = False
         tokens = engine.generate(stretch.prompt, stretch.sampling, stretch.max_tokens)
@@ -65,6 +65,7 @@ class Writer:
                 logprobs.append(token.logprob)
                 entropies.append(token.entropy)
                 agreed += token.is_argmax
+                guessed += token.guessed
                 ended = token.ends
                 if token.text:
                     texts.append(token.text)
@@ -88,6 +89,7 @@ class Writer:
             prefill_seconds=(first or now) - began,
             prefill_tokens=read,
             unsure=unsure,
+            guessed=guessed,
         )
         yield StepWritten(stretch.n, proposal)
         return proposal

@@ -16,12 +16,14 @@ from confspec_cli.bench.records import Conditions, Run, read_results, without_te
 from confspec_cli.bench.running import Bench
 from confspec_cli.bench.sheets import Layout, difference, projection, summary_text
 from confspec_cli.bench.summary import percentile, summarise
-from confspec_cli.engines.base import Interrupt
+from confspec_cli.commands._bench import arms_of, widest
+from confspec_cli.engines.base import Interrupt, Speculation
 from confspec_cli.engines.scripted import ScriptedEngine
 from confspec_cli.errors import EngineError, Exit, UsageError
 from confspec_cli.events import RunFinished, StepJudged, StepWritten
 from confspec_cli.gate import Decision
 from confspec_cli.rules import Mode
+from confspec_cli.stats import Rate
 from confspec_cli.tasks import TaskName
 from confspec_cli.trace import Author, Likelihood, Proposal, Reading
 
@@ -198,6 +200,52 @@ def test_an_unknown_mode_is_named(capsys, tmp_path):
     (tmp_path / "some.jsonl").write_text(LINES)
     assert main(["bench", str(tmp_path / "some.jsonl"), "--modes", "target,fast"]) == Exit.USAGE
     assert 'There is no mode "fast"' in capsys.readouterr().err
+
+
+def test_who_guesses_ahead_is_told_by_mode(capsys, tmp_path):
+    (tmp_path / "some.jsonl").write_text(LINES)
+    assert main(["bench", str(tmp_path / "some.jsonl"), "--speculate", "ngram"]) == Exit.USAGE
+    assert "--modes target,target+ngram" in capsys.readouterr().err
+
+
+def test_arms_are_modes_and_who_guesses_in_them():
+    arms = arms_of("target, target+ngram,confspec+auto,target")
+    assert [(arm.name, arm.mode, arm.speculation) for arm in arms] == [
+        ("target", Mode.TARGET, Speculation.OFF),
+        ("target+ngram", Mode.TARGET, Speculation.NGRAM),
+        ("confspec+auto", Mode.CONFSPEC, Speculation.AUTO),
+    ]
+    assert [widest(arms_of(text)) for text in ("target,target+ngram", "target+draft", "target,draft")] == [
+        Mode.TARGET,
+        Mode.CONFSPEC,
+        Mode.CONFSPEC,
+    ]
+
+
+def test_costs_come_from_runs_without_guesses_and_other_replies_are_counted():
+    runs = list(bench().runs(PROBLEMS[:3], set()))
+    plain = [run for run in runs if run.mode == "target"]
+    guessing = [
+        replace(run, mode="target+ngram", reply_sha256=run.reply_sha256 if n else "another", events=tuple(slow(run)))
+        for n, run in enumerate(plain)
+    ]
+    summary = summarise(results_of([*runs, *guessing]))
+    assert summary.costs == summarise(results_of(runs)).costs
+    row = next(row for row in summary.rows if row.mode == "target+ngram")
+    assert (row.predicted, row.other_texts) == (None, Rate(1, 3))
+    assert row.guessed.part == 2 * sum(isinstance(event, StepWritten) for run in plain for event in run.events)
+    assert "1/3" in summary_text(summary, Layout.TEXT)
+    assert "target+ngram" not in projection(summary, results_of([*runs, *guessing]), None, Layout.TEXT)
+
+
+def slow(run):
+    """Its events, had it taken ten times as long and had two tokens of every step been guessed."""
+    for event in run.events:
+        if isinstance(event, StepWritten):
+            proposal = replace(event.proposal, seconds=10 * event.proposal.seconds, guessed=2)
+            yield replace(event, proposal=proposal)
+        else:
+            yield event
 
 
 def test_results_are_shown_again_without_a_model(capsys, tmp_path):

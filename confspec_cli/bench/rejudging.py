@@ -59,7 +59,10 @@ def again(run: Run, gate: Gate) -> Iterator[tuple[Decision, Decision]]:
     """Of every judgement in a run, what was decided and what the gate decides."""
     for event in run.events:
         if isinstance(event, StepJudged):
-            yield event.decision, _decision(event, _RATING if run.mode == Mode.SPECREASON.value else gate)
+            yield (
+                event.decision,
+                _decision(event, _RATING if run.mode.partition("+")[0] == Mode.SPECREASON.value else gate),
+            )
 
 
 def rejudged(results: Results, bounds: Bounds) -> Sheet:

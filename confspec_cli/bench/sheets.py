@@ -17,7 +17,7 @@ from confspec_cli.bench.costs import Costs, seconds_at
 from confspec_cli.bench.costs import to_dict as costs_table
 from confspec_cli.bench.records import Results
 from confspec_cli.bench.statistics import ratio_interval
-from confspec_cli.bench.summary import TARGET, Interval, Limits, Row, Summary
+from confspec_cli.bench.summary import TARGET, Interval, Limits, Row, Summary, guesses
 from confspec_cli.stats import Rate
 
 
@@ -78,7 +78,16 @@ def sheets(summary: Summary) -> list[Sheet]:
         Sheet(
             "mean seconds a problem by what they were spent on; model: what the cost model says, over what it took",
             ("mode", *rows[0].phases, "model") if rows else ("mode",),
-            [(row.mode, *(f"{value:.2f}" for value in row.phases.values()), f"{row.predicted:.2f}") for row in rows],
+            [(row.mode, *(f"{value:.2f}" for value in row.phases.values()), _measure(row.predicted)) for row in rows],
+        ),
+        Sheet(
+            "tokens guessed ahead that held, of those written; replies that differ from those without guesses",
+            ("mode", "guessed", "other replies"),
+            [
+                (row.mode, _rate(row.guessed), _rate(row.other_texts) if row.other_texts else "-")
+                for row in rows
+                if guesses(row.mode)
+            ],
         ),
         Sheet(
             "limits: the speed-up had verification cost nothing, had the draft written all, and the share reached",
@@ -111,7 +120,11 @@ def projection(summary: Summary, results: Results, given: Costs | None, layout: 
     """What every mode would take at the costs given, else at those measured."""
     at = given or summary.costs
     complete = list(results.complete().values())
-    seconds = {row.mode: sum(seconds_at(at, runs[row.mode]) for runs in complete) for row in summary.rows}
+    seconds = {
+        row.mode: sum(seconds_at(at, runs[row.mode]) for runs in complete)
+        for row in summary.rows
+        if not guesses(row.mode)
+    }
     alone = seconds.get(TARGET)
     rows = [
         (
@@ -121,6 +134,7 @@ def projection(summary: Summary, results: Results, given: Costs | None, layout: 
             f"{alone / value:.2f}" if alone and value else "-",
         )
         for row in summary.rows
+        if row.mode in seconds
         for value in (seconds[row.mode],)
     ]
     whose = "the costs given" if given else "the costs measured in these results"
@@ -186,6 +200,10 @@ def _limit(row: Row, limits: Limits) -> tuple[str, ...]:
 
 def _rate(rate: Rate) -> str:
     return f"{rate.part}/{rate.whole}" if rate.whole else "-"
+
+
+def _measure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def _percent(interval: Interval | None) -> str:

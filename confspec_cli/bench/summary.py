@@ -33,7 +33,9 @@ class Row:
     """One mode over all problems. Seconds are per problem where not said otherwise; rates keep their denominators.
 
     `speedup` is the target's time over this mode's, None where the target was not run. `phases` are mean seconds by
-    what they were spent on. `predicted` is what the cost model says the mode takes, over what it took.
+    what they were spent on. `predicted` is what the cost model says the mode takes, over what it took; it knows no
+    batches of guesses, and is None where the mode made any. `guessed` tokens of those written were guessed ahead, and
+    held; `other_texts` counts the replies that differ from those of the same mode without guesses.
     """
 
     mode: str
@@ -52,7 +54,9 @@ class Row:
     undrafted: Rate
     wasted: float
     phases: dict[str, float]
-    predicted: float
+    predicted: float | None
+    guessed: Rate
+    other_texts: Rate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +88,13 @@ def summarise(results: Results) -> Summary:
     """The summary of a file of results."""
     tried = list(results.complete().values())
     complete = [runs for runs in tried if all(run.error is None for run in runs.values())]
-    costs = measured(run for runs in complete for run in runs.values())
+    costs = measured(run for runs in complete for mode, run in runs.items() if not guesses(mode))
     rows = [_row(mode, complete, costs) for mode in results.modes] if complete else []
+    priced = all((author, Kind.DECODE) in costs for author in Author)
     limits = {
         row.mode: _limits([runs[row.mode] for runs in complete], [runs[TARGET] for runs in complete], costs)
         for row in rows
-        if row.speedup and row.accepted.whole + row.kept.whole
+        if row.speedup and row.accepted.whole + row.kept.whole and priced
     }
     name = results.conditions[0].name if results.conditions else ""
     return Summary(name, len(complete), len(tried) - len(complete), rows, limits, costs)
@@ -137,8 +142,22 @@ def _row(mode: str, complete: list[dict[str, Run]], costs: Costs) -> Row:
             "target prefill": sum(one.catching_up[Author.TARGET] for one in stats) / len(runs),
             "target decode": sum(one.decoding[Author.TARGET] for one in stats) / len(runs),
         },
-        predicted=sum(seconds_at(costs, run) for run in runs) / sum(seconds),
+        predicted=None if guesses(mode) else sum(seconds_at(costs, run) for run in runs) / sum(seconds),
+        guessed=Rate(sum(sum(one.guessed.values()) for one in stats), sum(sum(one.written.values()) for one in stats)),
+        other_texts=_other_texts(mode, complete),
     )
+
+
+def guesses(mode: str) -> bool:
+    """Whether tokens were guessed ahead in a mode of this name."""
+    return "+" in mode
+
+
+def _other_texts(mode: str, complete: list[dict[str, Run]]) -> Rate | None:
+    plain = mode.partition("+")[0]
+    if not guesses(mode) or plain not in complete[0]:
+        return None
+    return Rate(sum(runs[mode].reply_sha256 != runs[plain].reply_sha256 for runs in complete), len(complete))
 
 
 def _speedup(complete: list[dict[str, Run]], mode: str) -> Interval | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from confspec_cli.bench.problems import Problem
@@ -13,7 +13,7 @@ from confspec_cli.bench.records import Conditions, Results
 from confspec_cli.commands._machine import circumstances
 from confspec_cli.commands._options import GateOptions, SamplingOptions, WorkOptions
 from confspec_cli.commands._wiring import Cast, rules_of
-from confspec_cli.engines.base import Engine
+from confspec_cli.engines.base import Engine, Speculation
 from confspec_cli.errors import UsageError
 from confspec_cli.journal import Journal
 from confspec_cli.rules import Mode, Rules
@@ -32,40 +32,60 @@ class Settings:
     sampling: SamplingOptions
 
 
-def modes_of(text: str) -> list[Mode]:
-    """The modes in a list with commas. Raises UsageError for one that is none."""
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One of the ways a benchmark compares: a mode, and who guesses tokens ahead in it."""
+
+    mode: Mode
+    speculation: Speculation = Speculation.OFF
+
+    @property
+    def name(self) -> str:
+        """What it is called in results: the mode, and after a plus who guesses."""
+        guesser = "" if self.speculation is Speculation.OFF else f"+{self.speculation.value}"
+        return self.mode.value + guesser
+
+
+def arms_of(text: str) -> list[Arm]:
+    """The arms in a list with commas. Raises UsageError for one that is none."""
+    known = {arm.name: arm for arm in (Arm(mode, who) for mode in Mode for who in Speculation)}
+    usual = ",".join(mode.value for mode in Mode)
     names = [name.strip() for name in text.split(",") if name.strip()]
-    known = ",".join(mode.value for mode in Mode)
     for name in names:
-        if name not in known.split(","):
-            raise UsageError(f'There is no mode "{name}".', f"--modes {known}")
+        if name not in known:
+            raise UsageError(f'There is no mode "{name}".', f"--modes {usual},target+ngram")
     if not names:
-        raise UsageError("No mode was given.", f"--modes {known}")
-    return [Mode(name) for name in dict.fromkeys(names)]
+        raise UsageError("No mode was given.", f"--modes {usual}")
+    return [known[name] for name in dict.fromkeys(names)]
 
 
-def widest(modes: Sequence[Mode]) -> Mode:
-    """A mode that needs every model these modes need."""
-    return modes[0] if len(modes) == 1 else Mode.CONFSPEC
+def widest(arms: Sequence[Arm]) -> Mode:
+    """A mode that needs every model these arms need."""
+    modes = {arm.mode for arm in arms}
+    drafts = any(arm.speculation in (Speculation.DRAFT, Speculation.AUTO) for arm in arms)
+    return Mode.CONFSPEC if len(modes) > 1 or drafts else modes.pop()
 
 
-def rules_by_mode(who: Cast, modes: Sequence[Mode], settings: Settings, problems: Sequence[Problem]) -> RulesByMode:
-    """The rules of each mode for every kind of work among the problems; a flag of the gate is for `confspec` alone."""
+def rules_by_arm(who: Cast, arms: Sequence[Arm], settings: Settings, problems: Sequence[Problem]) -> RulesByMode:
+    """The rules of each arm for every kind of work among the problems; a flag of the gate is for `confspec` alone."""
     work, gate = settings.work, settings.gate
+    if settings.sampling.speculate is not Speculation.AUTO:
+        guesser = settings.sampling.speculate.value
+        raise UsageError("A benchmark is told by mode who guesses ahead.", f"--modes target,target+{guesser}")
     tasks = [work.task] if work.task else list(dict.fromkeys(problem.task for problem in problems))
     ungated = GateOptions(max_tokens=gate.max_tokens, max_step_tokens=gate.max_step_tokens)
     return {
-        mode.value: {
+        arm.name: {
             task: rules_of(
                 who,
-                mode,
-                gate if mode is Mode.CONFSPEC else ungated,
-                settings.sampling,
+                arm.mode,
+                gate if arm.mode is Mode.CONFSPEC else ungated,
+                replace(settings.sampling, speculate=arm.speculation),
                 WorkOptions(task, work.think, work.think_budget),
             )
             for task in tasks
         }
-        for mode in modes
+        for arm in arms
     }
 
 

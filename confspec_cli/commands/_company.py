@@ -13,7 +13,7 @@ import typer
 
 from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions, WorkOptions
 from confspec_cli.commands._prompt import prompt_of
-from confspec_cli.commands._wiring import Cast, cast, engine, files, rules_of, thinks
+from confspec_cli.commands._wiring import Cast, acquaint, cast, engine, files, rules_of, thinks
 from confspec_cli.engines.base import Engine, Interrupt, Message, Prompt
 from confspec_cli.errors import ConfspecError, EngineError, Interrupted, ModelMissing
 from confspec_cli.folders import config_folder
@@ -86,7 +86,9 @@ class LoadedCompany:
         """The rules of the next run. Raises UsageError for wishes that cannot be."""
         bounds = (wishes.accept, wishes.reject, wishes.stop) if wishes.mode is Mode.CONFSPEC else (None, None, None)
         gate = GateOptions(*bounds, wishes.always_draft, wishes.max_tokens, wishes.max_step_tokens)
-        sampling = SamplingOptions(wishes.temperature, wishes.top_k, wishes.top_p, wishes.min_p, wishes.seed)
+        sampling = SamplingOptions(
+            wishes.temperature, wishes.top_k, wishes.top_p, wishes.min_p, wishes.seed, wishes.speculate
+        )
         return rules_of(cast(self._options(wishes)), wishes.mode, gate, sampling, _work(wishes))
 
     def prompt(self, question: str, system: str | None, before: tuple[Message, ...]) -> Prompt:
@@ -134,6 +136,7 @@ class LoadedCompany:
                 hardware = replace(self._hardware, context=part[1])
                 self._engines[author] = engine(who, author, part[0], hardware, self._interrupt)
                 self._parts[author] = part
+        acquaint(self._engines)
 
 
 def _work(wishes: Wishes) -> WorkOptions:

@@ -15,6 +15,7 @@ import typer
 
 from confspec_cli.commands._completion import models, pairs, template_names
 from confspec_cli.commands._templates import stand_behind
+from confspec_cli.engines.base import Speculation
 from confspec_cli.render.base import Color, Format, Show, Steps
 from confspec_cli.rules import Mode
 from confspec_cli.tasks import TaskName
@@ -178,6 +179,15 @@ class SamplingOptions:
     seed: Annotated[
         int | None, _option(_SAMPLING, "--seed", env="SEED", text="Repeatable choice; else it is drawn.", min=0)
     ] = None
+    speculate: Annotated[
+        Speculation,
+        _option(
+            _SAMPLING,
+            "--speculate",
+            env="SPECULATE",
+            text="Who guesses tokens ahead, to be checked in one batch: the text so far, the draft, whichever pays.",
+        ),
+    ] = Speculation.AUTO
 
 
 @dataclass(frozen=True, slots=True)

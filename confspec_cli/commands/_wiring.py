@@ -136,7 +136,9 @@ def rules_of(
     lengths = Lengths(gate.max_tokens, gate.max_step_tokens)
     own = Lengths(pair.max_tokens, pair.max_step_tokens, pair.min_step_chars)
     seed = secrets.randbelow(2**31) if sampling.seed is None and sampling.temperature > 0 else sampling.seed or 0
-    chosen = Sampling(sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p, seed)
+    chosen = Sampling(
+        sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p, seed, speculation=sampling.speculate
+    )
     thresholds = Thresholds(gate.accept, gate.reject, gate.stop).over(pair.gate_for(task.name))
     return replace(
         rules(mode, thresholds, question, chosen, lengths.over(own)),
@@ -173,7 +175,14 @@ def engines(
         for author, path in paths.items():
             loaded[author] = engine(cast, author, path, options, interrupt)
             stack.callback(loaded[author].close)
+        acquaint(loaded)
         yield loaded
+
+
+def acquaint(loaded: Mapping[Author, Engine]) -> None:
+    """Have the draft guess ahead for the target, where both are there."""
+    for author, one in loaded.items():
+        one.take_guesses_of(loaded.get(Author.DRAFT) if author is Author.TARGET else None)
 
 
 def engine(cast: Cast, author: Author, path: Path, options: HardwareOptions, interrupt: Interrupt) -> Engine:

@@ -20,7 +20,7 @@ from confspec_cli.bench.rejudging import Bounds, rejudged
 from confspec_cli.bench.running import Bench
 from confspec_cli.bench.sheets import Layout, difference, projection, shown, summary_text
 from confspec_cli.bench.summary import summarise
-from confspec_cli.commands._bench import Settings, begin, conditions, modes_of, rules_by_mode, widest
+from confspec_cli.commands._bench import Settings, arms_of, begin, conditions, rules_by_arm, widest
 from confspec_cli.commands._options import (
     GateOptions,
     HardwareOptions,
@@ -76,7 +76,7 @@ def run(
         typer.Option("-o", "--output", help="Append the results here; run again, what is there already is kept."),
     ] = None,
     modes: Annotated[
-        str, typer.Option("--modes", help="The modes to compare, with commas between.")
+        str, typer.Option("--modes", help="The modes to compare, with commas between; target+ngram guesses ahead.")
     ] = "target,draft,confspec,specreason",
     count: Annotated[
         int | None, typer.Option("--problems", help="Only the first so many problems.", min=1, show_default=False)
@@ -94,10 +94,10 @@ def run(
 
     The modes of a problem follow each other at once, so that a machine that drifts treats all alike.
     """
-    wanted = modes_of(modes)
+    wanted = arms_of(modes)
     who = cast(ModelOptions(pair.pair, pair.draft, pair.target, pair.yes, widest(wanted)))
     chosen = load_problems(problems)[:count]
-    rules = rules_by_mode(who, wanted, Settings(work, gate, sampling), chosen)
+    rules = rules_by_arm(who, wanted, Settings(work, gate, sampling), chosen)
     place = output or Path(f"{Path(problems).stem}.{who.pair.name}.results.jsonl")
     journal = Journal(place)
     results = read_results(journal.lines(), str(place))

@@ -34,7 +34,7 @@ from confspec_cli.commands._options import (
     grouped,
 )
 from confspec_cli.commands._wiring import Cast, cast, engines, exit_code, files, rules_of
-from confspec_cli.engines.base import Interrupt
+from confspec_cli.engines.base import Interrupt, Speculation
 from confspec_cli.errors import Exit, Interrupted, UsageError
 from confspec_cli.folders import config_folder
 from confspec_cli.gate import Gate, Signal
@@ -95,7 +95,7 @@ def calibrate(
     who = cast(ModelOptions(pair, yes=yes))
     chosen = load_problems(problems)[:count]
     task = _task(chosen, problems)
-    rules = rules_of(who, Mode.CONFSPEC, gate, SamplingOptions(), WorkOptions(task))
+    rules = rules_of(who, Mode.CONFSPEC, gate, SamplingOptions(speculate=Speculation.OFF), WorkOptions(task))
     place = output or Path(f"{Path(problems).stem}.{pair}.labels.jsonl")
     chains = _labelled(_Job(who, rules, hardware, yes, quiet), chosen, Path(problems).stem, place)
     promise = Promise(bound, confidence)

@@ -96,6 +96,7 @@ def _wishes(models: ModelOptions, work: WorkOptions, gate: GateOptions, sampling
         top_p=sampling.top_p,
         min_p=sampling.min_p,
         seed=sampling.seed,
+        speculate=sampling.speculate,
         task=work.task,
         think=work.think,
         think_budget=work.think_budget,

@@ -175,6 +175,10 @@ class Engine(Protocol):
         """Tokens in the prompt."""
         ...
 
+    def take_guesses_of(self, other: Engine | None) -> None:
+        """Have another engine guess ahead for this one, where both have the same vocabulary; None: none does."""
+        ...
+
     def close(self) -> None:
         """Free the model; calling it twice is fine."""
         ...

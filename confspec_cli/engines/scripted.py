@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from confspec_cli.engines.base import Interrupt, ModelCard, Prompt, Sampling, Token
+from confspec_cli.engines.base import Engine, Interrupt, ModelCard, Prompt, Sampling, Token
 from confspec_cli.errors import ContextFull, Interrupted
 
 CARD = ModelCard(name="scripted", file="", bytes=0, context=4096)
@@ -37,6 +37,9 @@ class ScriptedEngine:
     def forget(self) -> None:
         """Know no words any more."""
         self._known = []
+
+    def take_guesses_of(self, other: Engine | None) -> None:
+        """Guess nothing: the script is known."""
 
     def read(self, prompt: Prompt) -> None:
         """Catch up."""

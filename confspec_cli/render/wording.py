@@ -64,10 +64,12 @@ def breakdown(stats: RunStats) -> list[str]:
         ("target writing", stats.decoding[Author.TARGET]),
         ("everything else", max(0.0, stats.seconds - stats.accounted_seconds)),
     )
+    guessing = [who for who in Author if stats.guessed[who]]
     rates = (
         ("accepted by draft", stats.accepted, "judged"),
         ("escalated", stats.escalated, "judged"),
         ("accepted by target", stats.accepted_by_target, "escalated"),
+        *((f"{who.value} guessed ahead", Rate(stats.guessed[who], stats.written[who]), "tokens") for who in guessing),
     )
     turned = f"{count(stats.undrafted, 'step')} by the target alone, turned {count(stats.turns, 'time')}"
     return [

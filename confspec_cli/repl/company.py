@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from confspec_cli.engines.base import Engine, Message, Prompt
+from confspec_cli.engines.base import Engine, Message, Prompt, Speculation
 from confspec_cli.rules import Mode, Rules
 from confspec_cli.tasks import TaskName
 from confspec_cli.trace import Author
@@ -32,6 +32,7 @@ class Wishes:
     top_p: float = 0.95
     min_p: float = 0.05
     seed: int | None = None
+    speculate: Speculation = Speculation.AUTO
     task: TaskName | None = None
     think: bool | None = None
     think_budget: int | None = None

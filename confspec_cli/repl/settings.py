@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from confspec_cli.engines.base import Speculation
 from confspec_cli.errors import UsageError
 from confspec_cli.render.base import Steps
 from confspec_cli.repl.chat import Chat
@@ -136,6 +137,12 @@ def _seed(chat: Chat) -> object:
     return "drawn" if chat.wishes.seed is None else chat.wishes.seed
 
 
+def _speculate(chat: Chat, text: str) -> None:
+    if text not in [who.value for who in Speculation]:
+        raise UsageError(f"speculate is off, ngram, draft or auto, not {text}.", "/set speculate auto")
+    chat.wish(replace(chat.wishes, speculate=Speculation(text)))
+
+
 def _vi(chat: Chat, on: bool) -> None:
     chat.desk.vi = on
 
@@ -150,6 +157,12 @@ SETTINGS = {
     "top_p": _real("top_p", "... that together hold this probability", 1),
     "min_p": _real("min_p", "... and this share of the likeliest one's", 1),
     "seed": _whole("seed", "makes a random choice repeatable", 0, _seed),
+    "speculate": Setting(
+        "|".join(who.value for who in Speculation),
+        "who guesses tokens ahead",
+        lambda chat: chat.rules.sampling.speculation.value,
+        _speculate,
+    ),
     "task": _choice(
         "task", [name.value for name in TaskName], "the kind of work", lambda chat: chat.rules.task.name.value
     ),

@@ -13,7 +13,7 @@ import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
 
-from confspec_cli.engines.base import Interrupt, ModelCard, Prompt, Sampling, Speculation, Token
+from confspec_cli.engines.base import Engine, Interrupt, ModelCard, Prompt, Sampling, Speculation, Token
 from confspec_cli.engines.llamacpp.cache import Cache, Logits
 from confspec_cli.engines.llamacpp.chat import Chat
 from confspec_cli.engines.llamacpp.loading import (
@@ -33,6 +33,7 @@ from confspec_cli.engines.llamacpp.vocab import Vocab
 from confspec_cli.errors import ContextFull
 
 _UNKNOWN: Choice = (-1, 0.0, False, 0.0)
+_decoder = codecs.getincrementaldecoder("utf-8")
 
 
 class LlamaCppEngine:
@@ -123,7 +124,7 @@ class LlamaCppEngine:
         if here not in known:
             self._cache.checkpoint()
         choose = self._sampler.start(sampling, here)
-        decoder = _decoder()
+        decoder = _decoder("replace")
         for _ in range(max_tokens):
             if here not in known:
                 guesses = self._guess(sampling.speculation) if speculates and self._pending else []
@@ -190,11 +191,13 @@ class LlamaCppEngine:
                 self._feed_pending()
         return guesses
 
-    def take_guesses_of(self, other: LlamaCppEngine) -> None:
-        """Have another model guess ahead for this one, where both have the same vocabulary."""
-        self._guesser.assistant = lambda tokens, count: (
-            other.propose(tokens, count) if self._vocab.begins_like(other._vocab) else []
-        )
+    def take_guesses_of(self, other: Engine | None) -> None:
+        """Have another model guess ahead for this one; see Engine."""
+        self._guesser.assistant = None
+        if isinstance(other, LlamaCppEngine):
+            self._guesser.assistant = lambda tokens, count: (
+                other.propose(tokens, count) if self._vocab.begins_like(other._vocab) else []
+            )
 
     def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
         """Probabilities of the labels as the next token; see Engine."""
@@ -221,7 +224,7 @@ class LlamaCppEngine:
         self._cache.checkpoint()
         tokens = self._vocab.tokenize(continuation, special=False)
         start = len(self._cache)
-        decoder = _decoder()
+        decoder = _decoder("replace")
         scored: list[Token] = []
 
         def note(row: Logits, token: int) -> None:
@@ -293,7 +296,3 @@ def _token(text: str, chosen: Choice, ends: bool = False, guessed: bool = False)
 
 def _probabilities(logits: Logits, firsts: dict[str, int]) -> dict[str, float]:
     return {label: math.exp(weigh(logits, first)[0]) for label, first in firsts.items()}
-
-
-def _decoder() -> codecs.IncrementalDecoder:
-    return codecs.getincrementaldecoder("utf-8")("replace")
