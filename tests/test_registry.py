@@ -5,7 +5,7 @@ import pytest
 from confspec_cli.errors import ConfigError, ModelMissing
 from confspec_cli.gate import Gate, Signal
 from confspec_cli.models.base import HubSource, PackagesSource, PathSource
-from confspec_cli.models.registry import load
+from confspec_cli.models.registry import fingerprints, load
 from confspec_cli.prompts import QUESTIONS
 
 
@@ -233,3 +233,10 @@ def test_a_file_of_another_encoding_is_refused(tmp_path):
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path)
+
+
+def test_every_shipped_calibration_was_had_with_the_files_of_its_pair():
+    registry = load(None)
+    for pair in registry.pairs.values():
+        roles = [registry.model(name) for name in (pair.draft, pair.target)]
+        assert pair.trusting(fingerprints(roles)) == pair, pair.name

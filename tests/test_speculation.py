@@ -111,7 +111,7 @@ def test_an_assistant_is_left_alone_where_its_price_is_too_high(monkeypatch):
         return [1] * count
 
     guesser = Guesser()
-    guesser.assistant = slow
+    guesser.assistant, guesser.weight = slow, 0.01
     for _ in range(60):
         guessed = guesser.guess([1, 2, 3], 100, Speculation.DRAFT)
         guesser.took(0.04 if not guessed else 0.1, len(guessed), 0)
@@ -120,8 +120,18 @@ def test_an_assistant_is_left_alone_where_its_price_is_too_high(monkeypatch):
     assert len(calls) <= 6
 
 
+@pytest.mark.parametrize(("weight", "is_asked"), [(0.05, True), (0.5, False)])
+def test_an_assistant_nearly_as_big_as_the_model_is_not_even_asked(weight, is_asked):
+    guesser = Guesser()
+    guesser.assistant, guesser.weight = lambda tokens, count: [1] * count, weight
+    assert guesser.guess([1, 2, 3], 100, Speculation.AUTO) == [], "nothing is known of this device yet"
+    guesser.took(0.04)
+    assert bool(guesser.guess([1, 2, 3], 100, Speculation.AUTO)) == is_asked
+
+
 def test_nothing_is_guessed_where_the_context_ends():
     guesser = Guesser()
+    guesser.took(0.04)
     guesser.assistant = lambda tokens, count: [1] * count
     repeated = [1, 2, 3, 4] * 5
     assert guesser.guess(repeated, 100, Speculation.AUTO)

@@ -69,7 +69,7 @@ def breakdown(stats: RunStats) -> list[str]:
         ("accepted by draft", stats.accepted, "judged"),
         ("escalated", stats.escalated, "judged"),
         ("accepted by target", stats.accepted_by_target, "escalated"),
-        *((f"{who.value} guessed ahead", Rate(stats.guessed[who], stats.written[who]), "tokens") for who in guessing),
+        *((f"{who.value} guessed", Rate(stats.guessed[who], stats.written[who]), "tokens") for who in guessing),
     )
     turned = f"{count(stats.undrafted, 'step')} by the target alone, turned {count(stats.turns, 'time')}"
     return [

@@ -195,6 +195,7 @@ class LlamaCppEngine:
         """Have another model guess ahead for this one; see Engine."""
         self._guesser.assistant = None
         if isinstance(other, LlamaCppEngine):
+            self._guesser.weight = other.card.bytes / self.card.bytes
             self._guesser.assistant = lambda tokens, count: (
                 other.propose(tokens, count) if self._vocab.begins_like(other._vocab) else []
             )

@@ -64,6 +64,8 @@ class Pace:
 
     def guesses(self, kind: Hashable, price: float = 0.0) -> int:
         """Guesses of this kind that are worth a batch, each of which takes `price` seconds to make; perhaps none."""
+        if 1 not in self._seconds:
+            return 0  # a batch can only be held against one token by itself
         held, tried = self._held.get(kind, _PRIOR)
         share = min(held / tried, 0.99)
         best = min(SIZES, key=lambda size: (self._cost(size) + (size - 1) * price) / _expected(share, size))
@@ -83,10 +85,14 @@ class Pace:
         good, tried = self._held.get(kind, _PRIOR)
         self._held[kind] = _MEMORY * good + held, _MEMORY * tried + held + (held < guessed)
 
+    def single(self) -> float:
+        """Seconds for one token by itself, 0 where none was measured."""
+        return self._seconds.get(1, 0.0)
+
     def _cost(self, size: int) -> float:
-        """Seconds for a batch; relative to one token's where neither it nor a smaller one was measured."""
-        if size in self._seconds or size == 1:
-            return self._seconds.get(size, 1.0)
+        """Seconds for a batch, by what smaller ones take where it was never tried."""
+        if size in self._seconds:
+            return self._seconds[size]
         return _CHEAP * self._cost(size // 2)
 
 
@@ -96,6 +102,8 @@ class Guesser:
     def __init__(self) -> None:
         self.assistant: Callable[[list[int], int], list[int]] | None = None
         """Says what another model would write after these tokens, so many at most."""
+        self.weight = 1.0
+        """The size of that model over this one's, which is what a token costs where decoding waits for memory."""
         self._lookup = Lookup()
         self._pace = Pace()
         self._kind: Hashable = None  # of the guesses last made
@@ -112,7 +120,7 @@ class Guesser:
                     return followed
         if room > SIZES[-1] and self.assistant and who in (Speculation.DRAFT, Speculation.AUTO):
             self._kind = "assistant"
-            count = self._pace.guesses(self._kind, self._price or 0.0)
+            count = self._pace.guesses(self._kind, self._price or self.weight * self._pace.single())
             if count:
                 began = time.perf_counter()
                 guesses = self.assistant(tokens, count)
