@@ -1,5 +1,6 @@
 """Two hundred damaged files through the commands that read them: a sentence each, no crash, no hang, no traceback."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +13,19 @@ from confspec_cli.errors import EngineError
 
 COUNT = 200
 READ_ALL = """
-import sys
+import os, sys
 from pathlib import Path
 from confspec_cli.app import main
+own = Path(os.environ["CONFSPEC_CONFIG_DIR"]) / "models.yaml"
 for file in sorted(Path(sys.argv[1]).glob("*.gguf")):
-    codes = [main([*command, str(file)]) for command in (
-        ["models", "show"], ["ask", "--no-log", "-q", "--mode", "target", "-n", "4", "Hi", "--target"]
-    )]
+    source = f"{{files: [{{name: {file.name}, sources: [{{path: {file}}}]}}]}}"
+    own.write_text(f"models: {{one: {source}}}\\npairs: {{ours: {{draft: one, target: one}}}}")
+    commands = (
+        ["models", "show", str(file)],
+        ["fit", "ours"],
+        ["ask", "--no-log", "-q", "--mode", "target", "-n", "4", "Hi", "--target", str(file)],
+    )
+    codes = [main(command) for command in commands]
     print(file.name, *codes, flush=True)
 """
 
@@ -34,9 +41,14 @@ def files(tiny, tmp_path_factory):
     return folder
 
 
-def test_no_damaged_file_crashes_hangs_or_shows_a_traceback(files):
+def test_no_damaged_file_crashes_hangs_or_shows_a_traceback(files, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", READ_ALL, str(files)], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", READ_ALL, str(files)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=os.environ | {"CONFSPEC_CONFIG_DIR": str(tmp_path), "CONFSPEC_MODELS": str(tmp_path)},
     )
     lines = [line.split() for line in done.stdout.splitlines() if ".gguf " in line]
     ended = {name: codes for name, *codes in lines if name.endswith(".gguf")}

@@ -1,16 +1,20 @@
 """What models take in memory: held against what llama.cpp allocates, and shared out between devices."""
 
 import json
+import sys
 
 import pytest
 
+from confspec_cli import gguf
 from confspec_cli.app import main
 from confspec_cli.bench.memory import allocated, estimated
-from confspec_cli.commands import fit
+from confspec_cli.commands import _room, fit
+from confspec_cli.commands._options import HardwareOptions
 from confspec_cli.errors import Exit
-from confspec_cli.memory import Need, shares
+from confspec_cli.memory import Need, need, shares
 from confspec_cli.models.registry import load
 from confspec_cli.models.store import Store
+from confspec_cli.trace import Author
 
 GB = 10**9
 DRAFT, TARGET = Need(1 * GB, 0, GB // 10, GB // 10, 10, GB // 10), Need(8 * GB, 0, GB, GB // 2, 40, 9 * GB // 40)
@@ -59,12 +63,15 @@ def home(tmp_path, monkeypatch, tiny):
     file = f"{{name: a.gguf, sources: [{{path: {tiny('llama')}}}]}}"
     pair = "{draft: mine, target: mine}"
     (tmp_path / "config" / "models.yaml").write_text(f"models: {{mine: {{files: [{file}]}}}}\npairs: {{ours: {pair}}}")
+    monkeypatch.setattr(sys, "stdin", None)
     monkeypatch.setenv("CONFSPEC_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.setenv("CONFSPEC_MODELS", str(tmp_path / "models"))
 
 
 def machine(monkeypatch, free, gpus=None):
-    monkeypatch.setattr(fit, "_machine", lambda: fit._Machine(free, gpus or {}, True))
+    for module in (fit, _room):
+        monkeypatch.setattr(module, "machine", lambda: _room.Machine(free, gpus or {}, True))
+    _room.best_here.cache_clear()
 
 
 def test_fit_tells_both_models_and_what_is_free(home, capsys, monkeypatch):
@@ -100,4 +107,63 @@ def test_without_a_pair_the_largest_that_fits_is_taken(home, capsys, monkeypatch
 
 
 def test_this_machine_says_what_is_free():
-    assert fit._machine().free > GB // 10
+    assert _room.machine().free > GB // 10
+
+
+def test_on_a_processor_no_pair_is_recommended_that_is_too_slow_to_read_along_with(home, capsys, monkeypatch):
+    machine(monkeypatch, 100 * GB)
+    assert main(["fit"]) == Exit.OK
+    assert capsys.readouterr().out.startswith("llama-3.1-8b takes about")
+    machine(monkeypatch, 100 * GB, {"CUDA0": 80 * GB})
+    assert main(["fit", "auto"]) == Exit.OK
+    assert "32b takes about" in capsys.readouterr().out
+
+
+ASK = ["ask", "--no-log", "-q", "-n", "4", "Hi"]
+
+
+def test_pair_auto_takes_the_best_pair(home, capsys, monkeypatch):
+    machine(monkeypatch, 9 * GB)
+    assert main([*ASK, "-p", "auto"]) == Exit.MODEL_MISSING
+    assert "llama-3.1-8b" in capsys.readouterr().err
+
+
+def test_what_does_not_fit_on_the_gpu_is_one_line_and_the_answer_comes(home, capsys, monkeypatch):
+    machine(monkeypatch, 4 * GB, {"CUDA0": 1000})
+    assert main([*ASK, "-p", "ours"]) in (Exit.OK, Exit.NO_ANSWER)
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert notes == [
+        "note: draft: 0 of 2 layers fit on the GPU, the rest is slow: confspec fit PAIR",
+        "note: target: 0 of 2 layers fit on the GPU, the rest is slow: confspec fit PAIR",
+    ]
+    assert main([*ASK, "-p", "ours", "--gpu-layers", "1"]) in (Exit.OK, Exit.NO_ANSWER)
+    assert "note: " not in capsys.readouterr().err
+
+
+def test_gpu_only_fails_where_not_all_of_it_fits(home, capsys, monkeypatch):
+    machine(monkeypatch, 4 * GB, {"CUDA0": 1000})
+    assert main([*ASK, "-p", "ours", "--gpu-only"]) == Exit.OUT_OF_MEMORY
+    assert "Not all of it fits on the GPU" in capsys.readouterr().err
+    machine(monkeypatch, 4 * GB)
+    assert main([*ASK, "-p", "ours", "--gpu-only"]) == Exit.OUT_OF_MEMORY
+    assert "confspec doctor" in capsys.readouterr().err
+
+
+def test_the_draft_goes_to_the_gpu_whole_and_the_target_in_part(tiny, monkeypatch):
+    small, large = tiny("llama"), tiny("qwen2", context=4096)
+    first = need(gguf.read(small), 2048)
+    second = need(gguf.read(large), 2048)
+    room = first.weights + first.kv + first.compute + second.compute + second.layer
+    machine(monkeypatch, 4 * GB, {"CUDA0": room})
+    layout, notes = _room.placed({Author.DRAFT: small, Author.TARGET: large}, HardwareOptions(), 2048)
+    assert [layout[author].gpu_layers for author in Author] == [-1, 1]
+    assert notes == ["target: 1 of 2 layers fit on the GPU, the rest is slow: confspec fit PAIR"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("auto", Exit.MODEL_MISSING), ("-1", Exit.MODEL_MISSING), ("x", Exit.USAGE)]
+)
+def test_layers_are_a_number_or_auto(tmp_path, monkeypatch, text, code):
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setenv("CONFSPEC_MODELS", str(tmp_path))
+    assert main([*ASK, "--gpu-layers", text]) == code

@@ -13,7 +13,7 @@ import typer
 
 from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions, WorkOptions
 from confspec_cli.commands._prompt import prompt_of
-from confspec_cli.commands._wiring import Cast, acquaint, cast, engine, files, rules_of, thinks
+from confspec_cli.commands._wiring import Cast, acquaint, cast, engine, files, laid_out, rules_of, thinks
 from confspec_cli.engines.base import Engine, Interrupt, Message, Prompt
 from confspec_cli.errors import ConfspecError, EngineError, Interrupted, ModelMissing
 from confspec_cli.folders import config_folder
@@ -131,11 +131,12 @@ class LoadedCompany:
                 self._parts[author], self._engines[author] = found
         for _, unwanted in spare:
             unwanted.close()
-        for author, part in wanted.items():
-            if author not in self._engines:
-                hardware = replace(self._hardware, context=part[1])
-                self._engines[author] = engine(who, author, part[0], hardware, self._interrupt)
-                self._parts[author] = part
+        missing = {author: part for author, part in wanted.items() if author not in self._engines}
+        layout = laid_out(who, {author: part[0] for author, part in missing.items()}, self._hardware)
+        for author, part in missing.items():
+            hardware = replace(layout[author], context=part[1])
+            self._engines[author] = engine(who, author, part[0], hardware, self._interrupt)
+            self._parts[author] = part
         acquaint(self._engines)
 
 

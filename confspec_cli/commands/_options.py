@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-import typing
-from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from enum import Enum
-from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,13 +25,29 @@ def _option(panel: str, *names: str, env: str | None = None, text: str, **more: 
     return typer.Option(*names, help=text, rich_help_panel=panel, envvar=f"CONFSPEC_{env}" if env else None, **more)
 
 
+def _layers(text: str) -> int | None:
+    """A number of layers, None for auto. Raises BadParameter for anything else."""
+    if text == "auto":
+        return None
+    if text == "-1" or text.isdecimal():
+        return int(text)
+    raise typer.BadParameter(f"{text} is neither auto nor a number of layers")
+
+
 @dataclass(frozen=True, slots=True)
 class PairOptions:
     """Which models."""
 
     pair: Annotated[
         str | None,
-        _option(_MODELS, "-p", "--pair", env="PAIR", text="A pair from models.yaml.", autocompletion=pairs),
+        _option(
+            _MODELS,
+            "-p",
+            "--pair",
+            env="PAIR",
+            text="A pair from models.yaml; auto: the best here.",
+            autocompletion=pairs,
+        ),
     ] = None
     draft: Annotated[
         str | None,
@@ -235,9 +247,17 @@ class HardwareOptions:
     gpu_layers: Annotated[
         int | None,
         _option(
-            _HARDWARE, "--gpu-layers", env="GPU_LAYERS", text="Layers on the GPU, -1 for all (the default).", min=-1
+            _HARDWARE,
+            "--gpu-layers",
+            env="GPU_LAYERS",
+            text="Layers of each model on the GPU, -1 for all; auto, the default, plans what fits.",
+            parser=_layers,
+            metavar="auto|<int>",
         ),
     ] = None
+    gpu_only: Annotated[
+        bool, _option(_HARDWARE, "--gpu-only", env="GPU_ONLY", text="Fail where not all of it fits on the GPU.")
+    ] = False
     context: Annotated[
         int | None,
         _option(_HARDWARE, "--context", env="CONTEXT", text="Context of each model, in tokens.", min=256),
@@ -250,34 +270,3 @@ class HardwareOptions:
         int,
         _option(_HARDWARE, "-v", "--verbose", text="-vv shows llama.cpp's own log.", count=True, show_default=False),
     ] = 0
-
-
-def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a Typer command take option groups: a parameter of a dataclass type becomes one option per field."""
-    hints = typing.get_type_hints(command, include_extras=True)
-    signature = inspect.signature(command)
-    groups = {name: hints[name] for name in signature.parameters if is_dataclass(hints[name])}
-    parameters = []
-    for name, parameter in signature.parameters.items():
-        if name not in groups:
-            parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
-            continue
-        kinds = typing.get_type_hints(groups[name], include_extras=True)
-        parameters += [
-            inspect.Parameter(
-                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=kinds[field.name]
-            )
-            for field in fields(groups[name])
-        ]
-
-    @wraps(command)
-    def flat(**given: Any) -> None:
-        whole = {
-            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
-            for name, group in groups.items()
-        }
-        command(**given, **whole)
-
-    flat.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # functools has no type for it
-    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return flat

@@ -14,6 +14,7 @@ from pathlib import Path
 import typer
 
 from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions, WorkOptions
+from confspec_cli.commands._room import AUTO, best_here, placed
 from confspec_cli.conversation import Turn
 from confspec_cli.engines.base import Engine, Interrupt, Sampling
 from confspec_cli.errors import Exit, ModelMissing, UsageError
@@ -21,6 +22,7 @@ from confspec_cli.folders import config_folder, models_folder
 from confspec_cli.models.references import is_reference, resolve
 from confspec_cli.models.registry import Model, Pair, fingerprints, load
 from confspec_cli.models.store import Store
+from confspec_cli.render.console import put
 from confspec_cli.render.progress import loading, size, watching
 from confspec_cli.rules import Mode, Rules, authors
 from confspec_cli.settings import Lengths, Thresholds, rules
@@ -63,7 +65,7 @@ def cast(options: ModelOptions) -> Cast:
     A pair changed by hand keeps its lengths, but not its gate: that was measured on other models.
     """
     registry = load(config_folder(os.environ) / "models.yaml")
-    pair = registry.pair(options.pair or registry.default_pair)
+    pair = registry.pair(best_here() if options.pair == AUTO else options.pair or registry.default_pair)
     given = {Author.DRAFT: options.draft, Author.TARGET: options.target}
     names = {Author.DRAFT: given[Author.DRAFT] or pair.draft, Author.TARGET: given[Author.TARGET] or pair.target}
     roles: dict[Author, Model | Path] = {}
@@ -114,7 +116,7 @@ def files(cast: Cast, yes: bool) -> dict[Author, Path]:
 def _ask_to_pull(missing: list[Model]) -> None:
     sizes = ", ".join(f"{model.name} ({size(model.bytes)})" for model in missing)
     command = f"confspec pull {' '.join(model.name for model in missing)}"
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         raise ModelMissing(f"Not here yet: {sizes}.", command)
     if not typer.confirm(f"Not here yet: {sizes}. Pull now?", default=True, err=True):
         raise ModelMissing("Nothing was pulled.", command)
@@ -171,12 +173,21 @@ def engines(
 ) -> Iterator[dict[Author, Engine]]:
     """The models, loaded with progress and closed at the end. One file in both roles is still loaded twice."""
     loaded: dict[Author, Engine] = {}
+    layout = laid_out(cast, paths, options)
     with ExitStack() as stack:
         for author, path in paths.items():
-            loaded[author] = engine(cast, author, path, options, interrupt)
+            loaded[author] = engine(cast, author, path, layout[author], interrupt)
             stack.callback(loaded[author].close)
         acquaint(loaded)
         yield loaded
+
+
+def laid_out(cast: Cast, paths: Mapping[Author, Path], options: HardwareOptions) -> dict[Author, HardwareOptions]:
+    """The options of each model that is about to be loaded, its layers on a GPU planned; says what does not fit."""
+    layout, notes = placed(paths, options, options.context or cast.pair.context)
+    for note in notes:
+        put(sys.stderr, f"note: {note}\n")
+    return layout
 
 
 def acquaint(loaded: Mapping[Author, Engine]) -> None:

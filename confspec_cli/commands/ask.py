@@ -15,6 +15,7 @@ import typer
 from confspec_cli import templates
 from confspec_cli.cascade import Cascade
 from confspec_cli.commands._answers import wanted
+from confspec_cli.commands._grouped import grouped
 from confspec_cli.commands._input import question
 from confspec_cli.commands._options import (
     AnswerOptions,
@@ -26,7 +27,6 @@ from confspec_cli.commands._options import (
     SessionOptions,
     ShowOptions,
     WorkOptions,
-    grouped,
 )
 from confspec_cli.commands._prompt import prompt_of
 from confspec_cli.commands._saving import saving

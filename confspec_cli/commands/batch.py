@@ -15,13 +15,13 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.cascade import Cascade, Rules
+from confspec_cli.commands._grouped import grouped
 from confspec_cli.commands._options import (
     GateOptions,
     HardwareOptions,
     ModelOptions,
     SamplingOptions,
     WorkOptions,
-    grouped,
 )
 from confspec_cli.commands._prompt import prompt_of
 from confspec_cli.commands._wiring import cast, engines, exit_code, files, rules_of, thinks

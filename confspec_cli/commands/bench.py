@@ -21,6 +21,7 @@ from confspec_cli.bench.running import Bench
 from confspec_cli.bench.sheets import Layout, difference, projection, shown, summary_text
 from confspec_cli.bench.summary import summarise
 from confspec_cli.commands._bench import Settings, arms_of, begin, conditions, rules_by_arm, widest
+from confspec_cli.commands._grouped import grouped
 from confspec_cli.commands._options import (
     GateOptions,
     HardwareOptions,
@@ -28,7 +29,6 @@ from confspec_cli.commands._options import (
     PairOptions,
     SamplingOptions,
     WorkOptions,
-    grouped,
 )
 from confspec_cli.commands._wiring import cast, engines, exit_code, files
 from confspec_cli.engines.base import Interrupt

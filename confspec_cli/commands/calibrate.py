@@ -24,6 +24,7 @@ from confspec_cli.bench.records import Conditions
 from confspec_cli.bench.reports import METHOD, curve, reliability_sheet, signals_sheet, verdict_on
 from confspec_cli.bench.sheets import Layout, shown
 from confspec_cli.commands._completion import pairs
+from confspec_cli.commands._grouped import grouped
 from confspec_cli.commands._machine import circumstances
 from confspec_cli.commands._options import (
     GateOptions,
@@ -31,7 +32,6 @@ from confspec_cli.commands._options import (
     ModelOptions,
     SamplingOptions,
     WorkOptions,
-    grouped,
 )
 from confspec_cli.commands._wiring import Cast, cast, engines, exit_code, files, rules_of
 from confspec_cli.engines.base import Interrupt, Speculation

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from confspec_cli.commands._company import LoadedCompany
+from confspec_cli.commands._grouped import grouped
 from confspec_cli.commands._options import (
     GateOptions,
     HardwareOptions,
@@ -19,7 +20,6 @@ from confspec_cli.commands._options import (
     SessionOptions,
     ShowOptions,
     WorkOptions,
-    grouped,
 )
 from confspec_cli.commands._wiring import as_before, cast
 from confspec_cli.errors import ConfigError, UsageError

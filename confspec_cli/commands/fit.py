@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ import typer
 from confspec_cli import gguf
 from confspec_cli.commands._completion import pairs
 from confspec_cli.commands._keeping import own_file
+from confspec_cli.commands._room import AUTO, CONTEXT, Machine, about, best, machine
 from confspec_cli.commands._wiring import KV_TYPES
 from confspec_cli.errors import OutOfMemoryError, UsageError
 from confspec_cli.folders import models_folder
@@ -21,23 +21,6 @@ from confspec_cli.models.registry import Pair, Registry, load
 from confspec_cli.models.store import Store
 from confspec_cli.render.progress import size
 from confspec_cli.render.wording import columns
-
-_CONTEXT = 8192
-_BESIDES = 1.3  # a model that is not here yet: its files, and about this much for cache and computing
-
-
-@dataclass(frozen=True, slots=True)
-class _Machine:
-    """What is free, in bytes: on the processor, and on each GPU by its name; whether weights are repacked."""
-
-    free: int
-    gpus: dict[str, int]
-    repacks: bool
-
-    @property
-    def room(self) -> int:
-        """What a pair may take: a GPU's memory where there is one."""
-        return max(self.gpus.values(), default=self.free)
 
 
 def fit(
@@ -52,24 +35,24 @@ def fit(
     """Say what both models of a pair take in memory, where they go, and what to do if they do not fit; exit 4 then."""
     if kv_type not in KV_TYPES:
         raise UsageError(f"There is no KV cache type {kv_type}.", f"one of: --kv-type {' '.join(KV_TYPES)}")
-    registry, store, machine = load(own_file()), Store(models_folder(os.environ)), _machine()
-    pair = registry.pair(name) if name else _best(registry, machine)
-    length = context or pair.context or _CONTEXT
-    needs = _needs(registry, store, pair, (length, kv_type, machine.repacks))
+    registry, store, here = load(own_file()), Store(models_folder(os.environ)), machine()
+    pair = registry.pair(name) if name not in (None, AUTO) else best(registry, here)
+    length = context or pair.context or CONTEXT
+    needs = _needs(registry, store, pair, (length, kv_type, here.repacks))
     if needs is None:
-        _not_here(registry, pair, machine)
+        _not_here(registry, pair, here)
         return
-    plan = shares(needs, machine.room) if machine.gpus else []
+    plan = shares(needs, here.room) if here.gpus else []
     if as_json:
-        typer.echo(json.dumps(_document(pair, (length, kv_type), needs, machine), indent=2))
+        typer.echo(json.dumps(_document(pair, (length, kv_type), needs, here), indent=2))
     else:
         typer.echo(_table(pair, needs))
-        typer.echo(f"\nfor {length} tokens of {kv_type} cache each; free: {_free(machine)}")
+        typer.echo(f"\nfor {length} tokens of {kv_type} cache each; free: {here}")
         for line in _placing(pair, needs, plan):
             typer.echo(line)
     total = sum(one.total for one in needs)
-    if not machine.gpus and total > machine.free:
-        raise OutOfMemoryError(f"{pair.name} takes {size(total)}, and {size(machine.free)} are free.", _advice(kv_type))
+    if not here.gpus and total > here.free:
+        raise OutOfMemoryError(f"{pair.name} takes {size(total)}, and {size(here.free)} are free.", _advice(kv_type))
 
 
 def _needs(registry: Registry, store: Store, pair: Pair, asked: tuple[int, str, bool]) -> list[Need] | None:
@@ -82,42 +65,11 @@ def _needs(registry: Registry, store: Store, pair: Pair, asked: tuple[int, str, 
     return [need(header, *asked) for header in headers]
 
 
-def _not_here(registry: Registry, pair: Pair, machine: _Machine) -> None:
-    about = _about(registry, pair)
-    fits = "fits" if about <= machine.room else "does not fit"
-    typer.echo(f"{pair.name} takes about {size(about)} and {fits}: {_free(machine)} are free")
+def _not_here(registry: Registry, pair: Pair, here: Machine) -> None:
+    bytes_ = about(registry, pair)
+    fits = "fits" if bytes_ <= here.room else "does not fit"
+    typer.echo(f"{pair.name} takes about {size(bytes_)} and {fits}: {here} are free")
     typer.echo(f"its models are not here, so no more can be told: confspec pull {pair.name}")
-
-
-def _best(registry: Registry, machine: _Machine) -> Pair:
-    """The largest pair that fits, by the size of its files. Raises OutOfMemoryError where none does."""
-    fitting = [pair for pair in registry.pairs.values() if _about(registry, pair) <= machine.room]
-    if not fitting:
-        raise OutOfMemoryError(f"No pair fits: {_free(machine)} are free.", "confspec fit tiny --context 512")
-    return max(fitting, key=lambda pair: _about(registry, pair))
-
-
-def _about(registry: Registry, pair: Pair) -> int:
-    return round(_BESIDES * sum(model.bytes for model in registry.models_of(pair.name)))
-
-
-def _machine() -> _Machine:
-    from confspec_cli.engines.llamacpp.devices import can_offload, devices, features  # noqa: PLC0415 - loads llama.cpp
-    from confspec_cli.engines.llamacpp.native import has_amx  # noqa: PLC0415
-
-    found = devices()
-    gpus = {device.name: device.free for device in found if not device.name.startswith(("CPU", "BLAS"))}
-    total = next((device.free for device in found if device.name.startswith("CPU")), 0)
-    return _Machine(_available() or total, gpus if can_offload() else {}, "REPACK" in features() and not has_amx())
-
-
-def _available() -> int | None:
-    """What the system could give to a program now, where it says."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
 
 
 def _table(pair: Pair, needs: list[Need]) -> str:
@@ -146,14 +98,9 @@ def _advice(kv_type: str) -> str:
     return f"confspec fit PAIR --context 4096   # or {smaller}a smaller quantisation or pair"
 
 
-def _free(machine: _Machine) -> str:
-    gpus = [f"{size(free)} on {name}" for name, free in machine.gpus.items()]
-    return ", ".join([*gpus, f"{size(machine.free)} of memory"])
-
-
-def _document(pair: Pair, asked: tuple[int, str], needs: list[Need], machine: _Machine) -> dict[str, Any]:
+def _document(pair: Pair, asked: tuple[int, str], needs: list[Need], here: Machine) -> dict[str, Any]:
     draft, target = ({**asdict(one), "total": one.total} for one in needs)
-    plan = [asdict(share) for share in shares(needs, machine.room)] if machine.gpus else []
+    plan = [asdict(share) for share in shares(needs, here.room)] if here.gpus else []
     return {
         "schema_version": 1,
         "pair": pair.name,
@@ -161,6 +108,6 @@ def _document(pair: Pair, asked: tuple[int, str], needs: list[Need], machine: _M
         "kv_type": asked[1],
         "draft": draft,
         "target": target,
-        "free": {"processor": machine.free, **machine.gpus},
+        "free": {"processor": here.free, **here.gpus},
         "gpu": plan,
     }

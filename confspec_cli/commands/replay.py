@@ -14,7 +14,8 @@ from typing import Annotated, TextIO
 
 import typer
 
-from confspec_cli.commands._options import ShowOptions, grouped
+from confspec_cli.commands._grouped import grouped
+from confspec_cli.commands._options import ShowOptions
 from confspec_cli.errors import UsageError
 from confspec_cli.events import Event, RunFinished, SessionEvent, Warned
 from confspec_cli.records import event_of, is_record

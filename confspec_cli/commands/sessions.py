@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from confspec_cli.commands._options import ShowOptions, grouped
+from confspec_cli.commands._grouped import grouped
+from confspec_cli.commands._options import ShowOptions
 from confspec_cli.errors import UsageError
 from confspec_cli.folders import sessions_folder
 from confspec_cli.render.base import Format
