@@ -155,7 +155,7 @@ def test_the_draft_goes_to_the_gpu_whole_and_the_target_in_part(tiny, monkeypatc
     second = need(gguf.read(large), 2048)
     room = first.weights + first.kv + first.compute + second.compute + second.layer
     machine(monkeypatch, 4 * GB, {"CUDA0": room})
-    layout, notes = _room.placed({Author.DRAFT: small, Author.TARGET: large}, HardwareOptions(), 2048)
+    layout, notes = _room.placed({Author.DRAFT: small, Author.TARGET: large}, HardwareOptions(context=2048))
     assert [layout[author].gpu_layers for author in Author] == [-1, 1]
     assert notes == ["target: 1 of 2 layers fit on the GPU, the rest is slow: confspec fit PAIR"]
 

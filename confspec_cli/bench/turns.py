@@ -9,9 +9,10 @@ import sys
 import time
 
 from confspec_cli.cascade import Cascade, Rules
+from confspec_cli.commands._loading import engines
 from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
 from confspec_cli.commands._prompt import prompt_of
-from confspec_cli.commands._wiring import cast, engines, files, rules_of
+from confspec_cli.commands._wiring import cast, files, rules_of
 from confspec_cli.conversation import Conversation
 from confspec_cli.engines.base import Engine, Interrupt, Prompt
 from confspec_cli.events import TextWritten

@@ -21,8 +21,9 @@ from typing import Any
 
 from confspec_cli import verify
 from confspec_cli.cascade import Cascade, Mode, Rules
+from confspec_cli.commands._loading import engines
 from confspec_cli.commands._options import HardwareOptions, ModelOptions
-from confspec_cli.commands._wiring import cast, engines, files
+from confspec_cli.commands._wiring import cast, files
 from confspec_cli.engines.base import Engine, Interrupt, Message, Prompt, Sampling, Token
 from confspec_cli.events import RunFinished
 from confspec_cli.gate import Gate

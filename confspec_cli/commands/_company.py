@@ -11,9 +11,10 @@ from pathlib import Path
 
 import typer
 
+from confspec_cli.commands._loading import acquaint, load_engines
 from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions, WorkOptions
 from confspec_cli.commands._prompt import prompt_of
-from confspec_cli.commands._wiring import Cast, acquaint, cast, engine, files, laid_out, rules_of, thinks
+from confspec_cli.commands._wiring import Cast, cast, files, rules_of, thinks
 from confspec_cli.engines.base import Engine, Interrupt, Message, Prompt
 from confspec_cli.errors import ConfspecError, EngineError, Interrupted, ModelMissing
 from confspec_cli.folders import config_folder
@@ -132,11 +133,11 @@ class LoadedCompany:
         for _, unwanted in spare:
             unwanted.close()
         missing = {author: part for author, part in wanted.items() if author not in self._engines}
-        layout = laid_out(who, {author: part[0] for author, part in missing.items()}, self._hardware)
-        for author, part in missing.items():
-            hardware = replace(layout[author], context=part[1])
-            self._engines[author] = engine(who, author, part[0], hardware, self._interrupt)
-            self._parts[author] = part
+        contexts = {context for _, context in missing.values()}
+        for context in contexts:
+            paths = {author: path for author, (path, wants) in missing.items() if wants == context}
+            self._engines |= load_engines(who, paths, replace(self._hardware, context=context), self._interrupt)
+            self._parts |= {author: missing[author] for author in paths}
         acquaint(self._engines)
 
 

@@ -80,9 +80,7 @@ def best_here() -> str:
     return best(load(own_file()), machine()).name
 
 
-def placed(
-    paths: Mapping[Author, Path], options: HardwareOptions, context: int | None
-) -> tuple[dict[Author, HardwareOptions], list[str]]:
+def placed(paths: Mapping[Author, Path], options: HardwareOptions) -> tuple[dict[Author, HardwareOptions], list[str]]:
     """The options of each model that is to be loaded, with the layers that go to a GPU, and what is to be said of it.
 
     What fits is planned where nobody said how many; the draft goes first, which has to be quick. Raises
@@ -99,7 +97,7 @@ def placed(
     headers = [gguf.read(path) for path in paths.values()]
     for header in headers:
         gguf.check(header)
-    needs = [need(header, context or CONTEXT, options.kv_type, here.repacks) for header in headers]
+    needs = [need(header, options.context or CONTEXT, options.kv_type, here.repacks) for header in headers]
     notes = []
     for author, one, share in zip(paths, needs, shares(needs, here.room), strict=True):
         if not share.whole:

@@ -6,24 +6,22 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
 
-from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions, WorkOptions
-from confspec_cli.commands._room import AUTO, best_here, placed
+from confspec_cli.commands._options import GateOptions, ModelOptions, SamplingOptions, WorkOptions
+from confspec_cli.commands._room import AUTO, best_here
 from confspec_cli.conversation import Turn
-from confspec_cli.engines.base import Engine, Interrupt, Sampling
+from confspec_cli.engines.base import Engine, Sampling
 from confspec_cli.errors import Exit, ModelMissing, UsageError
 from confspec_cli.folders import config_folder, models_folder
 from confspec_cli.models.references import is_reference, resolve
 from confspec_cli.models.registry import Model, Pair, fingerprints, load
 from confspec_cli.models.store import Store
-from confspec_cli.render.console import put
-from confspec_cli.render.progress import loading, size, watching
+from confspec_cli.render.progress import size, watching
 from confspec_cli.rules import Mode, Rules, authors
 from confspec_cli.settings import Lengths, Thresholds, rules
 from confspec_cli.tasks import TASKS, TaskName
@@ -165,53 +163,6 @@ def thinks(work: WorkOptions, loaded: Mapping[Author, Engine]) -> bool:
         reason = "it was told not to" if card.thinks else "its chat template has no place for it"
         raise UsageError(f"{card.name} does not think, so it needs no budget: {reason}.", "leave out --think-budget")
     return think
-
-
-@contextmanager
-def engines(
-    cast: Cast, paths: Mapping[Author, Path], options: HardwareOptions, interrupt: Interrupt
-) -> Iterator[dict[Author, Engine]]:
-    """The models, loaded with progress and closed at the end. One file in both roles is still loaded twice."""
-    loaded: dict[Author, Engine] = {}
-    layout = laid_out(cast, paths, options)
-    with ExitStack() as stack:
-        for author, path in paths.items():
-            loaded[author] = engine(cast, author, path, layout[author], interrupt)
-            stack.callback(loaded[author].close)
-        acquaint(loaded)
-        yield loaded
-
-
-def laid_out(cast: Cast, paths: Mapping[Author, Path], options: HardwareOptions) -> dict[Author, HardwareOptions]:
-    """The options of each model that is about to be loaded, its layers on a GPU planned; says what does not fit."""
-    layout, notes = placed(paths, options, options.context or cast.pair.context)
-    for note in notes:
-        put(sys.stderr, f"note: {note}\n")
-    return layout
-
-
-def acquaint(loaded: Mapping[Author, Engine]) -> None:
-    """Have the draft guess ahead for the target, where both are there."""
-    for author, one in loaded.items():
-        one.take_guesses_of(loaded.get(Author.DRAFT) if author is Author.TARGET else None)
-
-
-def engine(cast: Cast, author: Author, path: Path, options: HardwareOptions, interrupt: Interrupt) -> Engine:
-    """One of the models, loaded with progress; the caller closes it."""
-    if options.kv_type not in KV_TYPES:
-        raise UsageError(f"There is no KV cache type {options.kv_type}.", f"one of: --kv-type {' '.join(KV_TYPES)}")
-    from confspec_cli.engines.llamacpp.engine import LlamaCppEngine  # noqa: PLC0415 - keeps llama_cpp out of --help
-    from confspec_cli.engines.llamacpp.loading import Hardware  # noqa: PLC0415
-    from confspec_cli.engines.llamacpp.native import log  # noqa: PLC0415
-
-    log.verbose = options.verbose > 1
-    hardware = Hardware(options.context or cast.pair.context, options.gpu_layers, options.threads, options.kv_type)
-    with loading(sys.stderr, os.environ, f"loading {author.value} {path.name}") as progress:
-        loaded = LlamaCppEngine(path, hardware, interrupt, progress)
-    role = cast.roles[author]
-    if isinstance(role, Model):
-        loaded.card = replace(loaded.card, name=role.name, sha256=role.files[0].sha256)
-    return loaded
 
 
 def exit_code(reason: str, signals: list[int]) -> Exit:

@@ -17,6 +17,7 @@ from confspec_cli.cascade import Cascade
 from confspec_cli.commands._answers import wanted
 from confspec_cli.commands._grouped import grouped
 from confspec_cli.commands._input import question
+from confspec_cli.commands._loading import engines
 from confspec_cli.commands._options import (
     AnswerOptions,
     GateOptions,
@@ -31,7 +32,7 @@ from confspec_cli.commands._options import (
 from confspec_cli.commands._prompt import prompt_of
 from confspec_cli.commands._saving import saving
 from confspec_cli.commands._templates import folder, saved
-from confspec_cli.commands._wiring import as_before, cast, engines, exit_code, files, rules_of, thinks
+from confspec_cli.commands._wiring import as_before, cast, exit_code, files, rules_of, thinks
 from confspec_cli.engines.base import Interrupt
 from confspec_cli.errors import Exit
 from confspec_cli.events import Event, RunFinished, RunStarted, Warned

@@ -22,6 +22,7 @@ from confspec_cli.bench.sheets import Layout, difference, projection, shown, sum
 from confspec_cli.bench.summary import summarise
 from confspec_cli.commands._bench import Settings, arms_of, begin, conditions, rules_by_arm, widest
 from confspec_cli.commands._grouped import grouped
+from confspec_cli.commands._loading import engines
 from confspec_cli.commands._options import (
     GateOptions,
     HardwareOptions,
@@ -30,7 +31,7 @@ from confspec_cli.commands._options import (
     SamplingOptions,
     WorkOptions,
 )
-from confspec_cli.commands._wiring import cast, engines, exit_code, files
+from confspec_cli.commands._wiring import cast, exit_code, files
 from confspec_cli.engines.base import Interrupt
 from confspec_cli.errors import Exit, UsageError
 from confspec_cli.journal import Journal

@@ -25,6 +25,7 @@ from confspec_cli.bench.reports import METHOD, curve, reliability_sheet, signals
 from confspec_cli.bench.sheets import Layout, shown
 from confspec_cli.commands._completion import pairs
 from confspec_cli.commands._grouped import grouped
+from confspec_cli.commands._loading import engines
 from confspec_cli.commands._machine import circumstances
 from confspec_cli.commands._options import (
     GateOptions,
@@ -33,7 +34,7 @@ from confspec_cli.commands._options import (
     SamplingOptions,
     WorkOptions,
 )
-from confspec_cli.commands._wiring import Cast, cast, engines, exit_code, files, rules_of
+from confspec_cli.commands._wiring import Cast, cast, exit_code, files, rules_of
 from confspec_cli.engines.base import Interrupt, Speculation
 from confspec_cli.errors import Exit, Interrupted, UsageError
 from confspec_cli.folders import config_folder
