@@ -21,7 +21,7 @@ from pathlib import Path
 from confspec_cli.cascade import Cascade, Mode
 from confspec_cli.commands._options import GateOptions, ModelOptions, SamplingOptions
 from confspec_cli.commands._wiring import cast, files, rules_of
-from confspec_cli.engines.base import Interrupt, Message, Prompt, Sampling
+from confspec_cli.engines.base import Interrupt, Message, Prompt, Sampling, Speculation
 from confspec_cli.engines.llamacpp.cache import MAX_BATCH
 from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
 from confspec_cli.engines.llamacpp.loading import Hardware, open_context
@@ -146,7 +146,7 @@ def run(pair: str | None) -> None:
     hardware = Hardware(context=who.pair.context)
     engines = {author: LlamaCppEngine(path, hardware, Interrupt(), lambda _: None) for author, path in paths.items()}
     prompt = Prompt((Message("system", SYSTEM), Message("user", PROBLEM)))
-    rules = rules_of(who, Mode.CONFSPEC, GateOptions(), SamplingOptions())
+    rules = rules_of(who, Mode.CONFSPEC, GateOptions(), SamplingOptions(speculate=Speculation.OFF))
     stats = fold(Cascade(prompt, engines, rules, time.perf_counter).run())
     print(f"{who.pair.name}: {sum(stats.steps.values())} steps in {stats.seconds:.1f} s, {physical_cores()} threads")
     print(f"verification: {sum(stats.judging.values()):.1f} s, {stats.verification_share:.3f} of the time")

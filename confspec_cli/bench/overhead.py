@@ -1,0 +1,119 @@
+"""What everything outside llama_decode costs, and whether that grows with the transcript.
+
+    python -m confspec_cli.bench.overhead [PAIR] [--tokens 4000] [--mode confspec] [--speculate off]
+
+Every step is drafted and judged as the pair's gate has it, over one long reply, at temperature 1 and past the ends of
+turns, so that it does get long. Overhead is the time of a step less that spent inside llama_decode; it is given per
+step, as the mean over the first tenth of the steps, over all of them, and over the last tenth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from confspec_cli.cascade import Cascade, Mode
+from confspec_cli.commands._loading import engines
+from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
+from confspec_cli.commands._prompt import prompt_of
+from confspec_cli.commands._wiring import cast, files, rules_of
+from confspec_cli.engines.base import Interrupt, Speculation
+from confspec_cli.events import RunFinished, StepCommitted
+
+QUESTION = "Write a very long story of a journey around the world, in a hundred chapters. Do not stop early."
+_TENTH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A step: the tokens up to its end, the seconds it took, and of them those inside llama_decode."""
+
+    tokens: int
+    seconds: float
+    decoding: float
+
+    @property
+    def overhead(self) -> float:
+        """Seconds outside llama_decode."""
+        return self.seconds - self.decoding
+
+
+@contextmanager
+def decoding_timed() -> Iterator[Callable[[], float]]:
+    """While this holds, every llama_decode is timed; gives the seconds so far."""
+    from confspec_cli.engines.llamacpp.native import lib  # noqa: PLC0415 - loads llama.cpp
+
+    plain, seconds = lib.llama_decode, 0.0
+
+    def timed(*arguments: Any) -> Any:
+        nonlocal seconds
+        began = time.perf_counter()
+        try:
+            return plain(*arguments)
+        finally:
+            seconds += time.perf_counter() - began
+
+    lib.llama_decode = timed
+    try:
+        yield lambda: seconds
+    finally:
+        lib.llama_decode = plain
+
+
+def mean_overhead(steps: Sequence[Passed]) -> float:
+    """Seconds a step."""
+    return sum(step.overhead for step in steps) / len(steps)
+
+
+def measure(pair: str | None, mode: Mode, tokens: int, speculation: Speculation) -> tuple[list[Passed], float, float]:
+    """The steps of one long reply, the seconds of all of it, and of them those inside llama_decode."""
+    who = cast(ModelOptions(pair=pair, mode=mode))
+    gate = GateOptions(max_tokens=tokens, always_draft=mode is Mode.CONFSPEC)
+    rules = replace(
+        rules_of(who, mode, gate, SamplingOptions(temperature=1.0, seed=1, speculate=speculation)), max_tokens=tokens
+    )
+    steps: list[Passed] = []
+    written = 0
+    with (
+        engines(who, files(who, yes=False), HardwareOptions(), Interrupt()) as models,
+        decoding_timed() as decoded,
+    ):
+        for engine in models.values():
+            engine._vocab.ends = frozenset()  # type: ignore[attr-defined]  # the protocol knows no vocabulary
+        prompt = prompt_of(QUESTION, None, models, (), rules)
+        start = before = time.perf_counter()
+        inside = first = decoded()
+        for event in Cascade(prompt, models, rules, time.perf_counter).run():
+            if isinstance(event, StepCommitted):
+                now, inside_now = time.perf_counter(), decoded()
+                written += event.step.tokens
+                steps.append(Passed(written, now - before, inside_now - inside))
+                before, inside = now, inside_now
+            elif isinstance(event, RunFinished):
+                print(f"{who.pair.name}, {mode.value}: {written} tokens, {len(steps)} steps, ended by {event.reason}")
+        return steps, time.perf_counter() - start, decoded() - first
+
+
+def main() -> None:
+    """The command line of this module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pair", nargs="?")
+    parser.add_argument("--tokens", type=int, default=4000)
+    parser.add_argument("--mode", type=Mode, default=Mode.CONFSPEC, choices=list(Mode))
+    parser.add_argument("--speculate", type=Speculation, default=Speculation.OFF, choices=list(Speculation))
+    given = parser.parse_args()
+    steps, seconds, inside = measure(given.pair, given.mode, given.tokens, given.speculate)
+    tenth = max(1, len(steps) // _TENTH)
+    early, late = steps[:tenth], steps[-tenth:]
+    for what, some in (("the first tenth", early), ("all of it", steps), ("the last tenth", late)):
+        print(f"overhead a step, over {what}: {1000 * mean_overhead(some):.1f} ms, {len(some)} steps")
+    print(f"all of it over the first tenth: {mean_overhead(steps) / mean_overhead(early):.2f}")
+    print(f"inside llama_decode: {inside:.1f} of {seconds:.1f} s, {inside / seconds:.3f} of the time")
+
+
+if __name__ == "__main__":
+    main()
