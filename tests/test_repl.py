@@ -5,6 +5,7 @@ import json
 import pytest
 from company import REWRITTEN, STEPS, company, flat, opened, shown, talk
 
+from confspec_cli.engines.base import Speculation
 from confspec_cli.errors import EngineError, StorageError
 from confspec_cli.events import RunStarted
 from confspec_cli.repl.commands import COMMANDS
@@ -78,6 +79,7 @@ def test_a_line_of_three_quotes_is_a_message_even_if_it_begins_with_a_slash():
         ("/set temperatur 1", "did you mean temperature?"),
         ("/set max_tokens 0", "max_tokens is a number of at least 1"),
         ("/set vi maybe", "This is on or off, not maybe."),
+        ("/set speculate luck", "speculate is off, ngram, draft or auto, not luck."),
         ("/steps some", "/steps takes show or hide"),
         ("/pair nobody", 'There is no pair "nobody".'),
         ("/save", "There is no folder to keep sessions in."),
@@ -187,6 +189,12 @@ def test_set_changes_what_is_shown_and_how_tokens_are_chosen():
     assert chat.hides_steps
     assert chat.desk.vi
     assert "temperature 0.7" in text
+
+
+def test_who_guesses_ahead_can_be_set():
+    chat, text = talk("/set speculate ngram", "/set")
+    assert chat.wishes.speculate is Speculation.NGRAM
+    assert "speculate" in text
 
 
 def test_with_steps_hidden_the_reply_is_shown_whole():

@@ -259,8 +259,9 @@ def test_a_generation_left_in_the_middle_of_a_batch_goes_on_as_if_it_had_not(tin
     assert reply == text_of(written(plain, prompt, 8 * most))
 
 
-def test_a_draft_that_guessed_still_writes_what_it_would_have_written(tiny, load):
-    draft, plain, target = load(tiny(seed=3)), load(tiny(seed=3)), eager(load(tiny()))
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_draft_that_guessed_still_writes_what_it_would_have_written(tiny, load, kind):
+    draft, plain, target = load(tiny(kind, seed=3)), load(tiny(kind, seed=3)), eager(load(tiny()))
     target.take_guesses_of(draft)
     prompt = asked("Count to ten.")
     for _ in range(4):

@@ -23,10 +23,13 @@ from confspec_cli.models.registry import Pair, load
 from confspec_cli.rules import Mode
 
 DOCS = Path("docs")
-_NAMES = {
+_WORK = {
     "humaneval": "HumanEval, from the first problem on: functions to complete, graded by running their tests",
     "gsm8k": "GSM8K, from the first problem of its test part on: arithmetic in words, graded by the number",
     "math500": "MATH-500, from the first problem on: competition mathematics, graded by the formula",
+}
+_NAMES = _WORK | {
+    f"{kind}-guessing": f"{work}; again, with and without tokens guessed ahead" for kind, work in _WORK.items()
 }
 _HEAD = """<!-- Written by `python -m confspec_cli.bench.pages`; do not edit. -->
 # Results
