@@ -20,6 +20,7 @@ CORE = {
 THIRD_PARTY = {
     "engines/llamacpp": {"llama_cpp", "numpy", "jinja2"},
     "bench/engine": {"llama_cpp", "numpy"},
+    "bench/lookahead": {"llama_cpp"},
     "bench/grade": {"math_verify"},
     "bench/named": {"pyarrow"},
     "bench/plots": {"matplotlib"},

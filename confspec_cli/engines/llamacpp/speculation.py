@@ -17,9 +17,13 @@ SIZES = (1, 2, 4, 8, 16)
 _NGRAM = 3
 _LONG = (4, 6, 10)  # matches of these lengths are told apart by how often what follows them holds
 _RECENT = 0.25  # how much the last batch of a size weighs in what that size costs
-_FADING = 0.998  # what a size is held to cost shrinks by this with every other batch, until it is tried again
+_FADING = 0.9995  # what a size is held to cost shrinks by this with every other batch, until it is tried again
 _CHEAP = 1.3  # a batch never tried is held to cost so much of one half its size
-_PRIOR = (2.8, 4.0)  # guesses that held, and guesses, before any was made
+_WORTH = 1.25  # how much faster guesses must make it, as batches round otherwise than single tokens
+_ASSISTANT = "assistant"
+_PRIORS: dict[Hashable, tuple[float, float]] = {
+    _ASSISTANT: (2.8, 4.0)
+}  # guesses that held, and guesses, before any was made; 2 of 4 for the others
 _MEMORY = 0.95
 
 
@@ -66,11 +70,13 @@ class Pace:
         """Guesses of this kind that are worth a batch, each of which takes `price` seconds to make; perhaps none."""
         if 1 not in self._seconds:
             return 0  # a batch can only be held against one token by itself
-        held, tried = self._held.get(kind, _PRIOR)
+        held, tried = self._held.get(kind, _prior(kind))
         share = min(held / tried, 0.99)
-        best = min(SIZES, key=lambda size: (self._cost(size) + (size - 1) * price) / _expected(share, size))
-        if best == 1:
-            self._held[kind] = _nearer_to_prior(held, tried)
+        by_size = {size: (self._cost(size) + (size - 1) * price) / _expected(share, size) for size in SIZES}
+        best = min(by_size, key=by_size.__getitem__)
+        if by_size[1] < _WORTH * by_size[best]:
+            best = 1
+            self._held[kind] = _nearer(_prior(kind), held, tried)
         return best - 1
 
     def took(self, size: int, seconds: float) -> None:
@@ -82,7 +88,7 @@ class Pace:
 
     def held(self, kind: Hashable, held: int, guessed: int) -> None:
         """Learn that of so many guesses the first `held` were what the model decided on."""
-        good, tried = self._held.get(kind, _PRIOR)
+        good, tried = self._held.get(kind, _prior(kind))
         self._held[kind] = _MEMORY * good + held, _MEMORY * tried + held + (held < guessed)
 
     def single(self) -> float:
@@ -107,19 +113,23 @@ class Guesser:
         self._lookup = Lookup()
         self._pace = Pace()
         self._kind: Hashable = None  # of the guesses last made
+        self._unmade: tuple[Hashable, list[int]] = (None, [])
+        """A guess that did not seem worth a batch: its kind, and the text with it."""
         self._price: float | None = None  # seconds the assistant takes for one, known from its second time on
 
     def guess(self, tokens: list[int], room: int, who: Speculation) -> list[int]:
         """The next tokens after these, as guessed, perhaps none; at most `room` less one."""
         if room > SIZES[-1] and who in (Speculation.NGRAM, Speculation.AUTO):
+            self._see(tokens)
             place, length = self._lookup.find(tokens)
             if length:
                 self._kind = kind_of_match(length)
                 followed = tokens[place : place + self._pace.guesses(self._kind)]
                 if followed:
                     return followed
+                self._unmade = (self._kind, [*tokens, tokens[place]])
         if room > SIZES[-1] and self.assistant and who in (Speculation.DRAFT, Speculation.AUTO):
-            self._kind = "assistant"
+            self._kind = _ASSISTANT
             count = self._pace.guesses(self._kind, self._price or self.weight * self._pace.single())
             if count:
                 began = time.perf_counter()
@@ -131,6 +141,13 @@ class Guesser:
                     self._price += (price - self._price) * (_RECENT if self._price else 1.0)
                 return guesses
         return []
+
+    def _see(self, tokens: list[int]) -> None:
+        """Learn whether a guess that was not made would have held: that costs nothing."""
+        kind, foreseen = self._unmade
+        if foreseen and tokens[: len(foreseen) - 1] == foreseen[:-1] and len(tokens) >= len(foreseen):
+            self._pace.held(kind, int(tokens[len(foreseen) - 1] == foreseen[-1]), 1)
+        self._unmade = (None, [])
 
     def took(self, seconds: float, guessed: int = 0, held: int = 0) -> None:
         """Learn what it took to check them, and that the first `held` of them held."""
@@ -144,9 +161,13 @@ def _expected(share: float, size: int) -> float:
     return (1 - share**size) / (1 - share)
 
 
-def _nearer_to_prior(held: float, tried: float) -> tuple[float, float]:
-    good, all_ = _PRIOR
-    return held + (good - held) * (1 - _MEMORY) / 2, tried + (all_ - tried) * (1 - _MEMORY) / 2
+def _prior(kind: Hashable) -> tuple[float, float]:
+    return _PRIORS.get(kind, (2.0, 4.0))
+
+
+def _nearer(prior: tuple[float, float], held: float, tried: float) -> tuple[float, float]:
+    good, all_ = prior
+    return held + (good - held) * (1 - _MEMORY) / 8, tried + (all_ - tried) * (1 - _MEMORY) / 8
 
 
 def common(one: Sequence[int], other: Sequence[int]) -> int:
