@@ -100,6 +100,22 @@ def test_what_does_not_pay_is_tried_again_after_a_while():
     assert refused.guesses("never made before") >= 0
 
 
+def test_a_guess_that_was_not_made_is_learned_from_all_the_same():
+    """What stands twice is followed by the same: at first nothing is guessed, and then what was seen to hold."""
+    guesser = Guesser()
+    guesser.took(0.04)
+    text = [1, 2, 3, 4, 5, 6, 7, 8]
+    guesses = [guesser.guess((text * 5)[:length], 100, Speculation.NGRAM) for length in range(8, 40)]
+    assert guesses[0] == guesses[3] == []
+    assert guesses[-1] == (text * 3)[7 : 7 + len(guesses[-1])]
+    fresh = Guesser()
+    fresh.took(0.04)
+    useless = [10 * n + m for n in range(8) for m in (1, 2, 3)]
+    mixed = [token for n in range(20) for token in (1, 2, 3, 100 + n)]
+    assert not any(fresh.guess(mixed[:length], 100, Speculation.NGRAM) for length in range(8, len(mixed)))
+    assert not any(fresh.guess(useless[:length], 100, Speculation.NGRAM) for length in range(8, len(useless)))
+
+
 def test_an_assistant_is_left_alone_where_its_price_is_too_high(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("confspec_cli.engines.llamacpp.speculation.time.perf_counter", lambda: clock[0])
@@ -115,7 +131,7 @@ def test_an_assistant_is_left_alone_where_its_price_is_too_high(monkeypatch):
     for _ in range(60):
         guessed = guesser.guess([1, 2, 3], 100, Speculation.DRAFT)
         guesser.took(0.04 if not guessed else 0.1, len(guessed), 0)
-    assert 2 <= len(calls) <= 6
+    assert 1 <= len(calls) <= 6
     assert guesser.guess([1, 2, 3], 100, Speculation.NGRAM) == []
     assert len(calls) <= 6
 
@@ -132,7 +148,7 @@ def test_an_assistant_nearly_as_big_as_the_model_is_not_even_asked(weight, is_as
 def test_nothing_is_guessed_where_the_context_ends():
     guesser = Guesser()
     guesser.took(0.04)
-    guesser.assistant = lambda tokens, count: [1] * count
+    guesser.assistant, guesser.weight = lambda tokens, count: [1] * count, 0.01
     repeated = [1, 2, 3, 4] * 5
     assert guesser.guess(repeated, 100, Speculation.AUTO)
     assert guesser.guess(repeated, SIZES[-1], Speculation.AUTO) == []

@@ -21,9 +21,8 @@ _FADING = 0.9995  # what a size is held to cost shrinks by this with every other
 _CHEAP = 1.3  # a batch never tried is held to cost so much of one half its size
 _WORTH = 1.25  # how much faster guesses must make it, as batches round otherwise than single tokens
 _ASSISTANT = "assistant"
-_PRIORS: dict[Hashable, tuple[float, float]] = {
-    _ASSISTANT: (2.8, 4.0)
-}  # guesses that held, and guesses, before any was made; 2 of 4 for the others
+_PRIOR = (2.0, 4.0)  # guesses that held, and guesses, before any was made
+_PRIOR_OF_ASSISTANT = (2.8, 4.0)
 _MEMORY = 0.95
 
 
@@ -162,7 +161,7 @@ def _expected(share: float, size: int) -> float:
 
 
 def _prior(kind: Hashable) -> tuple[float, float]:
-    return _PRIORS.get(kind, (2.0, 4.0))
+    return _PRIOR_OF_ASSISTANT if kind == _ASSISTANT else _PRIOR
 
 
 def _nearer(prior: tuple[float, float], held: float, tried: float) -> tuple[float, float]:
