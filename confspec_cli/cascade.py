@@ -34,11 +34,19 @@ from confspec_cli.trace import Author, Cause, Origin, Proposal, Step, Trace
 from confspec_cli.verify import Judge
 from confspec_cli.writing import Stretch, Writer
 
-__all__ = ["Cascade", "Mode", "Rules", "authors"]
+__all__ = ["Cascade", "Mode", "Rules", "authors", "controller_of"]
+
+
+def controller_of(rules: Rules) -> Controller:
+    """A controller that knows nothing yet, for runs under these rules."""
+    return Controller(rules.gate.pays, rules.controlled and rules.gate.is_open and rules.mode is Mode.CONFSPEC)
 
 
 class Cascade:
-    """One run over one prompt. `models` holds the engines the mode needs; `clock` gives seconds."""
+    """One run over one prompt. `models` holds the engines the mode needs; `clock` gives seconds.
+
+    A `controller` that has seen earlier runs under the same rules knows from the start what pays.
+    """
 
     def __init__(
         self,
@@ -47,6 +55,7 @@ class Cascade:
         rules: Rules,
         clock: Callable[[], float],
         steering: Steering | None = None,
+        controller: Controller | None = None,
     ) -> None:
         self._prompt = prompt
         self._models = models
@@ -57,8 +66,7 @@ class Cascade:
         self._writer = Writer(models, Splitter(rules.min_step_chars, rules.task.cuts_code), clock)
         needs_verdict = rules.asks or rules.gate.signal is not Signal.LIKELIHOOD
         self._judges = Judge(models, rules.question if needs_verdict else None, clock)
-        is_controlled = rules.controlled and rules.gate.is_open and rules.mode is Mode.CONFSPEC
-        self._controller = Controller(rules.gate.pays, is_controlled)
+        self._controller = controller or controller_of(rules)
         self._repeats = 0
         self._answering = False  # a person wanted the answer, and it is being written
         self._reasoned: int | None = None  # steps before the answer in its form
@@ -181,6 +189,7 @@ class Cascade:
         """Have a model write the next step, to its boundary, its end or the length allowed, `after` what stands."""
         rules, gate = self._rules, self._rules.gate
         room = min(rules.max_step_tokens, rules.max_tokens - self._trace.tokens)
+        room = self._controller.room(room) if provisional else room
         if rules.think_budget is not None and self._thought is Thought.OPEN:
             room = min(room, rules.think_budget - self._trace.tokens)
         prompt = self._so_far()

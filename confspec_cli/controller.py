@@ -1,7 +1,8 @@
 """Do no harm: notices when drafting steps does not pay, has the target write alone, and tries again now and then.
 
 What a drafted step saved is the time the target would have taken for the tokens of it that stand; what it cost is its
-writing and its judging, in both models. Learns from the events of one run; refuses to know what the steps say.
+writing and its judging, in both models. Learns from the events of one run, or of several with the same models and gate;
+refuses to know what the steps say.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from confspec_cli.trace import Author, Origin, Step
 _RATE = 0.3  # how much the last drafted step weighs
 _PATIENCE = -0.25  # the gain below which drafting is turned off
 _FIRST_WAIT, _LONGEST_WAIT = 12, 96  # steps by the target before drafting is tried again
+_TRIAL = 24  # tokens of a step that is drafted to see whether it pays again
 
 
 class Controller:
     """Says before each step whether the draft writes it; without `active` it always does.
 
     Where drafting is known not to have paid (`pays`) the target begins alone. The gain of a drafted step is what it
-    saved less what it cost, over what the target would have taken for it.
+    saved less what it cost, over what the target would have taken for it; what the draft had to read before its first
+    step, or before a trial, is not held against that step, as it is read once.
     """
 
     def __init__(self, pays: bool = True, active: bool = True) -> None:
@@ -38,13 +41,17 @@ class Controller:
             case StepWritten(proposal=proposal) if proposal.author is Author.TARGET:
                 self._target_tokens += proposal.tokens
                 self._target_seconds += proposal.seconds - proposal.prefill_seconds
-            case StepWritten(proposal=proposal):
-                self._cost = proposal.seconds
+            case StepWritten(n=n, proposal=proposal):
+                self._cost = proposal.seconds - (proposal.prefill_seconds if n == 1 or self._is_trying else 0.0)
             case StepJudged(n=n, reading=reading) if self._cost is not None:
                 # The target reads the prompt once, whoever writes; all else it reads to judge, or because of the draft.
                 self._cost += reading.seconds + (reading.prefill_seconds if n > 1 else 0.0)
             case StepCommitted(step=step):
                 self._learn(step)
+
+    def room(self, wanted: int) -> int:
+        """Tokens the draft may write of the next step: fewer than `wanted` where that is a trial."""
+        return min(wanted, _TRIAL) if self._is_trying else wanted
 
     def turn(self) -> bool:
         """Whether drafting was just turned on or off; to be asked once before each step."""

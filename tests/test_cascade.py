@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from confspec_cli.cascade import Cascade, Mode, Rules, authors
+from confspec_cli.cascade import Cascade, Mode, Rules, authors, controller_of
 from confspec_cli.engines.base import Interrupt, Message, Prompt, Sampling
 from confspec_cli.engines.scripted import CARD, ScriptedEngine
 from confspec_cli.events import (
@@ -289,3 +289,19 @@ def test_where_drafting_does_not_pay_the_target_writes_alone_and_says_so():
     stats = fold(events)
     assert (stats.undrafted, stats.turns) == (len(alone), 3)
     assert events[-1].reply == "".join((*better, "So \\boxed{9}."))
+
+
+def test_a_controller_passed_on_spares_the_next_run_what_did_not_pay_in_the_last():
+    many = [f"This is draft number {n} of many.\n\n" for n in range(10)]
+    better = [f"Here is step number {n} instead.\n\n" for n in range(10)]
+    controlled = rules(controlled=True)
+    controller = controller_of(controlled)
+    first = []
+    for _ in range(2):
+        draft = ScriptedEngine((*many, "So \\boxed{8}."), labels=lambda _: {"Yes": 0.5, "No": 0.5})
+        target = ScriptedEngine((*better, "So \\boxed{9}."), labels=lambda _: {"No": 1.0})
+        ticks = itertools.count()
+        models = {Author.DRAFT: draft, Author.TARGET: target}
+        cascade = Cascade(PROMPT, models, controlled, lambda ticks=ticks: float(next(ticks)), controller=controller)
+        first.append(steps(cascade.run())[0].cause)
+    assert first == [None, Cause.NOT_PAYING]

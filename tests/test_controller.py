@@ -13,12 +13,16 @@ TOKENS = 40
 TARGET_TOKEN, DRAFT_TOKEN, JUDGING = 0.080, 0.036, 0.4  # seconds, as a processor with two cores has them
 
 
-def written(author, seconds):
-    return StepWritten(1, Proposal(author, "", TOKENS, False, None, seconds, 0.0))
+def written(author, seconds, n=1, reading=0.0):
+    return StepWritten(n, Proposal(author, "", TOKENS, False, None, seconds + reading, reading))
 
 
-def play(controller, steps, is_right):
-    """Seconds of a run of so many steps, and the steps that were drafted; `is_right` tells of each draft."""
+def play(controller, steps, is_right, catching_up=0.0):
+    """Seconds of a run of so many steps, and the steps that were drafted; `is_right` tells of each draft.
+
+    `catching_up`: seconds the draft takes for each step that it has not written, once it writes again.
+    """
+    behind = 1
     total, drafted = 0.0, []
     alone = TOKENS * TARGET_TOKEN
     for n in range(1, steps + 1):
@@ -26,14 +30,15 @@ def play(controller, steps, is_right):
         origin = Origin.TARGET
         if controller.drafts:
             drafted.append(n)
-            total += TOKENS * DRAFT_TOKEN + JUDGING
-            controller.add(written(Author.DRAFT, TOKENS * DRAFT_TOKEN))
+            reading, behind = catching_up * behind, 0
+            total += TOKENS * DRAFT_TOKEN + JUDGING + reading
+            controller.add(written(Author.DRAFT, TOKENS * DRAFT_TOKEN, n, reading))
             decision = Decision.ACCEPT if is_right(n) else Decision.REJECT
             controller.add(StepJudged(n, Reading(Author.TARGET, None, None, JUDGING), decision, 0.5, 0.5))
             origin = Origin.ESCALATED if is_right(n) else Origin.TARGET
         if origin is Origin.TARGET:
-            total += alone
-            controller.add(written(Author.TARGET, alone))
+            total, behind = total + alone, behind + 1
+            controller.add(written(Author.TARGET, alone, n))
         controller.add(StepCommitted(Step(n, origin, "", TOKENS, False, 0.0)))
     return total, drafted
 
@@ -74,3 +79,32 @@ def test_what_cannot_be_held_against_the_target_yet_decides_nothing():
 def test_an_idle_controller_always_drafts():
     _, drafted = play(Controller(pays=False, active=False), 10, lambda n: False)
     assert drafted == list(range(1, 11))
+
+
+def test_what_the_draft_reads_once_is_not_held_against_its_first_step_and_its_trials():
+    controller = Controller(pays=False)
+    _, drafted = play(controller, 40, lambda n: True, catching_up=1.0)
+    assert drafted == list(range(13, 41))
+    _, drafted = play(Controller(), 40, lambda n: n > 1, catching_up=2.0)
+    assert drafted == list(range(1, 41))
+
+
+def test_a_trial_is_a_short_step():
+    controller = Controller(pays=False)
+    assert controller.room(160) == 160
+    play(controller, 12, lambda n: False)
+    controller.turn()
+    assert controller.drafts
+    assert controller.room(160) == 24
+    assert controller.room(10) == 10
+    play(controller, 1, lambda n: True)
+    assert controller.room(160) == 160
+
+
+def test_what_one_run_taught_holds_in_the_next():
+    controller = Controller()
+    _, drafted = play(controller, 8, lambda n: False)
+    assert drafted[:1] == [1]
+    assert not controller.drafts
+    _, drafted = play(controller, 8, lambda n: False)
+    assert len(drafted) <= 1

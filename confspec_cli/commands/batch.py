@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from confspec_cli.cascade import Cascade, Rules
+from confspec_cli.cascade import Cascade, Rules, controller_of
 from confspec_cli.commands._grouped import grouped
 from confspec_cli.commands._loading import engines
 from confspec_cli.commands._options import (
@@ -26,6 +26,7 @@ from confspec_cli.commands._options import (
 )
 from confspec_cli.commands._prompt import prompt_of
 from confspec_cli.commands._wiring import cast, exit_code, files, rules_of, thinks
+from confspec_cli.controller import Controller
 from confspec_cli.engines.base import Engine, Interrupt
 from confspec_cli.errors import EngineError, Exit, UsageError
 from confspec_cli.items import Item, read_items, remaining
@@ -122,8 +123,9 @@ class Job:
 
         `earlier` are the settings of records written before, to be warned of where they were others.
         """
+        controller = controller_of(self.rules)
         for item in items:
-            record = self.record(item)
+            record = self.record(item, controller)
             if record["finish_reason"] == "interrupted":
                 return
             if earlier and (settings := _settings(record)):
@@ -136,14 +138,14 @@ class Job:
             if self.interrupt.is_set():
                 return
 
-    def record(self, item: Item) -> dict[str, Any]:
-        """The record of an item, whatever becomes of it."""
+    def record(self, item: Item, controller: Controller) -> dict[str, Any]:
+        """The record of an item, whatever becomes of it; what paid for the items before it is known."""
         run = RunRecord()
         error = None
         system = self.system if item.system is None else item.system
         try:
             prompt = prompt_of(item.prompt, system, self.models, (), self.rules, self.think)
-            for event in Cascade(prompt, self.models, self.rules, time.perf_counter).run():
+            for event in Cascade(prompt, self.models, self.rules, time.perf_counter, controller=controller).run():
                 run.add(event)
         except EngineError as problem:
             error = str(problem)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TextIO
 
+from confspec_cli.cascade import controller_of
+from confspec_cli.controller import Controller
 from confspec_cli.engines.base import Prompt
 from confspec_cli.errors import ConfspecError, StorageError, UsageError
 from confspec_cli.events import Event, RunFinished, Warned
@@ -43,6 +45,7 @@ class Chat:
     stats: RunStats = field(default_factory=RunStats)
     _use: status.Usage | None = None
     _rules: Rules | None = None
+    _controller: Controller | None = None
     _is_told: bool = False
 
     @property
@@ -51,6 +54,13 @@ class Chat:
         if self._rules is None:
             self._rules = self.company.rules(self.wishes)
         return self._rules
+
+    @property
+    def controller(self) -> Controller:
+        """What the turns so far taught of whether drafting pays; forgotten when something else is wished for."""
+        if self._controller is None:
+            self._controller = controller_of(self.rules)
+        return self._controller
 
     @property
     def use(self) -> status.Usage:
@@ -70,6 +80,7 @@ class Chat:
         self.company.rules(wishes)
         self.company.recast(wishes)
         self.wishes = wishes
+        self._controller = None
         self.changed()
 
     def keep(self, event: Event) -> Warned | None:

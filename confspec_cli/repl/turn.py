@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from confspec_cli.cascade import Cascade
+from confspec_cli.controller import Controller
 from confspec_cli.engines.base import Prompt
 from confspec_cli.errors import EngineError, Exit, Interrupted
 from confspec_cli.events import Event, RunFinished, Warned
@@ -50,7 +51,13 @@ def keys_of(rules: Rules) -> dict[str, str]:
     return {key: what for key, what in _KEYS.items() if key not in "et" or len(authors(rules.mode)) > 1}
 
 
-def play(chat: Chat, prompt: Prompt, rules: Rules, keep: Callable[[Event], Warned | None]) -> RunFinished:
+def play(
+    chat: Chat,
+    prompt: Prompt,
+    rules: Rules,
+    keep: Callable[[Event], Warned | None],
+    controller: Controller | None = None,
+) -> RunFinished:
     """Run to the end, shown as it goes; every event is kept before it is shown."""
     steering = Steering()
     wishes = {"a": steering.answer_now, "e": steering.escalate_step, "t": steering.target_from_here, "s": _nothing}
@@ -59,7 +66,8 @@ def play(chat: Chat, prompt: Prompt, rules: Rules, keep: Callable[[Event], Warne
     last: Event | None = None
     try:
         with chat.company.stopping() as signals, LiveKeys(chat.keyboard, actions) as keys:
-            for event in Cascade(prompt, chat.company.engines, rules, time.perf_counter, steering).run():
+            cascade = Cascade(prompt, chat.company.engines, rules, time.perf_counter, steering, controller)
+            for event in cascade.run():
                 warning = keep(event)
                 for key in keys.pressed():
                     view.toggle() if key == "s" else view.note(f"[{key}] {_KEYS[key]}")
@@ -90,7 +98,7 @@ def _answer(chat: Chat, question: str) -> RunFinished:
         return chat.keep(event)
 
     try:
-        return play(chat, prompt, chat.rules, keep)
+        return play(chat, prompt, chat.rules, keep, chat.controller)
     except EngineError:
         turns = chat.record.turns()
         if len(turns) > said and not turns[-1].steps:
