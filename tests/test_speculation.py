@@ -9,6 +9,7 @@ from tiny_gguf import CAN_ROLL_BACK, KINDS
 from confspec_cli.engines.base import Message, Prompt, Sampling, Speculation
 from confspec_cli.engines.llamacpp.speculation import SIZES, Guesser, Lookup, Pace, common, kind_of_match
 
+SHORT, LONGER, LONG = (kind_of_match(length) for length in (3, 5, 9))
 ASSISTED = (Speculation.DRAFT, Speculation.AUTO)
 GUESSING = (Speculation.NGRAM, *ASSISTED)
 REPEATING = "Say it again: one two three four five six, one two three four five six, one two three"
@@ -57,7 +58,7 @@ def test_lookup_forgets_what_was_rolled_back():
 
 
 def test_matches_are_told_apart_by_their_length():
-    assert [kind_of_match(length) for length in (3, 4, 6, 9, 10, 40)] == [0, 1, 2, 2, 3, 3]
+    assert [kind_of_match(length) for length in (3, 4, 5, 8, 9, 40)] == [0, 0, 1, 1, 2, 2]
 
 
 def pace(costs, held, guessed):
@@ -66,7 +67,7 @@ def pace(costs, held, guessed):
     for _ in range(60):
         for size, seconds in costs.items():
             seen.took(size, seconds)
-        seen.held("x", held, guessed)
+        seen.held(SHORT, held, guessed)
     return seen
 
 
@@ -75,19 +76,55 @@ STEEP = {size: 0.04 * size for size in SIZES}
 
 
 def test_many_are_guessed_where_a_batch_costs_no_more_than_a_token():
-    assert pace(FLAT, 15, 15).guesses("x") == 15
+    assert pace(FLAT, 15, 15).guesses(SHORT) == SIZES[-1] - 1
 
 
 def test_none_are_guessed_where_a_batch_costs_as_much_as_its_tokens():
-    assert pace(STEEP, 3, 15).guesses("x") == 0
+    assert pace(STEEP, 3, 15).guesses(SHORT) == 0
 
 
 def test_fewer_are_guessed_the_fewer_hold_and_the_more_each_costs():
     costs = {1: 0.04, 2: 0.05, 4: 0.07, 8: 0.11, 16: 0.19}
     good, bad = pace(costs, 15, 15), pace(costs, 1, 15)
-    assert good.guesses("x") > bad.guesses("x")
-    assert good.guesses("x") > good.guesses("x", price=0.02)
-    assert good.guesses("x", price=0.2) == 0
+    assert good.guesses(SHORT) > bad.guesses(SHORT)
+    assert good.guesses(SHORT) > good.guesses(SHORT, price=0.02)
+    assert good.guesses(SHORT, price=0.2) == 0
+
+
+PROMPT = 200
+"""Tokens of a prompt that was read."""
+DEAR, CHEAP = 2.0, 0.08
+"""Seconds it took: on a processor, and on a device that reads nearly for free."""
+
+
+@pytest.mark.parametrize(("seconds", "sure", "unsure"), [(DEAR, True, False), (CHEAP, True, True)])
+def test_what_a_prompt_took_to_read_tells_what_is_worth_guessing_from_the_start(seconds, sure, unsure):
+    fresh = Pace()
+    fresh.took(1, 0.04)
+    assert fresh.guesses(LONG) == 0, "a batch may cost as much as its tokens"
+    fresh.read(PROMPT, seconds)
+    assert (fresh.guesses(LONG) >= 7, fresh.guesses(SHORT) > 0) == (sure, unsure)
+
+
+def test_a_size_never_tried_is_held_to_cost_what_lies_between_those_that_were():
+    seen = Pace()
+    seen.took(1, 0.04)
+    seen.read(10, 1.0)
+    assert seen._cost(16) == pytest.approx(16 * 0.04), "few tokens tell nothing"
+    seen.read(PROMPT, DEAR)
+    assert seen._cost(16) == pytest.approx(0.04 + 15 / 199 * 1.96)
+    seen.took(32, 0.32)
+    assert seen._cost(16) == pytest.approx(0.04 + 15 / 31 * 0.28)
+    assert (seen._cost(1), seen._cost(32)) == (0.04, 0.32)
+
+
+def test_nothing_is_copied_past_the_end_of_a_turn():
+    guesser = Guesser(ends={99})
+    guesser.took(0.04)
+    guesser.read(PROMPT, CHEAP)
+    text = list(range(1, 13))
+    turn = [*text, 13, 14, 99, 50, 51]
+    assert guesser.guess([*turn, *text], 100, Speculation.NGRAM) == [13, 14]
 
 
 def test_what_does_not_pay_is_tried_again_after_a_while():
@@ -95,9 +132,9 @@ def test_what_does_not_pay_is_tried_again_after_a_while():
     tries = 0
     for _ in range(4000):
         refused.took(1, 0.04)
-        tries += refused.guesses("x") > 0
+        tries += refused.guesses(SHORT) > 0
     assert 0 < tries < 4000
-    assert refused.guesses("never made before") >= 0
+    assert refused.guesses(LONGER) >= 0
 
 
 def test_a_guess_that_was_not_made_is_learned_from_all_the_same():
@@ -128,6 +165,7 @@ def test_an_assistant_is_left_alone_where_its_price_is_too_high(monkeypatch):
 
     guesser = Guesser()
     guesser.assistant, guesser.weight = slow, 0.01
+    guesser.read(PROMPT, CHEAP)
     for _ in range(60):
         guessed = guesser.guess([1, 2, 3], 100, Speculation.DRAFT)
         guesser.took(0.04 if not guessed else 0.1, len(guessed), 0)
@@ -142,12 +180,14 @@ def test_an_assistant_nearly_as_big_as_the_model_is_not_even_asked(weight, is_as
     guesser.assistant, guesser.weight = lambda tokens, count: [1] * count, weight
     assert guesser.guess([1, 2, 3], 100, Speculation.AUTO) == [], "nothing is known of this device yet"
     guesser.took(0.04)
+    guesser.read(PROMPT, CHEAP)
     assert bool(guesser.guess([1, 2, 3], 100, Speculation.AUTO)) == is_asked
 
 
 def test_nothing_is_guessed_where_the_context_ends():
     guesser = Guesser()
     guesser.took(0.04)
+    guesser.read(PROMPT, CHEAP)
     guesser.assistant, guesser.weight = lambda tokens, count: [1] * count, 0.01
     repeated = [1, 2, 3, 4] * 5
     assert guesser.guess(repeated, 100, Speculation.AUTO)

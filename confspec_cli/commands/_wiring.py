@@ -15,7 +15,7 @@ import typer
 from confspec_cli.commands._options import GateOptions, ModelOptions, SamplingOptions, WorkOptions
 from confspec_cli.commands._room import AUTO, best_here
 from confspec_cli.conversation import Turn
-from confspec_cli.engines.base import Engine, Sampling, Speculation
+from confspec_cli.engines.base import Engine, Sampling
 from confspec_cli.errors import Exit, ModelMissing, UsageError
 from confspec_cli.folders import config_folder, models_folder
 from confspec_cli.models.references import is_reference, resolve
@@ -142,7 +142,7 @@ def rules_of(
         sampling.top_p,
         sampling.min_p,
         seed,
-        speculation=_guesser(sampling.speculate, task.name),
+        speculation=sampling.speculate,
     )
     thresholds = Thresholds(gate.accept, gate.reject, gate.stop).over(pair.gate_for(task.name))
     return replace(
@@ -152,11 +152,6 @@ def rules_of(
         asks=not pair.is_calibrated_for(task.name),
         controlled=not gate.always_draft,
     )
-
-
-def _guesser(wish: Speculation, task: TaskName) -> Speculation:
-    """Who guesses ahead; where it is left open, the text so far does on code alone: elsewhere it gained nothing."""
-    return Speculation.DRAFT if wish is Speculation.AUTO and task is not TaskName.CODE else wish
 
 
 def thinks(work: WorkOptions, loaded: Mapping[Author, Engine]) -> bool:

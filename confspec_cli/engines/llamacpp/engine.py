@@ -56,7 +56,7 @@ class LlamaCppEngine:
         self._cache = Cache(self._context, self._vocab.size, partial, interrupt)
         self._sampler = Sampler(self._vocab.size, self._vocab.pointer)
         self._pending: list[int] = []  # the last token generated, not yet in the cache
-        self._guesser = Guesser()
+        self._guesser = Guesser(self._vocab.ends)
         self._known: dict[int, Choice] = {}  # by how many tokens of the cache stand before it, what was decided already
         self._lent: list[int] = []  # what the cache held before it was lent to guess for another model
         self._written = 0  # of the tokens in the cache, ever
@@ -109,10 +109,12 @@ class LlamaCppEngine:
         if kept > len(self._cache):
             self._feed_pending()
         self._rollback(self._foreseen(kept) if keeps_known and not unread and not new else kept)
+        began = time.perf_counter()
         if unread:
             self._cache.feed(unread)
             self._cache.keep()
         self._cache.feed(new)
+        self._guesser.read(len(unread) + len(new), time.perf_counter() - began)
         return kept + len(unread) + len(new)
 
     def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
@@ -291,8 +293,7 @@ class LlamaCppEngine:
 
 
 def _token(text: str, chosen: Choice, ends: bool = False, guessed: bool = False) -> Token:
-    _, logprob, is_argmax, entropy = chosen
-    return Token(text, logprob, is_argmax, entropy, ends, guessed)
+    return Token(text, *chosen[1:], ends, guessed)
 
 
 def _probabilities(logits: Logits, firsts: dict[str, int]) -> dict[str, float]:

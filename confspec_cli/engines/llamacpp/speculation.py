@@ -6,23 +6,23 @@ and seconds; refuses to know text, models and caches.
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 
 from confspec_cli.engines.base import Speculation
 
-SIZES = (1, 2, 4, 8, 16)
+SIZES = (1, 2, 4, 8, 16, 32)
 """Tokens in a batch: one that is decided, and the guesses after it."""
 
 _NGRAM = 3
-_LONG = (4, 6, 10)  # matches of these lengths are told apart by how often what follows them holds
+_LONG = (5, 9)  # matches that long are told from shorter ones: what follows them holds far more often
 _RECENT = 0.25  # how much the last batch of a size weighs in what that size costs
 _FADING = 0.9995  # what a size is held to cost shrinks by this with every other batch, until it is tried again
-_CHEAP = 1.3  # a batch never tried is held to cost so much of one half its size
 _WORTH = 1.25  # how much faster guesses must make it, as batches round otherwise than single tokens
 _ASSISTANT = "assistant"
-_PRIOR = (2.0, 4.0)  # guesses that held, and guesses, before any was made
-_PRIOR_OF_ASSISTANT = (2.8, 4.0)
+_PRIORS: dict[Hashable, tuple[float, float]] = {0: (2.0, 4.0), 1: (3.0, 4.0), 2: (19.0, 20.0), _ASSISTANT: (2.8, 4.0)}
+"""Guesses that held, and guesses, before any was made, by kind: as seen on code and on arithmetic in words."""
 _MEMORY = 0.95
 
 
@@ -63,20 +63,26 @@ class Pace:
 
     def __init__(self) -> None:
         self._seconds: dict[int, float] = {}
+        self._longest = (0, 0.0)  # tokens of the last prefill, and its seconds
         self._held: dict[Hashable, tuple[float, float]] = {}
 
     def guesses(self, kind: Hashable, price: float = 0.0) -> int:
         """Guesses of this kind that are worth a batch, each of which takes `price` seconds to make; perhaps none."""
         if 1 not in self._seconds:
             return 0  # a batch can only be held against one token by itself
-        held, tried = self._held.get(kind, _prior(kind))
+        held, tried = self._held.get(kind, _PRIORS[kind])
         share = min(held / tried, 0.99)
         by_size = {size: (self._cost(size) + (size - 1) * price) / _expected(share, size) for size in SIZES}
         best = min(by_size, key=by_size.__getitem__)
         if by_size[1] < _WORTH * by_size[best]:
             best = 1
-            self._held[kind] = _nearer(_prior(kind), held, tried)
+            self._held[kind] = _nearer(_PRIORS[kind], held, tried)
         return best - 1
+
+    def read(self, size: int, seconds: float) -> None:
+        """Learn what a prefill of `size` tokens took."""
+        if size > SIZES[-1]:
+            self._longest = size, seconds
 
     def took(self, size: int, seconds: float) -> None:
         """Learn what a batch of `size` tokens took."""
@@ -87,7 +93,7 @@ class Pace:
 
     def held(self, kind: Hashable, held: int, guessed: int) -> None:
         """Learn that of so many guesses the first `held` were what the model decided on."""
-        good, tried = self._held.get(kind, _prior(kind))
+        good, tried = self._held.get(kind, _PRIORS[kind])
         self._held[kind] = _MEMORY * good + held, _MEMORY * tried + held + (held < guessed)
 
     def single(self) -> float:
@@ -95,16 +101,24 @@ class Pace:
         return self._seconds.get(1, 0.0)
 
     def _cost(self, size: int) -> float:
-        """Seconds for a batch, by what smaller ones take where it was never tried."""
-        if size in self._seconds:
-            return self._seconds[size]
-        return _CHEAP * self._cost(size // 2)
+        """Seconds for a batch; where none was tried, what lies between smaller and larger ones, which prefills tell."""
+        measured = {self._longest[0]: self._longest[1], **self._seconds}
+        below = max(one for one in measured if one <= size)
+        above = min((one for one in measured if one >= size), default=0)
+        if not above:
+            return self._seconds[1] * size
+        part = (size - below) / (above - below) if above > below else 0.0
+        return measured[below] + part * (measured[above] - measured[below])
 
 
 class Guesser:
-    """Guesses for one model: from the text so far where that pays, else from its `assistant`, where that does."""
+    """Guesses for one model: from the text so far where that pays, else from its `assistant`, where that does.
 
-    def __init__(self) -> None:
+    `ends` are the tokens that close a turn, past which nothing is copied.
+    """
+
+    def __init__(self, ends: Collection[int] = ()) -> None:
+        self._ends = ends
         self.assistant: Callable[[list[int], int], list[int]] | None = None
         """Says what another model would write after these tokens, so many at most."""
         self.weight = 1.0
@@ -123,7 +137,7 @@ class Guesser:
             place, length = self._lookup.find(tokens)
             if length:
                 self._kind = kind_of_match(length)
-                followed = tokens[place : place + self._pace.guesses(self._kind)]
+                followed = self._short_of_end(tokens[place : place + self._pace.guesses(self._kind)])
                 if followed:
                     return followed
                 self._unmade = (self._kind, [*tokens, tokens[place]])
@@ -141,12 +155,19 @@ class Guesser:
                 return guesses
         return []
 
+    def _short_of_end(self, guesses: list[int]) -> list[int]:
+        return list(itertools.takewhile(lambda token: token not in self._ends, guesses))
+
     def _see(self, tokens: list[int]) -> None:
         """Learn whether a guess that was not made would have held: that costs nothing."""
         kind, foreseen = self._unmade
         if foreseen and tokens[: len(foreseen) - 1] == foreseen[:-1] and len(tokens) >= len(foreseen):
             self._pace.held(kind, int(tokens[len(foreseen) - 1] == foreseen[-1]), 1)
         self._unmade = (None, [])
+
+    def read(self, count: int, seconds: float) -> None:
+        """Learn what a prefill of `count` tokens took: it tells what batches will cost."""
+        self._pace.read(count, seconds)
 
     def took(self, seconds: float, guessed: int = 0, held: int = 0) -> None:
         """Learn what it took to check them, and that the first `held` of them held."""
@@ -158,10 +179,6 @@ class Guesser:
 def _expected(share: float, size: int) -> float:
     """Tokens that a batch of `size` gains where each guess holds with probability `share`."""
     return (1 - share**size) / (1 - share)
-
-
-def _prior(kind: Hashable) -> tuple[float, float]:
-    return _PRIOR_OF_ASSISTANT if kind == _ASSISTANT else _PRIOR
 
 
 def _nearer(prior: tuple[float, float], held: float, tried: float) -> tuple[float, float]:
