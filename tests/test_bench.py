@@ -14,7 +14,7 @@ from confspec_cli.bench.costs import Cost, Kind, measured, seconds_at, work_of
 from confspec_cli.bench.problems import read_problems
 from confspec_cli.bench.records import Conditions, Run, read_results, without_text
 from confspec_cli.bench.running import Bench
-from confspec_cli.bench.sheets import Layout, difference, projection, summary_text
+from confspec_cli.bench.sheets import Layout, difference, projection, sheets, summary_text
 from confspec_cli.bench.summary import percentile, summarise
 from confspec_cli.commands._bench import arms_of, widest
 from confspec_cli.engines.base import Interrupt, Speculation
@@ -23,7 +23,6 @@ from confspec_cli.errors import EngineError, Exit, UsageError
 from confspec_cli.events import RunFinished, StepJudged, StepWritten
 from confspec_cli.gate import Decision
 from confspec_cli.rules import Mode
-from confspec_cli.stats import Rate
 from confspec_cli.tasks import TaskName
 from confspec_cli.trace import Author, Likelihood, Proposal, Reading
 
@@ -232,10 +231,25 @@ def test_costs_come_from_runs_without_guesses_and_other_replies_are_counted():
     summary = summarise(results_of([*runs, *guessing]))
     assert summary.costs == summarise(results_of(runs)).costs
     row = next(row for row in summary.rows if row.mode == "target+ngram")
-    assert (row.predicted, row.other_texts) == (None, Rate(1, 3))
+    assert (row.predicted, row.other_texts) == (None, (PROBLEMS[0].id,))
     assert row.guessed.part == 2 * sum(isinstance(event, StepWritten) for run in plain for event in run.events)
-    assert "1/3" in summary_text(summary, Layout.TEXT)
+    assert f"1/3: {PROBLEMS[0].id}" in summary_text(summary, Layout.TEXT)
     assert "target+ngram" not in projection(summary, results_of([*runs, *guessing]), None, Layout.TEXT)
+
+
+def test_steps_and_guesses_together_are_held_against_the_product_of_both():
+    runs = list(bench().runs(PROBLEMS[:3], set()))
+    every = [run for run in runs if run.mode in ("target", "confspec")]
+    guessing = [replace(run, mode=f"{run.mode}+auto") for run in every]
+    products = [sheet for sheet in sheets(summarise(results_of([*runs, *guessing]))) if "product" in sheet.header]
+    rows = [sheet.records() for sheet in products]
+    assert len(rows) == len(rows[0]) == 1
+    row = rows[0][0]
+    assert (row["guesses by"], row["neither"]) == ("auto", "1")
+    assert row["guesses alone"].startswith("1.00")
+    assert row["steps alone"] == row["both"]
+    assert row["both / product"] == "1.00"
+    assert not [sheet for sheet in sheets(summarise(results_of(runs))) if "product" in sheet.header]
 
 
 def slow(run):

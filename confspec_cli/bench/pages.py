@@ -62,9 +62,7 @@ def page(folder: Path) -> str:
     for path in sorted(folder.glob("*.jsonl"), key=lambda path: path.name):
         if not path.name.endswith(".labels.jsonl"):
             parts.append(_section(path.stem, read_results(Journal(path).lines(), path.name)))
-    parts.append(
-        "## Plots\n\n![Accuracy against speed-up](results/accuracy.svg)\n\n![Time by phase](results/phases.svg)\n"
-    )
+    parts.append(_PLOTS)
     parts.append(_calibration(folder, list(load(None).pairs.values())))
     return "\n".join(parts)
 

@@ -17,7 +17,7 @@ from confspec_cli.bench.costs import Costs, seconds_at
 from confspec_cli.bench.costs import to_dict as costs_table
 from confspec_cli.bench.records import Results
 from confspec_cli.bench.statistics import ratio_interval
-from confspec_cli.bench.summary import TARGET, Interval, Limits, Row, Summary, guesses
+from confspec_cli.bench.summary import CONFSPEC, TARGET, Interval, Limits, Row, Summary, guesses
 from confspec_cli.stats import Rate
 
 
@@ -83,11 +83,13 @@ def sheets(summary: Summary) -> list[Sheet]:
         Sheet(
             "tokens guessed ahead that held, of those written; replies that differ from those without guesses",
             ("mode", "guessed", "other replies"),
-            [
-                (row.mode, _rate(row.guessed), _rate(row.other_texts) if row.other_texts else "-")
-                for row in rows
-                if guesses(row.mode)
-            ],
+            [(row.mode, _rate(row.guessed), _differing(row, summary.problems)) for row in rows if guesses(row.mode)],
+        ),
+        Sheet(
+            "steps and guesses together: speed-ups over the target alone; the product is what both would give, were "
+            "neither in the other's way",
+            ("guesses by", "neither", "guesses alone", "steps alone", "product", "both", "both / product"),
+            _products({row.mode: row for row in rows}),
         ),
         Sheet(
             "limits: the speed-up had verification cost nothing, had the draft written all, and the share reached",
@@ -186,6 +188,29 @@ def _outcome(row: Row) -> tuple[str, ...]:
 def _steps(row: Row) -> tuple[str, ...]:
     rates = (row.accepted, row.escalated, row.kept, row.regenerated, row.shared, row.undrafted)
     return (row.mode, *(_rate(rate) for rate in rates), f"{row.wasted:.0f}")
+
+
+def _differing(row: Row, of: int) -> str:
+    if row.other_texts is None:
+        return "-"
+    which = f": {', '.join(row.other_texts)}" if row.other_texts else ""
+    return f"{len(row.other_texts)}/{of}{which}"
+
+
+def _products(rows: Mapping[str, Row]) -> list[tuple[str, ...]]:
+    """A row for each way of guessing that was tried with the target alone and with both models."""
+    steps = rows.get(CONFSPEC)
+    made: list[tuple[str, ...]] = []
+    for mode in rows:
+        before, _, who = mode.partition("+")
+        alone, both = rows[mode], rows.get(f"{CONFSPEC}+{who}")
+        if before != TARGET or not who or not both or not steps or not steps.speedup:
+            continue
+        assert alone.speedup and both.speedup
+        product = alone.speedup.value * steps.speedup.value
+        factors = (_factor(alone.speedup), _factor(steps.speedup), f"{product:.2f}", _factor(both.speedup))
+        made.append((who, "1", *factors, f"{both.speedup.value / product:.2f}"))
+    return made
 
 
 def _limit(row: Row, limits: Limits) -> tuple[str, ...]:

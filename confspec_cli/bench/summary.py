@@ -16,7 +16,7 @@ from confspec_cli.bench.statistics import ratio_interval, wilson
 from confspec_cli.stats import Rate
 from confspec_cli.trace import Author, Origin
 
-TARGET = "target"
+TARGET, CONFSPEC = "target", "confspec"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Row:
     `speedup` is the target's time over this mode's, None where the target was not run. `phases` are mean seconds by
     what they were spent on. `predicted` is what the cost model says the mode takes, over what it took; it knows no
     batches of guesses, and is None where the mode made any. `guessed` tokens of those written were guessed ahead, and
-    held; `other_texts` counts the replies that differ from those of the same mode without guesses.
+    held; `other_texts` are the problems whose replies differ from those of the same mode without guesses.
     """
 
     mode: str
@@ -56,7 +56,7 @@ class Row:
     phases: dict[str, float]
     predicted: float | None
     guessed: Rate
-    other_texts: Rate | None
+    other_texts: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +153,11 @@ def guesses(mode: str) -> bool:
     return "+" in mode
 
 
-def _other_texts(mode: str, complete: list[dict[str, Run]]) -> Rate | None:
+def _other_texts(mode: str, complete: list[dict[str, Run]]) -> tuple[str, ...] | None:
     plain = mode.partition("+")[0]
     if not guesses(mode) or plain not in complete[0]:
         return None
-    return Rate(sum(runs[mode].reply_sha256 != runs[plain].reply_sha256 for runs in complete), len(complete))
+    return tuple(runs[mode].problem for runs in complete if runs[mode].reply_sha256 != runs[plain].reply_sha256)
 
 
 def _speedup(complete: list[dict[str, Run]], mode: str) -> Interval | None:
