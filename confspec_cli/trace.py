@@ -102,7 +102,8 @@ class Proposal:
     """A step as one model wrote it. `ended`: the model closed its turn with it. `unsure`: it stopped in mid-step.
 
     `prefill_seconds`, part of `seconds`, is the time to the first token: catching up on the `prefill_tokens` that the
-    other model wrote. `guessed` of the `tokens` were guessed ahead, and held.
+    other model wrote. `guessed` of the `tokens` were guessed ahead, and held; guesses were checked in `batches`, of
+    `batched` tokens together.
     """
 
     author: Author
@@ -115,6 +116,8 @@ class Proposal:
     prefill_tokens: int = 0
     unsure: bool = False
     guessed: int = 0
+    batches: int = 0
+    batched: int = 0
 
 
 @dataclass(frozen=True, slots=True)

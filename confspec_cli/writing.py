@@ -52,6 +52,7 @@ class Writer:
         logprobs: list[float] = []
         entropies: list[float] = []
         agreed, guessed = 0, 0
+        batches: list[int] = []
         floor = math.log(stretch.stop) if stretch.stop > 0 else -math.inf
         unsure = False
         tokens = engine.generate(stretch.prompt, stretch.sampling, stretch.max_tokens)
@@ -66,6 +67,7 @@ class Writer:
                 entropies.append(token.entropy)
                 agreed += token.is_argmax
                 guessed += token.guessed
+                batches += [token.batch] if token.batch else []
                 ended = token.ends
                 if token.text:
                     texts.append(token.text)
@@ -90,6 +92,8 @@ class Writer:
             prefill_tokens=read,
             unsure=unsure,
             guessed=guessed,
+            batches=len(batches),
+            batched=sum(batches),
         )
         yield StepWritten(stretch.n, proposal)
         return proposal

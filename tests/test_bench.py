@@ -221,20 +221,46 @@ def test_arms_are_modes_and_who_guesses_in_them():
     ]
 
 
-def test_costs_come_from_runs_without_guesses_and_other_replies_are_counted():
+def test_what_checking_guesses_costs_is_what_decoding_leaves_and_other_replies_are_counted():
     runs = list(bench().runs(PROBLEMS[:3], set()))
+    before = summarise(results_of(runs)).costs
     plain = [run for run in runs if run.mode == "target"]
+    sizes = itertools.cycle([4, 8, 31, 16])
     guessing = [
-        replace(run, mode="target+ngram", reply_sha256=run.reply_sha256 if n else "another", events=tuple(slow(run)))
+        replace(
+            run,
+            mode="target+ngram",
+            reply_sha256=run.reply_sha256 if n else "another",
+            events=tuple(guessed(event, before, next(sizes)) for event in run.events),
+        )
         for n, run in enumerate(plain)
     ]
-    summary = summarise(results_of([*runs, *guessing]))
-    assert summary.costs == summarise(results_of(runs)).costs
+    results = results_of([*runs, *guessing])
+    summary = summarise(results)
+    assert {key: cost for key, cost in summary.costs.items() if key[1] is not Kind.CHECK} == before
+    check = summary.costs[Author.TARGET, Kind.CHECK]
+    assert (check.fixed, check.per_token) == pytest.approx((0.5, 0.1))
     row = next(row for row in summary.rows if row.mode == "target+ngram")
-    assert (row.predicted, row.other_texts) == (None, (PROBLEMS[0].id,))
+    assert row.other_texts == (PROBLEMS[0].id,)
     assert row.guessed.part == 2 * sum(isinstance(event, StepWritten) for run in plain for event in run.events)
     assert f"1/3: {PROBLEMS[0].id}" in summary_text(summary, Layout.TEXT)
-    assert "target+ngram" not in projection(summary, results_of([*runs, *guessing]), None, Layout.TEXT)
+    seconds = sum(seconds_at(summary.costs, run) for run in guessing)
+    work = [work for run in guessing for work in work_of(run) if work.kind is Kind.CHECK]
+    unchecked = {**summary.costs, (Author.TARGET, Kind.CHECK): Cost(0.0, 0.0)}
+    checking = sum(0.5 + 0.1 * one.tokens for one in work)
+    assert seconds - sum(seconds_at(unchecked, run) for run in guessing) == pytest.approx(checking)
+    assert "target+ngram" in projection(summary, results, None, Layout.TEXT)
+
+
+def guessed(event, costs, size):
+    """The event, had two tokens of its step been guessed, in one batch of that size that took 0.5 + 0.1 a token."""
+    if not isinstance(event, StepWritten):
+        return event
+    one = event.proposal
+    alone = one.tokens + one.ended - 3 - bool(one.prefill_tokens)
+    prefill = one.prefill_seconds if one.prefill_tokens else 0.0
+    seconds = prefill + costs[Author.TARGET, Kind.DECODE].of(alone) + 0.5 + 0.1 * size
+    return replace(event, proposal=replace(one, seconds=seconds, guessed=2, batches=1, batched=size))
 
 
 def test_steps_and_guesses_together_are_held_against_the_product_of_both():
@@ -250,16 +276,6 @@ def test_steps_and_guesses_together_are_held_against_the_product_of_both():
     assert row["steps alone"] == row["both"]
     assert row["both / product"] == "1.00"
     assert not [sheet for sheet in sheets(summarise(results_of(runs))) if "product" in sheet.header]
-
-
-def slow(run):
-    """Its events, had it taken ten times as long and had two tokens of every step been guessed."""
-    for event in run.events:
-        if isinstance(event, StepWritten):
-            proposal = replace(event.proposal, seconds=10 * event.proposal.seconds, guessed=2)
-            yield replace(event, proposal=proposal)
-        else:
-            yield event
 
 
 def test_results_are_shown_again_without_a_model(capsys, tmp_path):

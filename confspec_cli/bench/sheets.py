@@ -78,7 +78,7 @@ def sheets(summary: Summary) -> list[Sheet]:
         Sheet(
             "mean seconds a problem by what they were spent on; model: what the cost model says, over what it took",
             ("mode", *rows[0].phases, "model") if rows else ("mode",),
-            [(row.mode, *(f"{value:.2f}" for value in row.phases.values()), _measure(row.predicted)) for row in rows],
+            [(row.mode, *(f"{value:.2f}" for value in row.phases.values()), f"{row.predicted:.2f}") for row in rows],
         ),
         Sheet(
             "tokens guessed ahead that held, of those written; replies that differ from those without guesses",
@@ -122,11 +122,7 @@ def projection(summary: Summary, results: Results, given: Costs | None, layout: 
     """What every mode would take at the costs given, else at those measured."""
     at = given or summary.costs
     complete = list(results.complete().values())
-    seconds = {
-        row.mode: sum(seconds_at(at, runs[row.mode]) for runs in complete)
-        for row in summary.rows
-        if not guesses(row.mode)
-    }
+    seconds = {row.mode: sum(seconds_at(at, runs[row.mode]) for runs in complete) for row in summary.rows}
     alone = seconds.get(TARGET)
     rows = [
         (
@@ -136,7 +132,6 @@ def projection(summary: Summary, results: Results, given: Costs | None, layout: 
             f"{alone / value:.2f}" if alone and value else "-",
         )
         for row in summary.rows
-        if row.mode in seconds
         for value in (seconds[row.mode],)
     ]
     whose = "the costs given" if given else "the costs measured in these results"
@@ -225,10 +220,6 @@ def _limit(row: Row, limits: Limits) -> tuple[str, ...]:
 
 def _rate(rate: Rate) -> str:
     return f"{rate.part}/{rate.whole}" if rate.whole else "-"
-
-
-def _measure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
 
 
 def _percent(interval: Interval | None) -> str:

@@ -33,9 +33,9 @@ class Row:
     """One mode over all problems. Seconds are per problem where not said otherwise; rates keep their denominators.
 
     `speedup` is the target's time over this mode's, None where the target was not run. `phases` are mean seconds by
-    what they were spent on. `predicted` is what the cost model says the mode takes, over what it took; it knows no
-    batches of guesses, and is None where the mode made any. `guessed` tokens of those written were guessed ahead, and
-    held; `other_texts` are the problems whose replies differ from those of the same mode without guesses.
+    what they were spent on. `predicted` is what the cost model says the mode takes, over what it took. `guessed` tokens
+    of those written were guessed ahead, and held; `other_texts` are the problems whose replies differ from those of the
+    same mode without guesses.
     """
 
     mode: str
@@ -54,7 +54,7 @@ class Row:
     undrafted: Rate
     wasted: float
     phases: dict[str, float]
-    predicted: float | None
+    predicted: float
     guessed: Rate
     other_texts: tuple[str, ...] | None
 
@@ -88,7 +88,7 @@ def summarise(results: Results) -> Summary:
     """The summary of a file of results."""
     tried = list(results.complete().values())
     complete = [runs for runs in tried if all(run.error is None for run in runs.values())]
-    costs = measured(run for runs in complete for mode, run in runs.items() if not guesses(mode))
+    costs = measured(run for runs in complete for run in runs.values())
     rows = [_row(mode, complete, costs) for mode in results.modes] if complete else []
     priced = all((author, Kind.DECODE) in costs for author in Author)
     limits = {
@@ -142,7 +142,7 @@ def _row(mode: str, complete: list[dict[str, Run]], costs: Costs) -> Row:
             "target prefill": sum(one.catching_up[Author.TARGET] for one in stats) / len(runs),
             "target decode": sum(one.decoding[Author.TARGET] for one in stats) / len(runs),
         },
-        predicted=None if guesses(mode) else sum(seconds_at(costs, run) for run in runs) / sum(seconds),
+        predicted=sum(seconds_at(costs, run) for run in runs) / sum(seconds),
         guessed=Rate(sum(sum(one.guessed.values()) for one in stats), sum(sum(one.written.values()) for one in stats)),
         other_texts=_other_texts(mode, complete),
     )

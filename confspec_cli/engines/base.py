@@ -69,7 +69,8 @@ class Token:
 
     `text` may be empty (half a character, or the end) and `logprob` is the natural log of its probability at
     temperature 1. `is_argmax`: no token was likelier. `entropy`, in nats, is that of the choice. `ends`: it closes the
-    turn. `guessed`: it was guessed ahead and held, so that no decode was spent on what follows it.
+    turn. `guessed`: it was guessed ahead and held, so that no decode was spent on what follows it. `batch`: tokens in
+    the batch of guesses that was decoded to decide on it and on what follows; 0 for one decided by itself, or before.
     """
 
     text: str
@@ -78,6 +79,7 @@ class Token:
     entropy: float = 0.0
     ends: bool = False
     guessed: bool = False
+    batch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,22 +128,22 @@ class LlamaCppEngine:
         choose = self._sampler.start(sampling, here)
         decoder = _decoder("replace")
         for _ in range(max_tokens):
+            batch = 0
             if here not in known:
-                guesses = self._guess(sampling.speculation) if speculates and self._pending else []
+                text, room = [*self._cache.tokens, *self._pending], self._cache.size - here
+                may = speculates and self._pending
+                guesses = self._guesser.guess(text, room, sampling.speculation) if may else []
+                batch = len(guesses) + 1 if guesses else 0
                 known.update(self._decide(choose, guesses))
             token, *_ = chosen = known[here]
             if token in self._vocab.ends:
-                yield _token(decoder.decode(b"", final=True), chosen, ends=True)
+                yield _token(decoder.decode(b"", final=True), chosen, ends=True, batch=batch)
                 return
             is_there = here < len(self._cache)
             if not is_there:
                 self._pending = [token]
             here += 1
-            yield _token(decoder.decode(self._vocab.piece(token)), chosen, guessed=is_there)
-
-    def _guess(self, who: Speculation) -> list[int]:
-        room = self._cache.size - len(self._cache) - 1
-        return self._guesser.guess([*self._cache.tokens, *self._pending], room, who)
+            yield _token(decoder.decode(self._vocab.piece(token)), chosen, guessed=is_there, batch=batch)
 
     def _decide(self, choose: Choose, guesses: list[int]) -> dict[int, Choice]:
         """What comes next, by position: after what is pending, and after each guess that holds, all in one batch."""
@@ -292,8 +292,8 @@ class LlamaCppEngine:
         return position
 
 
-def _token(text: str, chosen: Choice, ends: bool = False, guessed: bool = False) -> Token:
-    return Token(text, *chosen[1:], ends, guessed)
+def _token(text: str, chosen: Choice, ends: bool = False, guessed: bool = False, batch: int = 0) -> Token:
+    return Token(text, *chosen[1:], ends, guessed, batch)
 
 
 def _probabilities(logits: Logits, firsts: dict[str, int]) -> dict[str, float]:
