@@ -18,6 +18,10 @@ WELL = Sight(
     python="3.11.7",
     package="0.3.36",
     maker=None,
+    free=8 * 10**9,
+    settings="",
+    models=(3, 2 * 10**9),
+    left=0,
     trial=TRIAL,
     exit_status=0,
     complaint="",
@@ -51,7 +55,8 @@ def test_a_gpu_that_the_build_cannot_use_is_told_with_the_line_that_mends_it(mak
 def test_a_build_for_a_gpu_and_a_processor_with_amx_are_told():
     seen = found(replace(WELL, maker="nvidia", trial={**TRIAL, "offload": True, "amx": True}))
     assert seen["build"].status is Status.OK
-    assert "AMX" in seen["amx"].says
+    assert "weights stay as they are" in seen["amx"].says
+    assert "no AMX" in found(WELL)["amx"].says
 
 
 @pytest.mark.parametrize(
@@ -75,6 +80,8 @@ def test_a_build_for_a_gpu_and_a_processor_with_amx_are_told():
         ({"model": None}, "writing", "warn", "no model is here", "confspec pull tiny"),
         ({"trial": {**TRIAL, "tokens": 1}}, "writing", "warn", "1 a second", "confspec ask -p tiny"),
         ({"disks": {"/disk": 10**9}}, "disk", "warn", "1.0 GB free at /disk", "confspec models list"),
+        ({"settings": "models.yaml, line 3: no"}, "settings", "fail", "models.yaml, line 3: no", "mend that line"),
+        ({"left": 10**9}, "models", "warn", "1.0 GB of interrupted pulls", "confspec models list --all"),
         ({"hub_error": "refused"}, "hub", "warn", "does not answer (refused)", "confspec pull starter"),
         ({"terminal": {**TERMINAL, "dumb": True}}, "terminal", "warn", "no colour", "export TERM"),
     ],
@@ -108,6 +115,8 @@ def test_a_real_model_writes_for_a_moment_in_a_process_of_its_own(home, capsys):
     assert seen["writing"]["says"].startswith("mine wrote ")
     assert seen["hub"]["status"] == "ok"
     assert seen["device"]["says"].startswith("CPU: ")
+    assert seen["models"]["says"].startswith("1 ")
+    assert sorted(document["install"]) == ["CUDA", "Metal", "ROCm", "Vulkan"]
 
 
 def test_a_crash_in_native_code_is_a_sentence_and_not_a_crash(home, capsys, monkeypatch):
@@ -117,6 +126,14 @@ def test_a_crash_in_native_code_is_a_sentence_and_not_a_crash(home, capsys, monk
     monkeypatch.setattr(sys, "executable", str(crashing))
     assert main(["doctor"]) == Exit.FAILURE
     assert "FAIL  writing    writing with mine crashed in native code (SIGSEGV)" in capsys.readouterr().out
+
+
+def test_a_models_yaml_that_cannot_be_read_is_a_finding_and_the_rest_is_looked_at(home, capsys):
+    (home / "config" / "models.yaml").write_text("pears: {}")
+    assert main(["doctor"]) == Exit.FAILURE
+    out = capsys.readouterr().out
+    assert 'line 1: there is no key "pears"' in out
+    assert "  terminal  " in out
 
 
 def test_a_file_that_is_no_model_is_told_in_words(home, capsys):
