@@ -18,6 +18,7 @@ INSTALL = {
     "Metal": 'CMAKE_ARGS="-DGGML_METAL=on" pip install --force-reinstall --no-cache-dir llama-cpp-python',
 }
 _LOW_DISK = 5_000_000_000
+_SPECIMEN = "a made-up model"
 _SLOW = 2.0  # tokens a second
 
 
@@ -44,9 +45,9 @@ class Sight:
     """What was seen of an installation. Bytes and seconds; None is not known.
 
     `trial` is what the process that loaded llama.cpp printed, None where it did not end well: then `exit_status` (minus
-    the signal where one ended it) and `complaint` say how. `model` is what it wrote with. `maker` is that of a GPU.
-    `free` is memory. `settings` is what is wrong with the user's models.yaml. `models` are how many are here and their
-    bytes, `left` the bytes that interrupted pulls left.
+    the signal where one ended it) and `complaint` say how. `model` is what it wrote with, None: one made up. `maker` is
+    that of a GPU. `free` is memory. `settings` is what is wrong with the user's models.yaml. `models` are how many are
+    here and their bytes, `left` the bytes that interrupted pulls left.
     """
 
     python: str
@@ -98,7 +99,7 @@ def _models(sight: Sight) -> Finding:
     if sight.left:
         says += f", and {sight.left / 1e9:.1f} GB of interrupted pulls"
         return Finding("models", Status.WARN, says, "confspec models list --all   # pull goes on, models rm takes away")
-    return Finding("models", Status.OK, says)
+    return Finding("models", Status.OK if count else Status.WARN, says, "" if count else "confspec pull tiny")
 
 
 def _build(sight: Sight, trial: Mapping[str, Any]) -> Iterator[Finding]:
@@ -122,20 +123,15 @@ def _build(sight: Sight, trial: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _writing(sight: Sight, trial: Mapping[str, Any]) -> Iterator[Finding]:
-    if sight.model is None:
-        yield Finding(
-            "writing", Status.WARN, "no model is here to try: only the library was loaded", "confspec pull tiny"
-        )
-        return
     rate = trial["tokens"] / max(trial["seconds"], 1e-9)
-    says = f"{sight.model} wrote {trial['tokens']} tokens in {trial['seconds']:.1f} s, {rate:.0f} a second"
+    says = f"{sight.model or _SPECIMEN} wrote {trial['tokens']} tokens in {trial['seconds']:.1f} s, {rate:.0f} a second"
     slow = rate < _SLOW
     yield Finding("writing", Status.WARN if slow else Status.OK, says, "confspec ask -p tiny …" if slow else "")
 
 
 def _crash(sight: Sight) -> Finding:
     again = "pip install --force-reinstall --no-cache-dir --no-binary llama-cpp-python llama-cpp-python"
-    what = f"writing with {sight.model}" if sight.model else "loading llama.cpp"
+    what = f"writing with {sight.model or _SPECIMEN}"
     if sight.exit_status < 0:
         name = signal.Signals(-sight.exit_status).name
         return Finding("writing", Status.FAIL, f"{what} crashed in native code ({name})", again)

@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 from sources import at_hub, served
 
+from confspec_cli import gguf
 from confspec_cli.app import main
 from confspec_cli.diagnosis import INSTALL, Sight, Status, findings
+from confspec_cli.engines.llamacpp.specimen import write
 from confspec_cli.errors import Exit
+from confspec_cli.quants import BLOCKS
 
 DEVICE = {"name": "CPU", "description": "Some processor", "free": 8e9, "total": 16e9}
 TRIAL = {"offload": False, "devices": [DEVICE], "features": ["AVX2"], "amx": False, "tokens": 50, "seconds": 1.0}
@@ -74,10 +77,10 @@ def test_a_build_for_a_gpu_and_a_processor_with_amx_are_told():
             {"trial": None, "exit_status": 1, "model": None},
             "writing",
             "fail",
-            "loading llama.cpp failed",
+            "writing with a made-up model failed",
             "pip install",
         ),
-        ({"model": None}, "writing", "warn", "no model is here", "confspec pull tiny"),
+        ({"models": (0, 0)}, "models", "warn", "no models here", "confspec pull tiny"),
         ({"trial": {**TRIAL, "tokens": 1}}, "writing", "warn", "1 a second", "confspec ask -p tiny"),
         ({"disks": {"/disk": 10**9}}, "disk", "warn", "1.0 GB free at /disk", "confspec models list"),
         ({"settings": "models.yaml, line 3: no"}, "settings", "fail", "models.yaml, line 3: no", "mend that line"),
@@ -117,6 +120,20 @@ def test_a_real_model_writes_for_a_moment_in_a_process_of_its_own(home, capsys):
     assert seen["device"]["says"].startswith("CPU: ")
     assert seen["models"]["says"].startswith("1 ")
     assert sorted(document["install"]) == ["CUDA", "Metal", "ROCm", "Vulkan"]
+
+
+def test_where_no_model_is_here_one_is_made_up_that_goes_through_the_same_code(home, capsys):
+    (home / "config" / "models.yaml").unlink()
+    assert main(["doctor", "--json"]) == Exit.OK
+    seen = {finding["check"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert seen["writing"]["says"].startswith("a made-up model wrote ")
+    assert (seen["models"]["status"], seen["models"]["next"]) == ("warn", "confspec pull tiny")
+
+
+def test_the_made_up_model_is_a_sound_one(tmp_path):
+    header = gguf.read(write(tmp_path / "made-up.gguf"))
+    gguf.check(header)
+    assert "Q8_0" in {BLOCKS[tensor.kind][0] for tensor in header.tensors}
 
 
 def test_a_crash_in_native_code_is_a_sentence_and_not_a_crash(home, capsys, monkeypatch):

@@ -153,6 +153,16 @@ def test_verify_reads_what_is_here_and_finds_the_damaged_one(home, capsys):
     assert main(["models", "verify", "qwen3-4b-q4_k_m"]) == Exit.MODEL_MISSING
 
 
+def test_verify_names_no_command_that_would_take_away_a_file_of_the_users_own(home, capsys):
+    mine = home / "mine.gguf"
+    mine.write_bytes(b"mine")
+    assert main(["models", "add", "my-own", str(mine)]) == Exit.OK
+    mine.write_bytes(b"enim")
+    capsys.readouterr()
+    assert main(["models", "verify", "my-own"]) == Exit.STORAGE
+    assert capsys.readouterr().err.splitlines()[-1] == "confspec: Not what it was: my-own."
+
+
 def test_a_model_and_a_pair_of_ones_own_are_kept_with_the_comments(home, capsys):
     mine = home / "mine.gguf"
     mine.write_bytes(b"mine")

@@ -84,7 +84,7 @@ def check(
     """Read the files of models and hold them against their sha256; exit 9 where one is not what it was."""
     registry, store = load(own_file()), Store(models_folder(os.environ))
     wanted = _models(names, registry) if names else list(registry.models.values())
-    damaged: list[str] = []
+    damaged: dict[str, str] = {}  # by model, what mends it
     seen = 0
     with watching(sys.stderr, os.environ, quiet) as watch:
         for model in wanted:
@@ -98,11 +98,11 @@ def check(
                     verify(path, file, watch.advanced)
                     watch.said(f"{file.name}: {'as pinned' if file.sha256 else 'readable, and not pinned'}")
                 except StorageError as error:
-                    damaged.append(model.name)
+                    away = f"confspec models rm {model.name}" if path.parent == store.folder else _elsewhere(path)
+                    damaged[model.name] = "" if file.is_in_place else f"{away} && confspec pull {model.name}"
                     watch.warned(str(error))
     if damaged:
-        broken = " ".join(dict.fromkeys(damaged))
-        raise StorageError(f"Not what it was: {broken}.", f"confspec models rm {broken} && confspec pull {broken}")
+        raise StorageError(f"Not what it was: {', '.join(damaged)}.", " && ".join(filter(None, damaged.values())))
     if not seen:
         raise ModelMissing("There is no model here to check.", "confspec pull")
 
