@@ -10,6 +10,7 @@ from confspec_cli.commands._options import ModelOptions
 from confspec_cli.commands._wiring import cast
 from confspec_cli.errors import DownloadError, Exit, ModelMissing, UsageError
 from confspec_cli.models.references import Listed, chosen_of, resolve
+from confspec_cli.models.registry import load
 from confspec_cli.trace import Author
 
 Q4, Q8 = b"four bits" * 1000, b"eight bits" * 1000
@@ -139,6 +140,15 @@ def test_the_parts_of_a_split_model_of_ones_own_are_one_and_all_have_to_be_there
     parts[1].unlink()
     with pytest.raises(ModelMissing, match=r"There is no file .*-00002-of-00003"):
         resolve(str(parts[0]))
+
+
+def test_a_reference_is_given_a_name_with_its_pins(hub, tmp_path):
+    assert main(["models", "add", "mine", "hf:owner/name:Q8_0", "--licence", "MIT"]) == Exit.OK
+    model = load(tmp_path / "config" / "models.yaml").model("mine")
+    (file,) = model.files
+    assert (file.name, file.bytes, file.sha256, model.quant) == ("model-Q8_0.gguf", len(Q8), sha256(Q8), "Q8_0")
+    assert (file.sources[0].hub, file.sources[0].revision) == ("owner/name", REVISION)
+    assert main(["pull", "-q", "mine"]) == Exit.OK
 
 
 def test_a_disk_too_small_is_told_before_the_first_byte(hub, monkeypatch, capsys):
