@@ -172,6 +172,16 @@ def test_what_does_not_fit_on_the_gpu_is_one_line_and_the_answer_comes(home, cap
     assert "note: " not in capsys.readouterr().err
 
 
+def test_what_memory_may_not_do_for_is_one_line_and_the_answer_comes(home, capsys, monkeypatch):
+    machine(monkeypatch, 10**6)
+    assert main([*ASK, "-p", "ours"]) in (Exit.OK, Exit.NO_ANSWER)
+    (note,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: the models")]
+    assert note.endswith("more than is free, which may be slow or fail: confspec fit ours")
+    machine(monkeypatch, 4 * GB)
+    assert main([*ASK, "-p", "ours"]) in (Exit.OK, Exit.NO_ANSWER)
+    assert "more than is free" not in capsys.readouterr().err
+
+
 def test_gpu_only_fails_where_not_all_of_it_fits(home, capsys, monkeypatch):
     machine(monkeypatch, 4 * GB, {"CUDA0": 1000})
     assert main([*ASK, "-p", "ours", "--gpu-only"]) == Exit.OUT_OF_MEMORY

@@ -21,6 +21,7 @@ AUTO = "auto"
 
 CONTEXT = 8192
 _BESIDES = 1.3  # a model that is not here yet: its files, and about this much for cache and computing
+_AMPLE = 6  # times its files is more than any model takes at the usual context: then no file need be read
 _BEARABLE = 8_000_000_000  # of a pair on a processor, in bytes: beyond, a token of its target takes half a second or so
 
 
@@ -105,11 +106,9 @@ def placed(
     if not here.gpus:
         if options.gpu_only:
             raise OutOfMemoryError("There is no GPU that this build of llama.cpp can use.", "confspec doctor")
-        return wanted, []
-    headers = [gguf.read(path) for path in paths.values()]
-    for header in headers:
-        gguf.check(header)
-    needs = [need(header, options.context or CONTEXT, options.kv_type, here.repacks) for header in headers]
+        most = _AMPLE * max(1, (options.context or 0) // CONTEXT) * sum(_bytes(path) for path in paths.values())
+        return wanted, [] if most <= here.free else _lacking(_needs(paths, options, here), here, advice)
+    needs = _needs(paths, options, here)
     notes = []
     for author, one, share in zip(paths, needs, shares(needs, here.room), strict=True):
         if not share.whole:
@@ -117,7 +116,25 @@ def placed(
         wanted[author] = replace(options, gpu_layers=-1 if share.whole else share.layers)
     if notes and options.gpu_only:
         raise OutOfMemoryError(f"Not all of it fits on the GPU ({', '.join(notes)}).", advice)
-    return wanted, [f"{note}: {advice}" for note in notes]
+    return wanted, [f"{note}: {advice}" for note in notes] + _lacking(needs, here, advice)
+
+
+def _needs(paths: Mapping[Author, Path], options: HardwareOptions, here: Machine) -> list[Need]:
+    headers = [gguf.read(path) for path in paths.values()]
+    for header in headers:
+        gguf.check(header)
+    return [need(header, options.context or CONTEXT, options.kv_type, here.repacks) for header in headers]
+
+
+def _lacking(needs: list[Need], here: Machine, advice: str) -> list[str]:
+    """What is to be said where memory may run out; whether it does is up to the system, which can let weights go."""
+    lack = -left_over(needs, here)
+    return [f"the models take {size(lack)} more than is free, which may be slow or fail: {advice}"] if lack > 0 else []
+
+
+def _bytes(path: Path) -> int:
+    """Of all files of a model; 0 for one that is not there."""
+    return sum(one.stat().st_size for one in gguf.parts(path) if one.is_file())
 
 
 def available() -> int | None:
