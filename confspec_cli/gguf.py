@@ -1,5 +1,7 @@
 """The header of a GGUF file, read without trusting it: its metadata, and where its tensors say they lie.
 
+A model may be split into several files, which are read as one.
+
 Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Every count and length is held against what is left
 of the file before anything is made of it, and `check` refuses what llama.cpp would not survive. Knows bytes; refuses to
 know llama.cpp.
@@ -9,12 +11,14 @@ from __future__ import annotations
 
 import math
 import mmap
+import re
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from confspec_cli.errors import EngineError, UsageError
+from confspec_cli.quants import BLOCKS
 
 Value = int | float | bool | str | tuple["int | float | bool | str", ...]
 
@@ -24,42 +28,7 @@ _KEPT = 4096  # elements of an array that are kept; of a longer one, as the voca
 _LONGEST_KEY, _LONGEST_NAME, _MOST_DIMENSIONS = 65535, 63, 4
 _TOKENS = "tokenizer.ggml.tokens"
 _HINT = "confspec models verify   # or pull it again"
-
-# Bytes and elements of a block of each type of tensor.
-BLOCKS: Mapping[int, tuple[str, int, int]] = {
-    0: ("F32", 4, 1),
-    1: ("F16", 2, 1),
-    2: ("Q4_0", 18, 32),
-    3: ("Q4_1", 20, 32),
-    6: ("Q5_0", 22, 32),
-    7: ("Q5_1", 24, 32),
-    8: ("Q8_0", 34, 32),
-    9: ("Q8_1", 36, 32),
-    10: ("Q2_K", 84, 256),
-    11: ("Q3_K", 110, 256),
-    12: ("Q4_K", 144, 256),
-    13: ("Q5_K", 176, 256),
-    14: ("Q6_K", 210, 256),
-    15: ("Q8_K", 292, 256),
-    16: ("IQ2_XXS", 66, 256),
-    17: ("IQ2_XS", 74, 256),
-    18: ("IQ3_XXS", 98, 256),
-    19: ("IQ1_S", 50, 256),
-    20: ("IQ4_NL", 18, 32),
-    21: ("IQ3_S", 110, 256),
-    22: ("IQ2_S", 82, 256),
-    23: ("IQ4_XS", 136, 256),
-    24: ("I8", 1, 1),
-    25: ("I16", 2, 1),
-    26: ("I32", 4, 1),
-    27: ("I64", 8, 1),
-    28: ("F64", 8, 1),
-    29: ("IQ1_M", 56, 256),
-    30: ("BF16", 2, 1),
-    34: ("TQ1_0", 54, 256),
-    35: ("TQ2_0", 66, 256),
-    39: ("MXFP4", 17, 32),
-}
+_PART = re.compile(r"(?P<stem>.+)-(?P<n>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +54,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the header of a file says. `lengths` are those of the arrays; at `data`, in bytes, the tensors begin."""
+    """What the header of a file says. `lengths` are those of the arrays; at `data`, in bytes, its own tensors begin."""
 
     path: Path
     size: int
@@ -172,8 +141,33 @@ class _Reader:
         return found
 
 
+def parts(path: Path) -> list[Path]:
+    """The files of a model by the name of one of them, in order: several where the name says so, here or not."""
+    part = _PART.fullmatch(path.name)
+    count = int(part["count"]) if part else 0
+    names = [f"{part['stem']}-{n:05}-of-{count:05}.gguf" for n in range(1, count + 1)] if part else []
+    return [path.with_name(name) for name in names] if path.name in names else [path]
+
+
 def read(path: Path) -> Header:
-    """The header of a file. Raises UsageError where there is none, EngineError for what is no GGUF or a damaged one."""
+    """The header of a model by its first file: the values of that, the tensors of all.
+
+    Raises UsageError where there is none, EngineError for what is no GGUF or a damaged one.
+    """
+    first = _read(path)
+    count = first.values.get("split.count", 0)
+    if not isinstance(count, int) or count < 2:
+        return first
+    files = parts(path)
+    if len(files) != count or files[0] != path:
+        named = f"-00001-of-{count:05}.gguf"
+        raise EngineError(f"{path} is not the first of {count} parts of a model: its name does not end in {named}.")
+    headers = [first, *map(_read, files[1:])]
+    tensors = tuple(tensor for header in headers for tensor in header.tensors)
+    return replace(first, size=sum(header.size for header in headers), tensors=tensors)
+
+
+def _read(path: Path) -> Header:
     if path.is_dir():
         raise EngineError(f"{path} is a folder, not a GGUF file.")
     try:
@@ -189,16 +183,13 @@ def read(path: Path) -> Header:
 
 
 def check(header: Header) -> None:
-    """Raises EngineError for a file whose tensors, sizes or vocabulary cannot be true: it might end llama.cpp."""
+    """Raises EngineError for a file whose names, sizes or vocabulary cannot be true: it might end llama.cpp."""
     path = header.path
     if not header.architecture:
         raise EngineError(f"{path} does not say what kind of model it is.", _HINT)
     names = {tensor.name for tensor in header.tensors}
     if len(names) < len(header.tensors) or not names:
         raise EngineError(f"{path} is damaged: its table of tensors is empty, or names one twice.", _HINT)
-    for tensor in header.tensors:
-        if header.data + tensor.offset + tensor.bytes > header.size:
-            raise EngineError(f"{path} is not whole: {tensor.name} lies beyond its end.", _HINT)
     for key, most in (("block_count", 1 << 12), ("embedding_length", 1 << 20), ("context_length", 1 << 31)):
         if not 0 < header.number(key) <= most:
             raise EngineError(f"{path} is damaged: {key} is {header.of(key)}.", _HINT)
@@ -245,6 +236,9 @@ def _header(reader: _Reader) -> Header:
     if any(tensor.offset % alignment for tensor in tensors):
         raise reader.damaged("a tensor does not begin where one can")
     data = -(-reader.at // alignment) * alignment
+    for tensor in tensors:
+        if data + tensor.offset + tensor.bytes > reader.end:
+            raise EngineError(f"{reader.path} is not whole: {tensor.name} lies beyond its end.", _HINT)
     return Header(reader.path, reader.end, version, values, lengths, tensors, data)
 
 

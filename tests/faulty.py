@@ -39,7 +39,8 @@ class Server:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
-                outer.requests.append((self.command, unquote(self.path), self.headers.get("Range")))
+                seen = (self.headers.get("Range"), self.headers.get("Authorization"))
+                outer.requests.append((self.command, unquote(self.path), *seen))
                 outer.answer(self)
 
             do_HEAD = do_GET  # noqa: N815

@@ -41,9 +41,10 @@ THIRD_PARTY = {
 # Our own modules by importer; a prefix stands for everything under it.
 ALLOWED = {
     "engines": {"engines", "errors", "gguf"},
-    "gguf": {"errors"},
+    "gguf": {"errors", "quants"},
+    "quants": set(),
     "memory": {"gguf"},
-    "models": {"models", "errors", "gate", "settings", "tasks"},
+    "models": {"models", "errors", "gate", "gguf", "settings", "tasks"},
     "render": {
         "render",
         "events",

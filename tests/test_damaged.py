@@ -7,9 +7,12 @@ from pathlib import Path
 
 import damaged
 import pytest
+from tiny_gguf import write
 
 from confspec_cli import gguf
-from confspec_cli.errors import EngineError
+from confspec_cli.app import main
+from confspec_cli.errors import EngineError, Exit
+from confspec_cli.memory import need
 
 COUNT = 200
 READ_ALL = """
@@ -55,9 +58,15 @@ def test_no_damaged_file_crashes_hangs_or_shows_a_traceback(files, tmp_path):
     assert done.returncode == 0, (list(ended)[-1:], done.stderr[-500:])
     assert len(ended) == COUNT + 1
     assert "Traceback" not in done.stderr
-    assert ended["sound.gguf"][0] == "0"
+    assert ended["sound.gguf"] in (["0", "0", "0"], ["0", "0", "8"])  # all three do read the file
+    answered = {"0", "6", "8"}
+    for name, (shown, fitted, asked) in ended.items():
+        assert {shown, fitted} <= {"0", "1", "4"}, name
+        assert asked in answered | {"1", "4"}, name
+        assert shown != "1" or asked == "1", name  # what is refused once is refused by all
     refused = [name for name, codes in ended.items() if codes[0] == "1"]
     assert len(refused) > COUNT / 2  # a byte turned over in a name or a number may do no harm
+    assert len([name for name, codes in ended.items() if codes[2] in answered]) > 1  # and the rest are really loaded
 
 
 @pytest.mark.parametrize(
@@ -76,6 +85,37 @@ def test_what_is_wrong_is_said(tiny, tmp_path, change, says):
     file.write_bytes(change(tiny("llama").read_bytes()))
     with pytest.raises(EngineError, match=says):
         gguf.check(gguf.read(file))
+
+
+def test_a_model_in_parts_is_read_as_one_and_a_damaged_part_is_found(tiny, tmp_path):
+    whole = gguf.read(tiny("llama"))
+    first = write(tmp_path / "many.gguf", split=8)
+    header = gguf.read(first)
+    gguf.check(header)
+    assert first.name == "many-00001-of-00003.gguf"
+    assert {tensor.name for tensor in header.tensors} == {tensor.name for tensor in whole.tensors}
+    assert header.size == sum(path.stat().st_size for path in gguf.parts(first))
+    _, second, third = gguf.parts(first)
+    with pytest.raises(EngineError, match="not the first of 3 parts"):
+        gguf.read(second)
+    with pytest.raises(EngineError, match="not the first of 3 parts"):
+        gguf.read(first.rename(tmp_path / "one.gguf"))
+    (tmp_path / "one.gguf").rename(first)
+    second.write_bytes(second.read_bytes()[:-64])
+    with pytest.raises(EngineError, match=r"00002-of-00003\.gguf is not whole"):
+        gguf.read(first)
+    third.unlink()
+    second.write_bytes(third.name.encode())
+    with pytest.raises(EngineError, match="is not a GGUF file"):
+        gguf.read(first)
+
+
+def test_the_plan_for_a_model_in_parts_is_that_of_the_whole(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    first = write(tmp_path / "many.gguf", split=8)
+    assert need(gguf.read(first), 512) == need(gguf.read(tiny("llama")), 512)
+    ask = ["ask", "--no-log", "-q", "--mode", "target", "-n", "4", "Hi", "--target", str(first)]
+    assert main(ask) in (Exit.OK, Exit.NO_ANSWER)
 
 
 def test_a_sound_file_says_what_it_is(tiny):

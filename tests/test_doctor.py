@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 from sources import at_hub, served
 
+from confspec_cli import gguf
 from confspec_cli.app import main
 from confspec_cli.diagnosis import INSTALL, Sight, Status, findings
+from confspec_cli.engines.llamacpp.specimen import write
 from confspec_cli.errors import Exit
+from confspec_cli.quants import BLOCKS
 
 DEVICE = {"name": "CPU", "description": "Some processor", "free": 8e9, "total": 16e9}
 TRIAL = {"offload": False, "devices": [DEVICE], "features": ["AVX2"], "amx": False, "tokens": 50, "seconds": 1.0}
@@ -18,6 +21,10 @@ WELL = Sight(
     python="3.11.7",
     package="0.3.36",
     maker=None,
+    free=8 * 10**9,
+    settings="",
+    models=(3, 2 * 10**9),
+    left=0,
     trial=TRIAL,
     exit_status=0,
     complaint="",
@@ -51,7 +58,8 @@ def test_a_gpu_that_the_build_cannot_use_is_told_with_the_line_that_mends_it(mak
 def test_a_build_for_a_gpu_and_a_processor_with_amx_are_told():
     seen = found(replace(WELL, maker="nvidia", trial={**TRIAL, "offload": True, "amx": True}))
     assert seen["build"].status is Status.OK
-    assert "AMX" in seen["amx"].says
+    assert "weights stay as they are" in seen["amx"].says
+    assert "no AMX" in found(WELL)["amx"].says
 
 
 @pytest.mark.parametrize(
@@ -69,12 +77,14 @@ def test_a_build_for_a_gpu_and_a_processor_with_amx_are_told():
             {"trial": None, "exit_status": 1, "model": None},
             "writing",
             "fail",
-            "loading llama.cpp failed",
+            "writing with a made-up model failed",
             "pip install",
         ),
-        ({"model": None}, "writing", "warn", "no model is here", "confspec pull tiny"),
+        ({"models": (0, 0)}, "models", "warn", "no models here", "confspec pull tiny"),
         ({"trial": {**TRIAL, "tokens": 1}}, "writing", "warn", "1 a second", "confspec ask -p tiny"),
         ({"disks": {"/disk": 10**9}}, "disk", "warn", "1.0 GB free at /disk", "confspec models list"),
+        ({"settings": "models.yaml, line 3: no"}, "settings", "fail", "models.yaml, line 3: no", "mend that line"),
+        ({"left": 10**9}, "models", "warn", "1.0 GB of interrupted pulls", "confspec models list --all"),
         ({"hub_error": "refused"}, "hub", "warn", "does not answer (refused)", "confspec pull starter"),
         ({"terminal": {**TERMINAL, "dumb": True}}, "terminal", "warn", "no colour", "export TERM"),
     ],
@@ -108,6 +118,22 @@ def test_a_real_model_writes_for_a_moment_in_a_process_of_its_own(home, capsys):
     assert seen["writing"]["says"].startswith("mine wrote ")
     assert seen["hub"]["status"] == "ok"
     assert seen["device"]["says"].startswith("CPU: ")
+    assert seen["models"]["says"].startswith("1 ")
+    assert sorted(document["install"]) == ["CUDA", "Metal", "ROCm", "Vulkan"]
+
+
+def test_where_no_model_is_here_one_is_made_up_that_goes_through_the_same_code(home, capsys):
+    (home / "config" / "models.yaml").unlink()
+    assert main(["doctor", "--json"]) == Exit.OK
+    seen = {finding["check"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert seen["writing"]["says"].startswith("a made-up model wrote ")
+    assert (seen["models"]["status"], seen["models"]["next"]) == ("warn", "confspec pull tiny")
+
+
+def test_the_made_up_model_is_a_sound_one(tmp_path):
+    header = gguf.read(write(tmp_path / "made-up.gguf"))
+    gguf.check(header)
+    assert "Q8_0" in {BLOCKS[tensor.kind][0] for tensor in header.tensors}
 
 
 def test_a_crash_in_native_code_is_a_sentence_and_not_a_crash(home, capsys, monkeypatch):
@@ -117,6 +143,14 @@ def test_a_crash_in_native_code_is_a_sentence_and_not_a_crash(home, capsys, monk
     monkeypatch.setattr(sys, "executable", str(crashing))
     assert main(["doctor"]) == Exit.FAILURE
     assert "FAIL  writing    writing with mine crashed in native code (SIGSEGV)" in capsys.readouterr().out
+
+
+def test_a_models_yaml_that_cannot_be_read_is_a_finding_and_the_rest_is_looked_at(home, capsys):
+    (home / "config" / "models.yaml").write_text("pears: {}")
+    assert main(["doctor"]) == Exit.FAILURE
+    out = capsys.readouterr().out
+    assert 'line 1: there is no key "pears"' in out
+    assert "  terminal  " in out
 
 
 def test_a_file_that_is_no_model_is_told_in_words(home, capsys):

@@ -4,13 +4,15 @@ import os
 
 import huggingface_hub.constants
 import pytest
-from sources import REVISION, Recorder, at_hub, hub_of, pinned, served
+from faulty import Fault, FaultyHub
+from sources import REVISION, Recorder, at_hub, hub_of, pinned, served, sha256
 
 from confspec_cli.errors import DownloadError, StorageError
 from confspec_cli.models.base import HubSource
-from confspec_cli.models.hub import Hub, _bar
+from confspec_cli.models.hub import Hub
 from confspec_cli.models.registry import Model
 from confspec_cli.models.store import Store
+from confspec_cli.models.ticking import bar as ticking
 
 CONTENT = b"weights" * 100_000
 SOURCE = HubSource("owner/name", REVISION)
@@ -42,6 +44,60 @@ def test_a_file_in_the_cache_needs_no_network(monkeypatch, tmp_path):
         assert watch.begun == []
         store = Store(tmp_path / "store")
         assert store.find(Model("tiny", (FILE,))) == [Hub(SOURCE).locate(FILE)]
+
+
+def test_the_same_bytes_at_another_revision_in_the_cache_are_used_where_they_are(monkeypatch, tmp_path):
+    at_hub(monkeypatch, tmp_path, "http://127.0.0.1:1")
+    folder = tmp_path / "hub" / "models--owner--name"
+    for revision, content in (("a" * 40, CONTENT[::-1]), ("b" * 40, CONTENT)):
+        blob, place = folder / "blobs" / sha256(content), folder / "snapshots" / revision / "tiny.gguf"
+        for one in (blob, place):
+            one.parent.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(content)
+        place.symlink_to(blob)
+    watch = Recorder()
+    assert Store(tmp_path / "store").pull(Model("tiny", (FILE,)), watch) == [place]
+    assert watch.begun == []
+
+
+def test_the_token_goes_to_the_hub_alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with FaultyHub(body=CONTENT) as server:
+        at_hub(monkeypatch, tmp_path, server.address)
+        Hub(SOURCE).fetch(FILE, Recorder())
+    seen = {path.split("/")[1]: token for _, path, _, token in server.requests}
+    assert seen == {"owner": "Bearer hf_secret", "lfs": None}
+
+
+def test_the_hub_is_asked_again_for_the_rest_since_where_it_sends_us_is_good_for_an_hour(monkeypatch, tmp_path):
+    with FaultyHub(body=CONTENT, faults=[Fault(after=100_000)]) as server:
+        at_hub(monkeypatch, tmp_path, server.address)
+        assert Hub(SOURCE).fetch(FILE, Recorder()).read_bytes() == CONTENT
+    asked = [(path.split("/")[1], reach) for method, path, reach, _ in server.requests if method == "GET"]
+    reach = asked[-1][1]
+    assert asked == [("owner", None), ("lfs", None), ("owner", reach), ("lfs", reach)]
+    assert reach.startswith("bytes=")
+
+
+def test_answers_that_end_early_without_a_word_are_given_up_and_what_came_is_kept(monkeypatch, tmp_path):
+    monkeypatch.setattr("confspec_cli.models.hub.time.sleep", lambda _: None)
+    told = {"X-Repo-Commit": REVISION, "ETag": f'"{FILE.sha256}"', "X-Linked-Size": len(CONTENT), "Content-Length": 10}
+    with served(lambda method, path: (200, told, CONTENT[:10])) as address:
+        at_hub(monkeypatch, tmp_path, address)
+        with pytest.raises(DownloadError, match="ends its answers too early"):
+            Hub(SOURCE).fetch(FILE, Recorder())
+    assert [path.suffix for path in blobs(tmp_path)] == [".part"]
+
+
+def test_an_answer_without_end_is_not_read_to_it(monkeypatch, tmp_path):
+    told = {"X-Repo-Commit": REVISION, "ETag": f'"{FILE.sha256}"', "X-Linked-Size": len(CONTENT)}
+    with served(lambda method, path: (200, told, CONTENT * 20)) as address:
+        at_hub(monkeypatch, tmp_path, address)
+        watch = Recorder()
+        with pytest.raises(StorageError, match="has more than"):
+            Hub(SOURCE).fetch(FILE, watch)
+    assert max(watch.done) <= len(CONTENT) + (1 << 16)
+    assert blobs(tmp_path) == []
 
 
 def test_a_copy_in_the_cache_that_no_hash_names_is_read_once_more(monkeypatch, tmp_path):
@@ -156,7 +212,7 @@ def test_after_an_interrupt_the_next_pull_goes_on_where_it_was(monkeypatch, tmp_
 
 def test_bytes_written_and_transferred_are_not_counted_twice():
     watch = Recorder()
-    with _bar(100, watch)(total=None, initial=10, desc="x", unit="B") as bar:
+    with ticking(100, watch.advanced)(total=None, initial=10, desc="x", unit="B") as bar:
         bar.update(20)
         bar.update_transfer(50)
         bar.update(90.0)

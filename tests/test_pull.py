@@ -116,8 +116,8 @@ def test_models_lists_pairs_and_models_and_which_are_here(home, capsys):
     rows = {line.split()[0]: line.split() for line in out.splitlines() if line}
     assert rows["PAIR"] == ["PAIR", "SIZE", "HERE", "DRAFT", "+", "TARGET"]
     assert rows["mine"] == ["mine", "(default)", "5.5", "kB", "-", "small", "+", "large"]
-    assert rows["small"] == ["small", "500", "bytes", "yes", "-", "Q4_0", "MIT", str(home / "small.gguf")]
-    assert rows["large"] == ["large", "5.0", "kB", "-", "-", "Q4_0", "MIT", "-"]
+    assert rows["small"] == ["small", "500", "bytes", "Q4_0", "-", "-", "MIT", "packages", str(home / "small.gguf")]
+    assert rows["large"] == ["large", "5.0", "kB", "Q4_0", "-", "-", "MIT", "packages", "-"]
     assert "starter" in rows
 
 
@@ -186,6 +186,19 @@ def test_a_log_gets_a_line_for_each_twentieth_with_the_rate_and_the_time_left():
     lines = stream.getvalue().splitlines()
     assert len(lines) == 20  # the beginning, and 5 % to 95 %
     assert lines[1] == "a.gguf: 5%, 100.0 kB, 50.0 kB/s, 38.0 s left"
+
+
+def test_a_log_of_several_files_says_how_much_of_all_is_here():
+    stream = io.StringIO()
+    with watching(stream, {}, quiet=False, total=2_000_000) as watch:
+        for name in ("a.gguf", "b.gguf"):
+            watch.started(name, "fetching from somewhere", 1_000_000)
+            for done in range(0, 1_000_001, 500_000):
+                watch.advanced(done)
+            watch.started(name, "checking", 1_000_000)
+            watch.advanced(1_000_000)
+    halves = [line for line in stream.getvalue().splitlines() if ": 50%" in line]
+    assert [line.rpartition("; ")[2] for line in halves] == ["25% of all", "75% of all"]
 
 
 def test_a_pull_that_is_stopped_says_how_it_goes_on(home, capsys, monkeypatch):

@@ -10,6 +10,7 @@ from confspec_cli.commands._options import ModelOptions
 from confspec_cli.commands._wiring import cast
 from confspec_cli.errors import DownloadError, Exit, ModelMissing, UsageError
 from confspec_cli.models.references import Listed, chosen_of, resolve
+from confspec_cli.models.registry import load
 from confspec_cli.trace import Author
 
 Q4, Q8 = b"four bits" * 1000, b"eight bits" * 1000
@@ -127,10 +128,34 @@ def test_a_path_is_used_where_it_is(hub, tmp_path, capsys):
     assert capsys.readouterr().err.splitlines()[-1].endswith(f"is ready: 4 bytes in {tmp_path}")
 
 
+def test_the_parts_of_a_split_model_of_ones_own_are_one_and_all_have_to_be_there(hub, tmp_path, capsys):
+    parts = [tmp_path / f"mine-Q8_0-0000{n}-of-00003.gguf" for n in (1, 2, 3)]
+    for part in parts:
+        part.write_bytes(b"part")
+    model = resolve(str(parts[1]))
+    assert [file.sources[0].path for file in model.files] == parts
+    assert model.quant == "Q8_0"
+    assert main(["pull", str(parts[2])]) == Exit.OK
+    assert "is ready: 12 bytes" in capsys.readouterr().err
+    parts[1].unlink()
+    with pytest.raises(ModelMissing, match=r"There is no file .*-00002-of-00003"):
+        resolve(str(parts[0]))
+
+
+def test_a_reference_is_given_a_name_with_its_pins(hub, tmp_path):
+    assert main(["models", "add", "mine", "hf:owner/name:Q8_0", "--licence", "MIT"]) == Exit.OK
+    model = load(tmp_path / "config" / "models.yaml").model("mine")
+    (file,) = model.files
+    assert (file.name, file.bytes, file.sha256, model.quant) == ("model-Q8_0.gguf", len(Q8), sha256(Q8), "Q8_0")
+    assert (file.sources[0].hub, file.sources[0].revision) == ("owner/name", REVISION)
+    assert main(["pull", "-q", "mine"]) == Exit.OK
+
+
 def test_a_disk_too_small_is_told_before_the_first_byte(hub, monkeypatch, capsys):
     import shutil
 
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
-    assert main(["pull", "hf:owner/name"]) == Exit.STORAGE
-    assert "nothing was fetched" in capsys.readouterr().err
+    for options in ([], ["--dry-run"]):
+        assert main(["pull", "hf:owner/name", *options]) == Exit.STORAGE
+        assert "nothing was fetched" in capsys.readouterr().err
     assert not [path for method, path in hub if "/resolve/" in path]

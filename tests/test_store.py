@@ -4,11 +4,12 @@ import pytest
 from sources import Recorder, pinned
 
 from confspec_cli.errors import DownloadError, StorageError
-from confspec_cli.models.base import ModelFile, PathSource
+from confspec_cli.models.base import ModelFile, PackagesSource, PathSource
 from confspec_cli.models.registry import Model
 from confspec_cli.models.store import Store
 
 CONTENT = b"weights" * 1000
+ELSEWHERE = PackagesSource("none-such", "1", "member")
 
 
 def model(*files):
@@ -27,17 +28,24 @@ def at(path, content=CONTENT):
 
 def test_a_file_of_the_right_size_in_the_folder_is_here(tmp_path):
     (tmp_path / "tiny.gguf").write_bytes(CONTENT)
-    assert Store(tmp_path).find(model(pinned(CONTENT, PathSource(tmp_path / "no")))) == [tmp_path / "tiny.gguf"]
+    assert Store(tmp_path).find(model(pinned(CONTENT, ELSEWHERE))) == [tmp_path / "tiny.gguf"]
 
 
 def test_a_file_of_another_size_is_not(tmp_path):
     (tmp_path / "tiny.gguf").write_bytes(CONTENT[:-1])
-    assert Store(tmp_path).find(model(pinned(CONTENT, PathSource(tmp_path / "no")))) is None
+    assert Store(tmp_path).find(model(pinned(CONTENT, ELSEWHERE))) is None
 
 
 def test_a_path_is_used_in_place(tmp_path):
     source = at(tmp_path / "elsewhere" / "other-name.gguf")
     assert Store(tmp_path / "store").find(model(pinned(CONTENT, source))) == [source.path]
+
+
+def test_a_path_is_never_mistaken_for_a_file_of_the_store_by_its_name(tmp_path):
+    source = at(tmp_path / "mine" / "model.gguf", b"mine")
+    at(tmp_path / "store" / "model.gguf", b"another")
+    file = ModelFile("model.gguf", (source,))
+    assert Store(tmp_path / "store").find(model(file)) == [source.path]
 
 
 def test_a_file_that_is_not_pinned_is_here_whatever_its_size(tmp_path):
@@ -68,7 +76,7 @@ def test_parts_in_different_folders_are_no_model(tmp_path):
 def test_what_is_in_the_folder_is_not_pulled_again(tmp_path):
     (tmp_path / "tiny.gguf").write_bytes(CONTENT)
     watch = Recorder()
-    paths = Store(tmp_path).pull(model(pinned(CONTENT, PathSource(tmp_path / "no"))), watch)
+    paths = Store(tmp_path).pull(model(pinned(CONTENT, ELSEWHERE)), watch)
     assert paths == [tmp_path / "tiny.gguf"]
     assert watch.ended == [("tiny.gguf", tmp_path / "tiny.gguf", False)]
     assert watch.begun == []

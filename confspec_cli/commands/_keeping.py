@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +15,7 @@ from confspec_cli.commands._completion import models as model_names
 from confspec_cli.commands._completion import pairs_and_models
 from confspec_cli.errors import Exit, ModelMissing, StorageError, UsageError
 from confspec_cli.folders import config_folder, models_folder
-from confspec_cli.models.base import HubSource, ModelFile, PathSource, verify
-from confspec_cli.models.parts import part_of
+from confspec_cli.models.base import HubSource, ModelFile, PathSource, Watch, pin, verify
 from confspec_cli.models.references import resolve
 from confspec_cli.models.registry import Model, Registry, load
 from confspec_cli.models.store import Store
@@ -43,17 +44,16 @@ def rm(
     """
     registry, store = load(own_file()), Store(models_folder(os.environ))
     found = [path for model in _models(names, registry) for path in store.find(model) or ()]
-    parts = [part for model in _models(names, registry) for part in _parts(model, store.folder)]
+    parts = [part for model in _models(names, registry) for part in store.begun(model)]
     foreign = [path for path in found if path.parent != store.folder]
     if foreign:
-        hint = "hf cache rm" if "snapshots" in foreign[0].parts else f"rm {foreign[0]}"
-        raise StorageError(f"{foreign[0]} is used where it is: it is not confspec's to remove.", hint)
+        raise StorageError(f"{foreign[0]} is used where it is: it is not confspec's to remove.", _elsewhere(foreign[0]))
     doomed = list(dict.fromkeys([*found, *parts]))
     if not doomed:
         raise ModelMissing(f"Nothing of {' and '.join(names)} is here.", "confspec models list")
-    freed = size(sum(path.stat().st_size for path in doomed))
+    freed = size(sum(map(_bytes, doomed)))
     for path in doomed:
-        typer.echo(f"{size(path.stat().st_size)}  {path}")
+        typer.echo(f"{size(_bytes(path))}  {path}")
     gone = {model.name for model in _models(names, registry)}
     others = [name for name, pair in registry.pairs.items() if name not in names and {pair.draft, pair.target} & gone]
     if others:
@@ -68,7 +68,7 @@ def rm(
             raise typer.Exit(Exit.FAILURE)
     for path in doomed:
         try:
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         except OSError as problem:
             raise StorageError(f"{path} cannot be removed: {problem.strerror}.") from problem
     typer.echo(f"{freed} freed")
@@ -84,7 +84,7 @@ def check(
     """Read the files of models and hold them against their sha256; exit 9 where one is not what it was."""
     registry, store = load(own_file()), Store(models_folder(os.environ))
     wanted = _models(names, registry) if names else list(registry.models.values())
-    damaged: list[str] = []
+    damaged: dict[str, str] = {}  # by model, what mends it
     seen = 0
     with watching(sys.stderr, os.environ, quiet) as watch:
         for model in wanted:
@@ -98,11 +98,11 @@ def check(
                     verify(path, file, watch.advanced)
                     watch.said(f"{file.name}: {'as pinned' if file.sha256 else 'readable, and not pinned'}")
                 except StorageError as error:
-                    damaged.append(model.name)
+                    away = f"confspec models rm {model.name}" if path.parent == store.folder else _elsewhere(path)
+                    damaged[model.name] = "" if file.is_in_place else f"{away} && confspec pull {model.name}"
                     watch.warned(str(error))
     if damaged:
-        broken = " ".join(dict.fromkeys(damaged))
-        raise StorageError(f"Not what it was: {broken}.", f"confspec models rm {broken} && confspec pull {broken}")
+        raise StorageError(f"Not what it was: {', '.join(damaged)}.", " && ".join(filter(None, damaged.values())))
     if not seen:
         raise ModelMissing("There is no model here to check.", "confspec pull")
 
@@ -132,15 +132,25 @@ def add(
         raise UsageError(f"{name} is taken already.", "confspec models list")
     model = resolve(reference)
     entry: dict[str, Any] = {"licence": licence, "quant": model.quant, "thinks": thinks}
-    files = [_entry(file) for file in model.files]
+    with watching(sys.stderr, os.environ, quiet=False) as watch:
+        files = [_entry(_pinned(file, watch)) for file in model.files]
     keep(own_file(), (("models", name), {**{key: value for key, value in entry.items() if value}, "files": files}))
     put(sys.stderr, f"kept in {own_file()}: confspec models pair add PAIR DRAFT TARGET\n")
 
 
 def _entry(file: ModelFile) -> dict[str, Any]:
     """A file as it stands in models.yaml."""
-    pin: dict[str, Any] = {"bytes": file.bytes, "sha256": file.sha256} if file.sha256 else {}
-    return {"name": file.name, **pin, "sources": [_source(source) for source in file.sources]}
+    sources = [_source(source) for source in file.sources]
+    return {"name": file.name, "bytes": file.bytes, "sha256": file.sha256, "sources": sources}
+
+
+def _pinned(file: ModelFile, watch: Watch) -> ModelFile:
+    """A file of the user's own, pinned as it is; what comes from elsewhere is pinned already."""
+    if not isinstance(source := file.sources[0], PathSource):
+        return file
+    watch.started(file.name, "reading", source.path.stat().st_size)
+    size_in_bytes, sha256 = pin(source.path, watch.advanced)
+    return replace(file, bytes=size_in_bytes, sha256=sha256)
 
 
 def _source(source: Any) -> dict[str, str]:
@@ -154,13 +164,12 @@ def _models(names: list[str], registry: Registry) -> list[Model]:
     return list(dict.fromkeys(model for name in names for model in registry.models_of(name)))
 
 
-def _parts(model: Model, folder: Path) -> list[Path]:
-    """What interrupted pulls left of a model."""
-    places = [part_of(folder, file) for file in model.files]
-    return [one for place in places for one in (place, place.with_name(place.name + ".marks")) if one.exists()]
+def _elsewhere(path: Path) -> str:
+    """How a file that is not confspec's is removed."""
+    repository = next((part for part in path.parts if part.startswith("models--")), "")
+    return f"hf cache rm {repository.replace('models--', 'model/').replace('--', '/')}" if repository else f"rm {path}"
 
 
-def leftovers(folder: Path) -> list[dict[str, Any]]:
-    """What interrupted pulls left in a folder, JSON-ready: path and bytes."""
-    found = sorted(folder.glob(".*.part")) if folder.is_dir() else []
-    return [{"path": str(one), "bytes": one.stat().st_size} for one in found]
+def _bytes(path: Path) -> int:
+    """Of a file, or of all in a folder."""
+    return sum(one.stat().st_size for one in (path, *path.rglob("*")) if one.is_file())

@@ -47,7 +47,8 @@ def load_engines(
     if options.kv_type not in KV_TYPES:
         raise UsageError(f"There is no KV cache type {options.kv_type}.", f"one of: --kv-type {' '.join(KV_TYPES)}")
     options = replace(options, context=options.context or cast.pair.context)
-    layout, notes = placed(paths, options)
+    advice = f"confspec fit {cast.pair.name}" if cast.measured else "try --kv-type q8_0, --context 4096"
+    layout, notes = placed(paths, options, advice)
     for note in notes:
         put(sys.stderr, f"note: {note}\n")
     if not paths:

@@ -11,7 +11,7 @@ from confspec_cli import gguf
 from confspec_cli.commands._keeping import own_file
 from confspec_cli.commands._options import HardwareOptions
 from confspec_cli.errors import OutOfMemoryError
-from confspec_cli.memory import need, shares
+from confspec_cli.memory import Need, need, shares
 from confspec_cli.models.registry import Pair, Registry, load
 from confspec_cli.render.progress import size
 from confspec_cli.trace import Author
@@ -21,6 +21,7 @@ AUTO = "auto"
 
 CONTEXT = 8192
 _BESIDES = 1.3  # a model that is not here yet: its files, and about this much for cache and computing
+_AMPLE = 6  # times its files is more than any model takes at the usual context: then no file need be read
 _BEARABLE = 8_000_000_000  # of a pair on a processor, in bytes: beyond, a token of its target takes half a second or so
 
 
@@ -37,6 +38,10 @@ class Machine:
         """What a pair may take: a GPU's memory where there is one."""
         return max(self.gpus.values(), default=self.free)
 
+    def as_dict(self) -> dict[str, int]:
+        """What is free, JSON-ready."""
+        return {"processor": self.free, **self.gpus}
+
     def __str__(self) -> str:
         """What is free, for people."""
         gpus = [f"{size(free)} on {name}" for name, free in self.gpus.items()]
@@ -51,7 +56,7 @@ def machine() -> Machine:
     found = devices()
     gpus = {device.name: device.free for device in found if not device.name.startswith(("CPU", "BLAS"))}
     total = next((device.free for device in found if device.name.startswith("CPU")), 0)
-    return Machine(_available() or total, gpus if can_offload() else {}, "REPACK" in features() and not has_amx())
+    return Machine(available() or total, gpus if can_offload() else {}, "REPACK" in features() and not has_amx())
 
 
 def about(registry: Registry, pair: Pair) -> int:
@@ -80,11 +85,19 @@ def best_here() -> str:
     return best(load(own_file()), machine()).name
 
 
-def placed(paths: Mapping[Author, Path], options: HardwareOptions) -> tuple[dict[Author, HardwareOptions], list[str]]:
+def left_over(needs: list[Need], here: Machine) -> int:
+    """Bytes of the processor's memory left beside these models, once a GPU has what it can; below 0 where they lack."""
+    on_gpu = sum(share.bytes for share in shares(needs, here.room)) if here.gpus else 0
+    return here.free - max(0, sum(one.total for one in needs) - on_gpu)
+
+
+def placed(
+    paths: Mapping[Author, Path], options: HardwareOptions, advice: str
+) -> tuple[dict[Author, HardwareOptions], list[str]]:
     """The options of each model that is to be loaded, with the layers that go to a GPU, and what is to be said of it.
 
-    What fits is planned where nobody said how many; the draft goes first, which has to be quick. Raises
-    OutOfMemoryError where all of it was to go to a GPU and does not fit.
+    What fits is planned where nobody said how many; the draft goes first, which has to be quick. `advice` is what may
+    help where not all of it fits. Raises OutOfMemoryError where all of it was to go to a GPU and does not fit.
     """
     wanted = dict.fromkeys(paths, options)
     if not paths or (options.gpu_layers is not None and not options.gpu_only):
@@ -93,23 +106,39 @@ def placed(paths: Mapping[Author, Path], options: HardwareOptions) -> tuple[dict
     if not here.gpus:
         if options.gpu_only:
             raise OutOfMemoryError("There is no GPU that this build of llama.cpp can use.", "confspec doctor")
-        return wanted, []
-    headers = [gguf.read(path) for path in paths.values()]
-    for header in headers:
-        gguf.check(header)
-    needs = [need(header, options.context or CONTEXT, options.kv_type, here.repacks) for header in headers]
+        most = _AMPLE * max(1, (options.context or 0) // CONTEXT) * sum(_bytes(path) for path in paths.values())
+        return wanted, [] if most <= here.free else _lacking(_needs(paths, options, here), here, advice)
+    needs = _needs(paths, options, here)
     notes = []
     for author, one, share in zip(paths, needs, shares(needs, here.room), strict=True):
         if not share.whole:
             notes.append(f"{author.value}: {share.layers} of {one.layers} layers fit on the GPU, the rest is slow")
         wanted[author] = replace(options, gpu_layers=-1 if share.whole else share.layers)
     if notes and options.gpu_only:
-        raise OutOfMemoryError(f"Not all of it fits on the GPU ({', '.join(notes)}).", "confspec fit PAIR")
-    return wanted, [f"{note}: confspec fit PAIR" for note in notes]
+        raise OutOfMemoryError(f"Not all of it fits on the GPU ({', '.join(notes)}).", advice)
+    return wanted, [f"{note}: {advice}" for note in notes] + _lacking(needs, here, advice)
 
 
-def _available() -> int | None:
-    """What the system could give to a program now, where it says."""
+def _needs(paths: Mapping[Author, Path], options: HardwareOptions, here: Machine) -> list[Need]:
+    headers = [gguf.read(path) for path in paths.values()]
+    for header in headers:
+        gguf.check(header)
+    return [need(header, options.context or CONTEXT, options.kv_type, here.repacks) for header in headers]
+
+
+def _lacking(needs: list[Need], here: Machine, advice: str) -> list[str]:
+    """What is to be said where memory may run out; whether it does is up to the system, which can let weights go."""
+    lack = -left_over(needs, here)
+    return [f"the models take {size(lack)} more than is free, which may be slow or fail: {advice}"] if lack > 0 else []
+
+
+def _bytes(path: Path) -> int:
+    """Of all files of a model; 0 for one that is not there."""
+    return sum(one.stat().st_size for one in gguf.parts(path) if one.is_file())
+
+
+def available() -> int | None:
+    """Bytes the system could give to a program now, where it says."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:

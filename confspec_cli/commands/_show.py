@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -11,15 +12,16 @@ import typer
 from confspec_cli import gguf
 from confspec_cli.commands._completion import models as model_names
 from confspec_cli.commands._keeping import own_file
+from confspec_cli.commands._room import machine
 from confspec_cli.errors import ModelMissing
 from confspec_cli.folders import models_folder
-from confspec_cli.memory import kv_bytes
+from confspec_cli.memory import WEIGHTS, kv_bytes, need
 from confspec_cli.models.references import is_reference, resolve
 from confspec_cli.models.registry import load
 from confspec_cli.models.store import Store
+from confspec_cli.quants import BLOCKS
 from confspec_cli.render.progress import size
-
-_KV = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
+from confspec_cli.render.wording import counted
 
 
 def show(
@@ -41,7 +43,7 @@ def show(
         raise ModelMissing(f"{name} is not here.", f"confspec pull {name}")
     header = gguf.read(paths[0])
     gguf.check(header)
-    known = _known(header, context, sum(path.stat().st_size for path in paths))
+    known = _known(header, min(context, header.number("context_length")))
     if template:
         typer.echo(known["chat_template"])
     elif as_json:
@@ -50,11 +52,12 @@ def show(
         typer.echo(_told(model.name, known))
 
 
-def _known(header: gguf.Header, context: int, size_in_bytes: int) -> dict[str, Any]:
+def _known(header: gguf.Header, context: int) -> dict[str, Any]:
     template = str(header.values.get("tokenizer.chat_template", ""))
+    memory = need(header, context, repacks=machine().repacks)
     return {
         "path": str(header.path),
-        "bytes": size_in_bytes,
+        "bytes": header.size,
         "architecture": header.architecture,
         "title": str(header.values.get("general.name", "")),
         "parameters": sum(tensor.elements for tensor in header.tensors),
@@ -64,17 +67,29 @@ def _known(header: gguf.Header, context: int, size_in_bytes: int) -> dict[str, A
         "trained_context": header.number("context_length"),
         "types": _types(header),
         "thinks": "<think>" in template or "enable_thinking" in template,
+        "thinking": _thinking(template),
         "chat_template": template,
-        "kv_cache": {kind: kv_bytes(header, context, weight) for kind, weight in _KV.items()},
+        "kv_cache": {kind: kv_bytes(header, context, weight) for kind, weight in WEIGHTS.items()},
+        "memory": {**asdict(memory), "total": memory.total},
         "context": context,
     }
+
+
+def _thinking(template: str) -> str:
+    """What a chat template knows of thinking, in words."""
+    if "enable_thinking" in template:
+        return "thinks in a <think> block, unless told not to"
+    if "<think>" not in template:
+        return "knows no thinking"
+    last = template.rpartition("add_generation_prompt")
+    return "always begins in a <think> block" if last[0] and "<think>" in last[2] else "thinks in a <think> block"
 
 
 def _types(header: gguf.Header) -> dict[str, int]:
     """Bytes of the weights by type, the most first."""
     found: dict[str, int] = {}
     for tensor in header.tensors:
-        kind = gguf.BLOCKS[tensor.kind][0]
+        kind = BLOCKS[tensor.kind][0]
         found[kind] = found.get(kind, 0) + tensor.bytes
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
@@ -86,11 +101,12 @@ def _told(name: str, known: dict[str, Any]) -> str:
         ("model", f"{name} ({known['title']})" if known["title"] else name),
         ("file", f"{known['path']}, {size(known['bytes'])}"),
         ("kind", f"{known['architecture']}, {known['layers']} layers of {known['width']}"),
-        ("parameters", f"{known['parameters'] / 1e6:.0f} million: {types}"),
+        ("parameters", f"{counted(known['parameters'])}: {types}"),
         ("vocabulary", f"{known['vocabulary']} tokens"),
         ("context", f"trained for {known['trained_context']} tokens"),
         ("template", _template(known)),
         ("KV cache", f"{caches}, for {known['context']} tokens"),
+        ("memory", _memory(known)),
     ]
     return "\n".join(f"{label:<11} {text}" for label, text in rows)
 
@@ -98,5 +114,10 @@ def _told(name: str, known: dict[str, Any]) -> str:
 def _template(known: dict[str, Any]) -> str:
     if not known["chat_template"]:
         return "none in the file"
-    style = "thinks in a <think> block" if known["thinks"] else "knows no thinking"
-    return f"{len(known['chat_template'])} characters, {style} (--template prints it)"
+    return f"{len(known['chat_template'])} characters, {known['thinking']} (--template prints it)"
+
+
+def _memory(known: dict[str, Any]) -> str:
+    names = {"weights": "weights", "repacked": "repacked", "kv": "f16 cache", "compute": "computing"}
+    parts = ", ".join(f"{word} {size(known['memory'][key])}" for key, word in names.items() if known["memory"][key])
+    return f"{size(known['memory']['total'])} on the processor: {parts}"

@@ -20,7 +20,7 @@ from confspec_cli.errors import Exit, ModelMissing, UsageError
 from confspec_cli.folders import config_folder, models_folder
 from confspec_cli.models.references import is_reference, resolve
 from confspec_cli.models.registry import Model, Pair, fingerprints, load
-from confspec_cli.models.store import Store
+from confspec_cli.models.store import Store, check_room
 from confspec_cli.render.progress import size, watching
 from confspec_cli.rules import Mode, Rules, authors
 from confspec_cli.settings import Lengths, Thresholds, rules
@@ -104,7 +104,9 @@ def files(cast: Cast, yes: bool) -> dict[Author, Path]:
     if missing and not yes:
         _ask_to_pull(missing)
     if missing:
-        with watching(sys.stderr, os.environ, quiet=False) as watch:
+        plan = {planned.file: planned for model in missing for planned in store.plan(model)}
+        check_room(plan.values())
+        with watching(sys.stderr, os.environ, False, sum(planned.missing for planned in plan.values())) as watch:
             for model in missing:
                 store.pull(model, watch)
     found = {name: (store.find(model) or [Path()])[0] for name, model in wanted.items()}

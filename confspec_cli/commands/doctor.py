@@ -15,10 +15,13 @@ from typing import Annotated, Any
 
 import typer
 
-from confspec_cli.diagnosis import Finding, Sight, Status, findings
+from confspec_cli.commands._keeping import own_file
+from confspec_cli.commands._room import available
+from confspec_cli.diagnosis import INSTALL, Finding, Sight, Status, findings
 from confspec_cli.errors import ConfspecError, Exit
-from confspec_cli.folders import config_folder, models_folder
-from confspec_cli.models.registry import Model, load
+from confspec_cli.folders import models_folder
+from confspec_cli.models.parts import standing
+from confspec_cli.models.registry import Registry, load
 from confspec_cli.models.store import Store
 from confspec_cli.render.base import Color
 from confspec_cli.render.console import is_dumb, make_console
@@ -33,7 +36,8 @@ def doctor(
     """Look at this installation: build, devices, a second of real writing, disks, hub, terminal; exit 1 if it fails."""
     found = list(findings(_sight()))
     if as_json:
-        typer.echo(json.dumps({"schema_version": 1, "findings": [asdict(finding) for finding in found]}, indent=2))
+        findings_ = [asdict(finding) for finding in found]
+        typer.echo(json.dumps({"schema_version": 1, "findings": findings_, "install": INSTALL}, indent=2))
     else:
         for finding in found:
             typer.echo(_line(finding))
@@ -47,18 +51,25 @@ def _line(finding: Finding) -> str:
 
 def _sight() -> Sight:
     store = Store(models_folder(os.environ))
-    model = _smallest(store)
-    status, said, complaint = _tried(model[1] if model else None)
+    registry, settings = _registry()
+    here = [(model, paths) for model in registry.models.values() if (paths := store.find(model))]
+    files = {path.resolve(): path.stat().st_size for _, paths in here for path in paths}
+    smallest = min(here, key=lambda pair: sum(path.stat().st_size for path in pair[1]), default=None)
+    status, said, complaint = _tried(smallest[1][0] if smallest else None)
     hub, error, has_token, cache = _hub()
     return Sight(
         python=platform.python_version(),
         package=_version("llama-cpp-python"),
         maker=_gpu(),
+        free=available(),
         trial=said,
         exit_status=status,
         complaint=complaint,
-        model=model[0].name if model else None,
-        disks={str(place): shutil.disk_usage(_standing(place)).free for place in dict.fromkeys((store.folder, cache))},
+        model=smallest[0].name if smallest else None,
+        settings=settings,
+        models=(len(here), sum(files.values())),
+        left=sum(path.stat().st_size for path in store.leftovers()),
+        disks={str(place): shutil.disk_usage(standing(place)).free for place in dict.fromkeys((store.folder, cache))},
         hub=hub,
         hub_error=error,
         has_token=has_token,
@@ -66,14 +77,12 @@ def _sight() -> Sight:
     )
 
 
-def _smallest(store: Store) -> tuple[Model, Path] | None:
-    """The smallest model that is here. A models.yaml that cannot be read is told by every other command."""
+def _registry() -> tuple[Registry, str]:
+    """Models and pairs, without the user's own where their models.yaml cannot be read; and what is wrong with it."""
     try:
-        registry = load(config_folder(os.environ) / "models.yaml")
-    except ConfspecError:
-        registry = load(None)
-    here = [(model, paths[0]) for model in registry.models.values() if (paths := store.find(model))]
-    return min(here, key=lambda pair: pair[0].bytes or pair[1].stat().st_size, default=None)
+        return load(own_file()), ""
+    except ConfspecError as error:
+        return load(None), str(error)
 
 
 def _tried(path: Path | None) -> tuple[int, dict[str, Any] | None, str]:
@@ -115,10 +124,6 @@ def _terminal() -> dict[str, Any]:
         "dumb": is_dumb(os.environ),
         "encoding": sys.stderr.encoding,
     }
-
-
-def _standing(place: Path) -> Path:
-    return next(one for one in (place, *place.parents) if one.exists())
 
 
 def _version(package: str) -> str | None:

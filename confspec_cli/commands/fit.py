@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from confspec_cli import gguf
 from confspec_cli.commands._completion import pairs
 from confspec_cli.commands._keeping import own_file
-from confspec_cli.commands._room import AUTO, CONTEXT, Machine, about, best, machine
+from confspec_cli.commands._room import AUTO, CONTEXT, Machine, about, best, left_over, machine
 from confspec_cli.commands._wiring import KV_TYPES
 from confspec_cli.errors import OutOfMemoryError, UsageError
 from confspec_cli.folders import models_folder
@@ -21,6 +22,9 @@ from confspec_cli.models.registry import Pair, Registry, load
 from confspec_cli.models.store import Store
 from confspec_cli.render.progress import size
 from confspec_cli.render.wording import columns
+
+_PACE = 21_800_000_000  # bytes a second that a processor reads of its weights: docs/memory.md says where
+_LEAST = 512  # tokens of context that are of any use
 
 
 def fit(
@@ -35,41 +39,74 @@ def fit(
     """Say what both models of a pair take in memory, where they go, and what to do if they do not fit; exit 4 then."""
     if kv_type not in KV_TYPES:
         raise UsageError(f"There is no KV cache type {kv_type}.", f"one of: --kv-type {' '.join(KV_TYPES)}")
-    registry, store, here = load(own_file()), Store(models_folder(os.environ)), machine()
+    registry, here = load(own_file()), machine()
     pair = registry.pair(name) if name not in (None, AUTO) else best(registry, here)
-    length = context or pair.context or CONTEXT
-    needs = _needs(registry, store, pair, (length, kv_type, here.repacks))
-    if needs is None:
-        _not_here(registry, pair, here)
+    wish = _Wish(context or pair.context or CONTEXT, kv_type)
+    headers = _headers(registry, pair)
+    if headers is None:
+        _from_sizes(registry, pair, here, as_json)
         return
-    plan = shares(needs, here.room) if here.gpus else []
+    needs = _needs(headers, wish, here)
+    room, remedy = left_over(needs, here), _remedy(headers, pair, wish, here)
+    smaller = f"a smaller quantisation of {pair.target}, or a smaller pair"
     if as_json:
-        typer.echo(json.dumps(_document(pair, (length, kv_type), needs, here), indent=2))
+        typer.echo(json.dumps(_document(pair, wish, needs, here), indent=2))
     else:
+        if name in (None, AUTO):
+            typer.echo(f"the largest pair for this machine is {pair.name}\n")
         typer.echo(_table(pair, needs))
-        typer.echo(f"\nfor {length} tokens of {kv_type} cache each; free: {here}")
-        for line in _placing(pair, needs, plan):
+        typer.echo(f"\nfor {wish.context} tokens of {kv_type} cache each; free: {here}")
+        for line in _placing(needs, here):
             typer.echo(line)
-    total = sum(one.total for one in needs)
-    if not here.gpus and total > here.free:
-        raise OutOfMemoryError(f"{pair.name} takes {size(total)}, and {size(here.free)} are free.", _advice(kv_type))
+        if room >= 0 and not _is_all_well(needs, here):
+            typer.echo(f"to have all of it on the GPU: {remedy or smaller}")
+    if room < 0:
+        raise OutOfMemoryError(
+            f"{pair.name} takes {size(-room)} more than is free.", remedy or f"confspec fit   # or take {smaller}"
+        )
 
 
-def _needs(registry: Registry, store: Store, pair: Pair, asked: tuple[int, str, bool]) -> list[Need] | None:
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is asked for: a context in tokens, and a type of KV cache."""
+
+    context: int
+    kv_type: str
+
+
+def _headers(registry: Registry, pair: Pair) -> list[gguf.Header] | None:
+    store = Store(models_folder(os.environ))
     found = [store.find(registry.model(name)) for name in (pair.draft, pair.target)]
     if not all(found):
         return None
     headers = [gguf.read(paths[0]) for paths in found if paths]
     for header in headers:
         gguf.check(header)
-    return [need(header, *asked) for header in headers]
+    return headers
 
 
-def _not_here(registry: Registry, pair: Pair, here: Machine) -> None:
-    bytes_ = about(registry, pair)
-    fits = "fits" if bytes_ <= here.room else "does not fit"
-    typer.echo(f"{pair.name} takes about {size(bytes_)} and {fits}: {here} are free")
-    typer.echo(f"its models are not here, so no more can be told: confspec pull {pair.name}")
+def _needs(headers: list[gguf.Header], wish: _Wish, here: Machine) -> list[Need]:
+    return [need(header, wish.context, wish.kv_type, here.repacks) for header in headers]
+
+
+def _is_all_well(needs: list[Need], here: Machine) -> bool:
+    """Whether all of it fits where it is fast."""
+    return all(share.whole for share in shares(needs, here.room)) if here.gpus else left_over(needs, here) >= 0
+
+
+def _from_sizes(registry: Registry, pair: Pair, here: Machine, as_json: bool) -> None:
+    """Say what can be said of models that are not here. Raises OutOfMemoryError where they do not fit."""
+    taken = about(registry, pair)
+    fits = taken <= here.free + (here.room if here.gpus else 0)
+    if as_json:
+        known = {"schema_version": 1, "pair": pair.name, "here": False, "about": taken, "fits": fits}
+        typer.echo(json.dumps({**known, "free": here.as_dict()}, indent=2))
+    else:
+        verdict = "fits" if fits else "does not fit"
+        typer.echo(f"{pair.name} takes about {size(taken)} and {verdict}: {here} are free")
+        typer.echo(f"its models are not here, so no more can be told: confspec pull {pair.name}")
+    if not fits:
+        raise OutOfMemoryError(f"{pair.name} does not fit.", "confspec fit   # names the largest pair that does")
 
 
 def _table(pair: Pair, needs: list[Need]) -> str:
@@ -80,34 +117,42 @@ def _table(pair: Pair, needs: list[Need]) -> str:
     return columns(rows)
 
 
-def _placing(pair: Pair, needs: list[Need], plan: list[Share]) -> list[str]:
-    """Where the models go. What is said of GPUs has been tried on none."""
-    if not plan:
-        return [f"{pair.name} goes to the processor: {size(sum(one.total for one in needs))} in all"]
-    lines = []
+def _placing(needs: list[Need], here: Machine) -> Iterator[str]:
+    """Where the models go, and what is read there for each token. What is said of GPUs has been tried on none."""
+    plan = shares(needs, here.room) if here.gpus else [Share(0, False, 0) for _ in needs]
     for role, one, share in zip(("draft", "target"), needs, plan, strict=True):
-        what = "all of it" if share.whole else f"{share.layers} of {one.layers} layers"
-        lines.append(f"{role}: {what} on the GPU, {size(share.bytes)}" if share.layers else f"{role}: on the processor")
-    if not all(share.whole for share in plan):
-        lines.append(f"what stays on the processor is many times slower: {_advice('f16')}")
-    return lines
+        rest = one.weights * (one.layers - share.layers) // one.layers
+        slow = f"the processor reads {size(rest)} for every token, {rest / _PACE:.2f} s at {size(_PACE)} a second"
+        if share.whole:
+            yield f"{role}: all of it on the GPU, {size(share.bytes)}"
+        elif share.layers:
+            yield f"{role}: {share.layers} of {one.layers} layers on the GPU, {size(share.bytes)}; {slow}"
+        else:
+            yield f"{role}: on the processor, {size(one.total)}; {slow}"
 
 
-def _advice(kv_type: str) -> str:
-    smaller = "--kv-type q8_0, or " if kv_type == "f16" else ""
-    return f"confspec fit PAIR --context 4096   # or {smaller}a smaller quantisation or pair"
+def _remedy(headers: list[gguf.Header], pair: Pair, wish: _Wish, here: Machine) -> str:
+    """The command for the nearest thing that fits, by a smaller type of KV cache or a shorter context; "" for none."""
+    kinds = KV_TYPES[KV_TYPES.index(wish.kv_type) :]
+    for context in (wish.context, wish.context // 2, wish.context // 4):
+        for kind in kinds:
+            if context >= _LEAST and _is_all_well(_needs(headers, _Wish(context, kind), here), here):
+                return f"confspec fit {pair.name} --context {context} --kv-type {kind}"
+    return ""
 
 
-def _document(pair: Pair, asked: tuple[int, str], needs: list[Need], here: Machine) -> dict[str, Any]:
+def _document(pair: Pair, wish: _Wish, needs: list[Need], here: Machine) -> dict[str, Any]:
     draft, target = ({**asdict(one), "total": one.total} for one in needs)
     plan = [asdict(share) for share in shares(needs, here.room)] if here.gpus else []
     return {
         "schema_version": 1,
         "pair": pair.name,
-        "context": asked[0],
-        "kv_type": asked[1],
+        "here": True,
+        "fits": left_over(needs, here) >= 0,
+        "context": wish.context,
+        "kv_type": wish.kv_type,
         "draft": draft,
         "target": target,
-        "free": {"processor": here.free, **here.gpus},
+        "free": here.as_dict(),
         "gpu": plan,
     }

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from confspec_cli import gguf
 from confspec_cli.commands import _pairs
-from confspec_cli.commands._keeping import add, check, leftovers, own_file, path, rm
+from confspec_cli.commands._keeping import add, check, own_file, path, rm
 from confspec_cli.commands._show import show
+from confspec_cli.errors import ConfspecError
 from confspec_cli.folders import models_folder
 from confspec_cli.models.base import HubSource, PackagesSource, PathSource
-from confspec_cli.models.registry import Model, Pair, Registry, load
+from confspec_cli.models.registry import Model, Registry, load
 from confspec_cli.models.store import Store
 from confspec_cli.render.console import put
 from confspec_cli.render.progress import size
-from confspec_cli.render.wording import columns
+from confspec_cli.render.wording import columns, counted
 from confspec_cli.tasks import TaskName
 
 SCHEMA_VERSION = 1
@@ -47,18 +50,20 @@ def show_list(
     """List pairs and models, and which of them are here; also plain `confspec models`."""
     registry = load(own_file())
     store = Store(models_folder(os.environ))
-    paths = {name: [str(path) for path in store.find(model) or ()] for name, model in registry.models.items()}
-    partial = leftovers(store.folder) if everything or as_json else []
     if quiet:
-        put(sys.stdout, "".join(f"{name}\n" for name, found in paths.items() if found))
-    elif as_json:
-        typer.echo(json.dumps({**_document(registry, store, paths), "partial": partial}, indent=2))
-    else:
-        typer.echo(_listing(registry, paths))
-        if partial:
-            typer.echo(
-                "\n" + columns([("LEFT BY A PULL", "SIZE"), *((one["path"], size(one["bytes"])) for one in partial)])
-            )
+        here = [name for name, model in registry.models.items() if store.find(model)]
+        put(sys.stdout, "".join(f"{name}\n" for name in here))
+        return
+    partial = store.leftovers() if everything or as_json else []
+    left: list[dict[str, Any]] = [{"path": str(path), "bytes": path.stat().st_size} for path in partial]
+    document = {**_document(registry, store), "partial": left}
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+        return
+    typer.echo(_listing(document))
+    if left:
+        rows = [("LEFT BY A PULL", "SIZE"), *((str(one["path"]), size(one["bytes"])) for one in left)]
+        typer.echo(f"\n{columns(rows)}")
 
 
 app.command("show")(show)
@@ -69,8 +74,9 @@ app.command("add")(add)
 app.add_typer(_pairs.app, name="pair")
 
 
-def _document(registry: Registry, store: Store, paths: dict[str, list[str]]) -> dict[str, Any]:
-    """Everything there is to know of each pair and model, sizes in bytes."""
+def _document(registry: Registry, store: Store) -> dict[str, Any]:
+    """Everything there is to know of each pair and model; sizes in bytes, contexts in tokens."""
+    models = {name: _model(model, store.find(model) or []) for name, model in registry.models.items()}
     return {
         "schema_version": SCHEMA_VERSION,
         "folder": str(store.folder),
@@ -83,48 +89,61 @@ def _document(registry: Registry, store: Store, paths: dict[str, list[str]]) -> 
                 "about": pair.about,
                 "calibrated": pair.calibrated,
                 "calibrated_for": [task.value for task in TaskName if pair.is_calibrated_for(task)],
-                "bytes": _bytes(registry, pair),
-                "here": _is_here(pair, paths),
+                "bytes": sum(models[model]["bytes"] for model in {pair.draft, pair.target}),
+                "here": models[pair.draft]["here"] and models[pair.target]["here"],
             }
             for name, pair in registry.pairs.items()
         ],
-        "models": [
-            {
-                "name": name,
-                "parameters": model.parameters,
-                "quant": model.quant,
-                "licence": model.licence,
-                "thinks": model.thinks,
-                "bytes": model.bytes,
-                "here": bool(paths[name]),
-                "paths": paths[name],
-                "sources": [_origin(source) for source in model.files[0].sources],
-                "files": [{"name": file.name, "bytes": file.bytes, "sha256": file.sha256} for file in model.files],
-            }
-            for name, model in registry.models.items()
-        ],
+        "models": list(models.values()),
     }
 
 
-def _listing(registry: Registry, paths: dict[str, list[str]]) -> str:
+def _model(model: Model, paths: list[Path]) -> dict[str, Any]:
+    context, parameters = _read(paths[0]) if paths else (None, None)
+    return {
+        "name": model.name,
+        "parameters": model.parameters or (counted(parameters) if parameters else ""),
+        "quant": model.quant,
+        "context": context,
+        "licence": model.licence,
+        "thinks": model.thinks,
+        "bytes": model.bytes or sum(path.stat().st_size for path in paths),
+        "here": bool(paths),
+        "paths": [str(path) for path in paths],
+        "sources": [_origin(source) for source in model.files[0].sources],
+        "files": [{"name": file.name, "bytes": file.bytes, "sha256": file.sha256} for file in model.files],
+    }
+
+
+def _read(path: Path) -> tuple[int | None, int | None]:
+    """The context a model was trained for and its parameters; `models show` tells what is wrong with a damaged file."""
+    try:
+        header = gguf.read(path)
+    except ConfspecError:
+        return None, None
+    return header.number("context_length") or None, sum(tensor.elements for tensor in header.tensors)
+
+
+def _listing(document: dict[str, Any]) -> str:
     """Two tables for people."""
     pairs = [("PAIR", "SIZE", "HERE", "DRAFT + TARGET")]
-    for name, pair in registry.pairs.items():
-        mark = " (default)" if name == registry.default_pair else ""
-        here = "yes" if _is_here(pair, paths) else "-"
-        pairs.append((name + mark, size(_bytes(registry, pair)), here, f"{pair.draft} + {pair.target}"))
-    models = [("MODEL", "SIZE", "HERE", "PARAMETERS", "QUANT", "LICENCE", "PATH")]
+    for pair in document["pairs"]:
+        mark = " (default)" if pair["name"] == document["default_pair"] else ""
+        here = "yes" if pair["here"] else "-"
+        pairs.append((pair["name"] + mark, size(pair["bytes"]), here, f"{pair['draft']} + {pair['target']}"))
+    models = [("MODEL", "SIZE", "QUANT", "PARAMETERS", "CONTEXT", "LICENCE", "SOURCE", "PATH")]
     models += [
         (
-            name,
-            size(model.bytes),
-            "yes" if paths[name] else "-",
-            model.parameters or "-",
-            model.quant or "-",
-            model.licence or "-",
-            paths[name][0] if paths[name] else "-",
+            model["name"],
+            size(model["bytes"]),
+            model["quant"] or "-",
+            model["parameters"] or "-",
+            str(model["context"] or "-"),
+            model["licence"] or "-",
+            ", ".join(dict.fromkeys(source.split()[0] for source in model["sources"])),
+            model["paths"][0] if model["paths"] else "-",
         )
-        for name, model in registry.models.items()
+        for model in document["models"]
     ]
     return f"{columns(pairs)}\n\n{columns(models)}"
 
@@ -137,12 +156,3 @@ def _origin(source: HubSource | PackagesSource | PathSource) -> str:
             return f"packages {source.packages} {source.version}"
         case PathSource():
             return f"path {source.path}"
-
-
-def _is_here(pair: Pair, paths: dict[str, list[str]]) -> bool:
-    return bool(paths[pair.draft] and paths[pair.target])
-
-
-def _bytes(registry: Registry, pair: Pair) -> int:
-    models: set[Model] = {registry.models[pair.draft], registry.models[pair.target]}
-    return sum(model.bytes for model in models)

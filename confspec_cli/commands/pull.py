@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,10 +12,9 @@ import typer
 from confspec_cli.commands._completion import pairs_and_models
 from confspec_cli.errors import Interrupted
 from confspec_cli.folders import config_folder, models_folder
-from confspec_cli.models.parts import room
 from confspec_cli.models.references import is_reference, resolve
 from confspec_cli.models.registry import Model, Registry, load
-from confspec_cli.models.store import Planned, Store
+from confspec_cli.models.store import Planned, Store, check_room
 from confspec_cli.render.progress import Bars, Lines, size, watching
 from confspec_cli.render.wording import columns
 
@@ -45,8 +42,9 @@ def pull(
     plan = {planned.file: planned for models in wanted.values() for model in models for planned in store.plan(model)}
     if dry_run:
         typer.echo(_told(plan.values()))
+    check_room(plan.values())
+    if dry_run:
         return
-    _check_room(plan.values())
     missing = sum(planned.missing for planned in plan.values())
     try:
         with watching(sys.stderr, os.environ, quiet, missing) as watch:
@@ -68,19 +66,6 @@ def _pull(name: str, models: Iterable[Model], store: Store, watch: Lines | Bars)
     total = size(sum(path.stat().st_size for path in paths))
     folders = " and ".join(sorted({str(path.parent) for path in paths}))
     watch.said(f"{name} is ready: {total} in {folders}")
-
-
-def _check_room(plan: Iterable[Planned]) -> None:
-    """Raises StorageError where all that is missing does not fit on its disk."""
-    needed: dict[int, int] = defaultdict(int)
-    folders: dict[int, Path] = {}
-    for planned in plan:
-        if planned.folder:
-            device = next(place for place in (planned.folder, *planned.folder.parents) if place.exists()).stat().st_dev
-            needed[device] += planned.missing
-            folders[device] = planned.folder
-    for device, folder in folders.items():
-        room(folder, needed[device], "HF_HOME" if "blobs" in folder.parts else "CONFSPEC_MODELS")
 
 
 def _told(plan: Iterable[Planned]) -> str:

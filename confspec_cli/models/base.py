@@ -84,11 +84,15 @@ class ModelFile:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[^./\\-][^/\\]*", self.name):
             raise ValueError(f'name: "{self.name}" is not the plain name of a file')
-        is_pinned = self.bytes and self.sha256
-        if not is_pinned and not all(isinstance(source, PathSource) for source in self.sources):
+        if not (self.bytes and self.sha256) and not self.is_in_place:
             raise ValueError(f"{self.name} has to be downloaded, so it needs bytes and sha256")
         if self.sha256 and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise ValueError("sha256: expected 64 digits of 0-9 and a-f")
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether it lies where the user has it, and never comes to the store."""
+        return all(isinstance(source, PathSource) for source in self.sources)
 
 
 class Watch(Protocol):
@@ -145,6 +149,12 @@ def is_complete(path: Path, file: ModelFile) -> bool:
 
 def verify(path: Path, file: ModelFile, advanced: Callable[[int], None], origin: str = "") -> None:
     """Read a whole file; raises StorageError when it is not what is pinned. `origin`: where it came from."""
+    size, sha256 = pin(path, advanced)
+    _compare(file, size, sha256, origin or str(path))
+
+
+def pin(path: Path, advanced: Callable[[int], None]) -> tuple[int, str]:
+    """The bytes and the sha256 of a file as it is; raises StorageError."""
     digest, size = hashlib.sha256(), 0
     try:
         with path.open("rb") as stream:
@@ -154,7 +164,7 @@ def verify(path: Path, file: ModelFile, advanced: Callable[[int], None], origin:
                 advanced(size)
     except OSError as error:
         raise storage_error(error, path) from error
-    _compare(file, size, digest.hexdigest(), origin or str(path))
+    return size, digest.hexdigest()
 
 
 def storage_error(error: OSError, place: Path, variable: str = "CONFSPEC_MODELS") -> StorageError:

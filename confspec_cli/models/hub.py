@@ -7,13 +7,13 @@ token and proxy are meant, and whether to go online at all, is huggingface_hub's
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from glob import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from huggingface_hub import (
     HfApi,
-    HfFileMetadata,
     constants,
     errors,
     get_hf_file_metadata,
@@ -31,10 +31,12 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 )
 from huggingface_hub.utils.logging import set_verbosity
 
+from confspec_cli import gguf
 from confspec_cli.errors import ConfspecError, DownloadError, StorageError
 from confspec_cli.models.base import HubSource, ModelFile, Watch, is_complete, storage_error, verify
 from confspec_cli.models.parts import Part, adding, begun
 from confspec_cli.models.references import Listed
+from confspec_cli.models.ticking import bar
 
 _HTTPError = errors.HTTPError  # type: ignore[attr-defined]  # of httpx or httpx2, by the version of huggingface_hub
 _LOGIN = "hf auth login"
@@ -63,10 +65,15 @@ class Hub:
         return f"the hub repository {self._source.hub}"
 
     def locate(self, file: ModelFile) -> Path | None:
-        """Where the file lies in the cache, at the pinned revision."""
-        source = self._source
-        cached = try_to_load_from_cache(source.hub, source.file or file.name, revision=source.revision)
-        return Path(cached) if isinstance(cached, str) and is_complete(Path(cached), file) else None
+        """Where the file lies in the cache: at the pinned revision, or the same bytes at another."""
+        source, name = self._source, self._source.file or file.name
+        cached = try_to_load_from_cache(source.hub, name, revision=source.revision)
+        if isinstance(cached, str) and is_complete(Path(cached), file):
+            return Path(cached)
+        if len(gguf.parts(Path(name))) > 1:
+            return None  # all parts have to lie in one folder
+        others = (self._blobs.parent / "snapshots").glob(f"*/{escape(name)}")
+        return next((path for path in others if path.resolve().name == file.sha256 and is_complete(path, file)), None)
 
     def fetch(self, file: ModelFile, watch: Watch) -> Path:
         """Download into the cache; a file already there is only checked."""
@@ -106,13 +113,13 @@ class Hub:
             if known.size not in (None, file.bytes) or (len(claim) == len(file.sha256) and claim != file.sha256):
                 raise StorageError(f"{file.name} in {self.origin} is not the pinned file.")
             if claim == file.sha256:
-                self._bring(file, known, watch)
-            bar: Any = _bar(file.bytes, watch)
-            return Path(hf_hub_download(source.hub, name, revision=source.revision, tqdm_class=bar))
+                self._bring(file, watch)
+            counts: Any = bar(file.bytes, watch.advanced)
+            return Path(hf_hub_download(source.hub, name, revision=source.revision, tqdm_class=counts))
         except (_HTTPError, OSError, RuntimeError, ValueError) as error:
             raise _refusal(error, source, name) from error
 
-    def _bring(self, file: ModelFile, known: HfFileMetadata, watch: Watch) -> None:
+    def _bring(self, file: ModelFile, watch: Watch) -> None:
         """Have the blob in the cache, where hf_hub_download finds it and gives it its place in the repository.
 
         It would drop what it has when it fails, so the bytes are asked for here, from where an earlier pull ended.
@@ -123,26 +130,35 @@ class Hub:
             if is_complete(blob, file):  # by another pull, while this one waited
                 part.drop()
                 return
-            headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
-            if urlsplit(known.location).netloc != urlsplit(constants.ENDPOINT).netloc:
-                headers.pop("authorization", None)  # the token is for the hub alone
-            cuts = 0
-            while (before := part.size) < file.bytes:
-                try:
-                    _add(part, known.location, headers, watch)
-                except errors.HfHubHTTPError:
-                    raise
-                except _HTTPError:
-                    cuts = cuts + 1 if part.size == before else 0
-                    if cuts > _PATIENCE:
-                        raise
-                    time.sleep(cuts)
+            # Asked of the hub again each time: the address it redirects to is good for an hour or so. The token goes no
+            # further than the hub, the client sees to that.
+            url = hf_hub_url(self._source.hub, self._source.file or file.name, revision=self._source.revision)
+            _fill(part, file, lambda: _add(part, file, url, watch))
             part.arrive(blob, watch, self.origin)
 
 
-def _add(part: Part, url: str, headers: dict[str, str], watch: Watch) -> None:
+def _fill(part: Part, file: ModelFile, add: Callable[[], None]) -> None:
+    """Add to a part until it is whole. Raises what went wrong when a few times in a row brought it no further."""
+    most, in_vain = part.size, 0
+    while part.size < file.bytes:
+        problem: Exception = DownloadError(f"{constants.ENDPOINT} ends its answers too early.")
+        try:
+            add()
+        except errors.HfHubHTTPError:
+            raise
+        except _HTTPError as error:
+            problem = error
+        in_vain = 0 if part.size > most else in_vain + 1
+        most = max(most, part.size)
+        if in_vain > _PATIENCE:
+            raise problem
+        time.sleep(in_vain)
+
+
+def _add(part: Part, file: ModelFile, url: str, watch: Watch) -> None:
     """Have the rest of a file sent, from where its part ends; from its beginning by servers that know no ranges."""
     done = part.size
+    headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
     ranged = {**headers, "Range": f"bytes={done}-"} if done else headers
     timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
     with http_stream_backoff("GET", url, headers=ranged, timeout=timeout, retry_on_exceptions=()) as response:
@@ -153,7 +169,14 @@ def _add(part: Part, url: str, headers: dict[str, str], watch: Watch) -> None:
         for block in response.iter_bytes(_BLOCK):
             part.stream.write(block)
             done += len(block)
+            if done > file.bytes:
+                return  # it is not the file, and might have no end
             watch.advanced(done)
+
+
+def leftovers() -> list[Path]:
+    """What interrupted pulls left in the cache."""
+    return list(Path(constants.HF_HUB_CACHE).glob("models--*/blobs/.*.part"))
 
 
 def listing(repository: str, revision: str) -> tuple[str, list[Listed]]:
@@ -206,21 +229,9 @@ def dataset_file(repository: str, file: str) -> Path:
     """
     set_verbosity(50)
     try:
-        return Path(hf_hub_download(repository, file, repo_type="dataset", tqdm_class=_bar(0, _Silence())))
+        return Path(hf_hub_download(repository, file, repo_type="dataset", tqdm_class=bar(0, lambda _: None)))
     except (_HTTPError, OSError, RuntimeError, ValueError) as error:
         raise _refusal(error, HubSource(repository, "main", file), file) from error
-
-
-class _Silence:
-    """A watch that says nothing: files of problems are small."""
-
-    def started(self, name: str, what: str, total: int) -> None: ...
-
-    def advanced(self, done: int) -> None: ...
-
-    def finished(self, name: str, path: Path, fetched: bool) -> None: ...
-
-    def warned(self, message: str) -> None: ...
 
 
 def _refusal(error: Exception, source: HubSource, file: str) -> ConfspecError:
@@ -237,44 +248,3 @@ def _refusal(error: Exception, source: HubSource, file: str) -> ConfspecError:
         is_denied = status in (401, 403)
         return DownloadError(f"{constants.ENDPOINT} answered {status} for {source.hub}.", _LOGIN if is_denied else "")
     return DownloadError(f"{constants.ENDPOINT} cannot be reached: {reason}.")
-
-
-def _bar(total: int, watch: Watch) -> type:
-    """As much of a tqdm class as huggingface_hub uses, which draws nothing and tells `watch`.
-
-    It may be told of bytes written and of bytes transferred, the same bytes twice: the larger count says how far it is.
-    """
-
-    class Bar:
-        def __init__(self, *_: object, initial: int = 0, **__: object) -> None:
-            self.n = initial
-            self.total = total
-            self._transferred = 0
-
-        def __enter__(self) -> Bar:
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-
-        def update(self, n: float = 1) -> None:
-            self.n += int(n)
-            self._tell()
-
-        def update_transfer(self, n: float) -> None:
-            self._transferred += int(n)
-            self._tell()
-
-        def _tell(self) -> None:
-            watch.advanced(min(max(self.n, self._transferred), total))
-
-        def close(self) -> None: ...
-
-        def refresh(self, *_: object, **__: object) -> None: ...
-
-        def set_description(self, *_: object, **__: object) -> None: ...
-
-        def set_postfix_str(self, *_: object, **__: object) -> None: ...
-
-        def set_transfer_postfix_str(self, *_: object, **__: object) -> None: ...
-
-    return Bar

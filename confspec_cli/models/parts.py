@@ -28,7 +28,7 @@ class Part:
         self.path = path
         self.stream = stream
         self._file = file
-        self._marks = path.with_name(path.name + ".marks")
+        self._marks = companions(path)[0]
 
     @property
     def size(self) -> int:
@@ -78,6 +78,11 @@ def part_of(folder: Path, file: ModelFile) -> Path:
     return folder / f".{file.name}.{file.sha256[:8]}.part"
 
 
+def companions(part: Path) -> tuple[Path, Path]:
+    """What may lie beside a part: its marks, and the folder of a wheel on its way."""
+    return part.with_name(part.name + ".marks"), part.with_suffix(".wheel")
+
+
 def begun(folder: Path, file: ModelFile) -> int:
     """Bytes of a file that an earlier pull left in a folder."""
     try:
@@ -87,8 +92,12 @@ def begun(folder: Path, file: ModelFile) -> int:
 
 
 @contextmanager
-def adding(folder: Path, file: ModelFile, watch: Watch, variable: str = "CONFSPEC_MODELS") -> Iterator[Part]:
+def adding(
+    folder: Path, file: ModelFile, watch: Watch, variable: str = "CONFSPEC_MODELS", besides: int = 0
+) -> Iterator[Part]:
     """The part of a file, to be added to; another pull of the same file is waited for. `variable` moves the folder.
+
+    `besides` are bytes that are needed there for a while.
 
     Raises StorageError where the folder cannot be written to, or its disk has not the room: before the first byte.
     """
@@ -100,7 +109,7 @@ def adding(folder: Path, file: ModelFile, watch: Watch, variable: str = "CONFSPE
         raise storage_error(error, folder, variable) from error
     try:
         part = Part(path, file, stream)
-        room(folder, file.bytes - part.size, variable)
+        room(folder, file.bytes - part.size + besides, variable)
         yield part
     except OSError as error:
         if not error.errno or isinstance(error, ConnectionError | TimeoutError):
@@ -116,11 +125,16 @@ def adding(folder: Path, file: ModelFile, watch: Watch, variable: str = "CONFSPE
 
 def room(folder: Path, needed: int, variable: str) -> None:
     """Raises StorageError where so many more bytes do not fit on the disk of a folder."""
-    place = next(place for place in (folder, *folder.parents) if place.exists())
+    place = standing(folder)
     free = shutil.disk_usage(place).free
     if needed > 0 and needed + _SPARE > free:
         message = f"{_gigabytes(needed)} more are needed, but {_gigabytes(free)} are free on the disk of {place}"
         raise StorageError(f"{message}: nothing was fetched.", f"export {variable}=/a/folder/on/another/disk")
+
+
+def standing(folder: Path) -> Path:
+    """The nearest folder above one to be made that is there."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
 
 
 def _locked(path: Path, watch: Watch) -> BinaryIO:

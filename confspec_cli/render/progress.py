@@ -42,7 +42,7 @@ def watching(
     `total` are the bytes to be fetched for all files together.
     """
     if quiet or not stream.isatty() or is_dumb(env):
-        yield Lines(stream, quiet, clock)
+        yield Lines(stream, quiet, total, clock)
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -58,9 +58,11 @@ def watching(
 class Lines:
     """Tells of a pull in whole lines, none of which is ever redrawn: one for each twentieth of what is fetched."""
 
-    def __init__(self, stream: TextIO, quiet: bool, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, stream: TextIO, quiet: bool, whole: int = 0, clock: Callable[[], float] = monotonic) -> None:
         self._stream = stream
         self._quiet = quiet
+        self._whole = whole
+        self._earlier = self._new = 0  # bytes fetched of the files before, and of this one
         self._clock = clock
         self._name, self._total, self._told = "", 0, 0
         self._first: tuple[int, float] | None = None  # bytes and time where this pull began
@@ -68,6 +70,7 @@ class Lines:
     def started(self, name: str, what: str, total: int) -> None:
         """Say what begins."""
         self.said(f"{name}: {what}, {size(total)}")
+        self._earlier, self._new = self._earlier + self._new, 0
         self._name, self._total, self._told, self._first = name, total if "fetching" in what else 0, 0, None
 
     def advanced(self, done: int) -> None:
@@ -77,12 +80,15 @@ class Lines:
             self._first = done, now
             self._told = 20 * done // self._total if self._total else 0
             return
+        self._new = done - self._first[0] if self._total else 0
         if not self._total or done >= self._total or 20 * done // self._total <= self._told:
             return
         self._told = 20 * done // self._total
-        rate = (done - self._first[0]) / max(now - self._first[1], 1e-9)
+        rate = self._new / max(now - self._first[1], 1e-9)
         left = duration((self._total - done) / rate) if rate > 0 else "?"
-        self.said(f"{self._name}: {5 * self._told}%, {size(done)}, {size(int(rate))}/s, {left} left")
+        share = 100 * (self._earlier + self._new) // self._whole if self._whole > self._total else 0
+        of_all = f"; {share}% of all" if share else ""
+        self.said(f"{self._name}: {5 * self._told}%, {size(done)}, {size(int(rate))}/s, {left} left{of_all}")
 
     def finished(self, name: str, path: Path, fetched: bool) -> None:
         """Say where the file is."""

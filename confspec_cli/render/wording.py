@@ -94,6 +94,13 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def counted(parameters: int) -> str:
+    """How many parameters, as models are named: "0.5B", "135M"."""
+    if parameters >= 950_000_000:
+        return f"{parameters / 1e9:.1f}B"
+    return f"{parameters / 1e6:.0f}M" if parameters >= 1_000_000 else str(parameters)
+
+
 def columns(rows: Sequence[tuple[str, ...]]) -> str:
     """Rows of cells in columns as wide as they must be."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -1,18 +1,20 @@
 """A look at llama.cpp from a process of its own, so that a crash in native code is an exit status and no more.
 
 `python -m confspec_cli.engines.llamacpp.trial [MODEL.gguf]` prints one JSON line: the build and its devices, and what a
-second of writing with the model came to.
+second of writing with the model, or with one that is made up, came to.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 from confspec_cli.engines.base import Interrupt, Message, Prompt, Sampling
+from confspec_cli.engines.llamacpp.specimen import write
 
 _SECONDS = 1.0
 _CONTEXT = 512
@@ -29,7 +31,9 @@ def main(arguments: list[str]) -> None:
         "features": features(),
         "amx": has_amx(),
     }
-    print(json.dumps({**seen, **(_written(Path(arguments[0])) if arguments else {})}))  # noqa: T201
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(arguments[0]) if arguments else write(Path(folder) / "specimen.gguf")
+        print(json.dumps({**seen, **_written(path)}))  # noqa: T201
 
 
 def _written(path: Path) -> dict[str, float]:
