@@ -93,7 +93,8 @@ def _build(sight: Sight, trial: Mapping[str, Any]) -> Iterator[Finding]:
     says = f"in use: {', '.join(trial['features'])}" if trial["features"] else "nothing known of it"
     yield Finding("processor", Status.OK, says)
     if trial["amx"]:
-        yield Finding("amx", Status.OK, "this processor has AMX, whose kernels can crash: weights stay as they are")
+        instead = "weights are repacked for its others" if "REPACK" in trial["features"] else "weights stay as they are"
+        yield Finding("amx", Status.OK, f"this processor has AMX, whose kernels can crash and are not used: {instead}")
 
 
 def _writing(sight: Sight, trial: Mapping[str, Any]) -> Iterator[Finding]:

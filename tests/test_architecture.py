@@ -40,9 +40,10 @@ THIRD_PARTY = {
 }
 # Our own modules by importer; a prefix stands for everything under it.
 ALLOWED = {
-    "engines": {"engines", "errors", "gguf"},
+    "engines": {"engines", "errors", "gguf", "repacking"},
     "gguf": {"errors"},
-    "memory": {"gguf"},
+    "memory": {"gguf", "repacking"},
+    "repacking": {"gguf"},
     "models": {"models", "errors", "gate", "settings", "tasks"},
     "render": {
         "render",

@@ -14,6 +14,7 @@ from confspec_cli.errors import OutOfMemoryError
 from confspec_cli.memory import need, shares
 from confspec_cli.models.registry import Pair, Registry, load
 from confspec_cli.render.progress import size
+from confspec_cli.repacking import Repacking
 from confspec_cli.trace import Author
 
 AUTO = "auto"
@@ -26,11 +27,11 @@ _BEARABLE = 8_000_000_000  # of a pair on a processor, in bytes: beyond, a token
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is free, in bytes: on the processor, and on each GPU by its name; whether weights are repacked."""
+    """What is free, in bytes: on the processor, and on each GPU by its name; and which weights are repacked."""
 
     free: int
     gpus: dict[str, int]
-    repacks: bool
+    repacking: Repacking
 
     @property
     def room(self) -> int:
@@ -45,13 +46,12 @@ class Machine:
 
 def machine() -> Machine:
     """This machine, as it is now."""
-    from confspec_cli.engines.llamacpp.devices import can_offload, devices, features  # noqa: PLC0415 - loads llama.cpp
-    from confspec_cli.engines.llamacpp.native import has_amx  # noqa: PLC0415
+    from confspec_cli.engines.llamacpp.devices import can_offload, devices, repacking  # noqa: PLC0415 - loads llama.cpp
 
     found = devices()
     gpus = {device.name: device.free for device in found if not device.name.startswith(("CPU", "BLAS"))}
     total = next((device.free for device in found if device.name.startswith("CPU")), 0)
-    return Machine(_available() or total, gpus if can_offload() else {}, "REPACK" in features() and not has_amx())
+    return Machine(_available() or total, gpus if can_offload() else {}, repacking())
 
 
 def about(registry: Registry, pair: Pair) -> int:
@@ -97,7 +97,7 @@ def placed(paths: Mapping[Author, Path], options: HardwareOptions) -> tuple[dict
     headers = [gguf.read(path) for path in paths.values()]
     for header in headers:
         gguf.check(header)
-    needs = [need(header, options.context or CONTEXT, options.kv_type, here.repacks) for header in headers]
+    needs = [need(header, options.context or CONTEXT, options.kv_type, here.repacking) for header in headers]
     notes = []
     for author, one, share in zip(paths, needs, shares(needs, here.room), strict=True):
         if not share.whole:

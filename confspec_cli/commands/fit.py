@@ -21,6 +21,7 @@ from confspec_cli.models.registry import Pair, Registry, load
 from confspec_cli.models.store import Store
 from confspec_cli.render.progress import size
 from confspec_cli.render.wording import columns
+from confspec_cli.repacking import Repacking
 
 
 def fit(
@@ -38,7 +39,7 @@ def fit(
     registry, store, here = load(own_file()), Store(models_folder(os.environ)), machine()
     pair = registry.pair(name) if name not in (None, AUTO) else best(registry, here)
     length = context or pair.context or CONTEXT
-    needs = _needs(registry, store, pair, (length, kv_type, here.repacks))
+    needs = _needs(registry, store, pair, (length, kv_type, here.repacking))
     if needs is None:
         _not_here(registry, pair, here)
         return
@@ -55,7 +56,7 @@ def fit(
         raise OutOfMemoryError(f"{pair.name} takes {size(total)}, and {size(here.free)} are free.", _advice(kv_type))
 
 
-def _needs(registry: Registry, store: Store, pair: Pair, asked: tuple[int, str, bool]) -> list[Need] | None:
+def _needs(registry: Registry, store: Store, pair: Pair, asked: tuple[int, str, Repacking]) -> list[Need] | None:
     found = [store.find(registry.model(name)) for name in (pair.draft, pair.target)]
     if not all(found):
         return None
