@@ -118,8 +118,11 @@ def _build(sight: Sight, trial: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("build", Status.OK, "llama.cpp was built for the processor alone, and no GPU was found")
     says = f"in use: {', '.join(trial['features'])}" if trial["features"] else "nothing known of it"
     yield Finding("processor", Status.OK, says)
-    decision = "has AMX, whose kernels can crash: weights stay as they are" if trial["amx"] else "has no AMX to avoid"
-    yield Finding("amx", Status.OK, f"this processor {decision}")
+    says = "this processor has no AMX to avoid"
+    if trial["amx"]:
+        instead = "weights are repacked for its others" if "REPACK" in trial["features"] else "weights stay as they are"
+        says = f"this processor has AMX, whose kernels can crash and are not used: {instead}"
+    yield Finding("amx", Status.OK, says)
 
 
 def _writing(sight: Sight, trial: Mapping[str, Any]) -> Iterator[Finding]:

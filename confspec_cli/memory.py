@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from confspec_cli.gguf import Header, Tensor
+from confspec_cli.gguf import Header
+from confspec_cli.repacking import Repacking
 
 BATCH, OUTPUTS = 512, 64
 """Tokens that are read at once, and rows of logits that are kept of them, as the engine has it."""
@@ -16,7 +17,7 @@ WEIGHTS = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 """Bytes a number of the KV cache takes."""
 
 _PADDING = 256  # llama.cpp rounds the context up to a multiple
-_REPACKED = {2, 12, 20}  # Q4_0, Q4_K, IQ4_NL: the processor gets a second copy in its own order
+_AS_THEY_ARE = Repacking()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ class Share:
     bytes: int
 
 
-def need(header: Header, context: int, kv_type: str = "f16", repacks: bool = True) -> Need:
-    """What a model takes at a context in tokens. `repacks`: the processor gets weights in an order of its own."""
+def need(header: Header, context: int, kv_type: str = "f16", repacking: Repacking = _AS_THEY_ARE) -> Need:
+    """What a model takes at a context in tokens, some of its weights twice: the processor gets them repacked."""
     cells = -(-min(context, header.number("context_length") or context) // _PADDING) * _PADDING
     weights = sum(tensor.bytes for tensor in header.tensors)
     kv = round(kv_bytes(header, cells, WEIGHTS[kv_type]))
@@ -57,7 +58,7 @@ def need(header: Header, context: int, kv_type: str = "f16", repacks: bool = Tru
     in_layers = sum(tensor.bytes for tensor in header.tensors if tensor.name.startswith("blk."))
     return Need(
         weights,
-        sum(tensor.bytes for tensor in header.tensors if repacks and _is_repacked(tensor)),
+        sum(tensor.bytes for tensor in header.tensors if repacking.takes(tensor)),
         kv,
         _compute(header, cells, kv_type == "f16"),
         layers,
@@ -101,8 +102,3 @@ def _compute(header: Header, cells: int, plain: bool) -> int:
     feeding = BATCH * 4 * (3 * inner + 3.3 * width) + mask
     logits = 4 * (OUTPUTS * words + 1.25 * BATCH * width)
     return round(max(attention, feeding, logits))
-
-
-def _is_repacked(tensor: Tensor) -> bool:
-    is_matrix = len(tensor.shape) == 2 and tensor.shape[1] % 8 == 0
-    return is_matrix and tensor.kind in _REPACKED and not tensor.name.startswith("token_embd")

@@ -40,10 +40,11 @@ THIRD_PARTY = {
 }
 # Our own modules by importer; a prefix stands for everything under it.
 ALLOWED = {
-    "engines": {"engines", "errors", "gguf"},
+    "engines": {"engines", "errors", "gguf", "repacking"},
     "gguf": {"errors", "quants"},
     "quants": set(),
-    "memory": {"gguf"},
+    "memory": {"gguf", "repacking"},
+    "repacking": {"gguf"},
     "models": {"models", "errors", "gate", "gguf", "settings", "tasks"},
     "render": {
         "render",

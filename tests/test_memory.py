@@ -15,6 +15,7 @@ from confspec_cli.memory import Need, need, shares
 from confspec_cli.models.registry import load
 from confspec_cli.models.store import Store
 from confspec_cli.render.progress import size
+from confspec_cli.repacking import Repacking
 from confspec_cli.trace import Author
 
 GB = 10**9
@@ -71,7 +72,7 @@ def home(tmp_path, monkeypatch, tiny):
 
 def machine(monkeypatch, free, gpus=None):
     for module in (fit, _room):
-        monkeypatch.setattr(module, "machine", lambda: _room.Machine(free, gpus or {}, True))
+        monkeypatch.setattr(module, "machine", lambda: _room.Machine(free, gpus or {}, Repacking()))
     _room.best_here.cache_clear()
 
 

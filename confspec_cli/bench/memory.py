@@ -16,9 +16,9 @@ from pathlib import Path
 
 from confspec_cli import gguf
 from confspec_cli.engines.base import Interrupt
-from confspec_cli.engines.llamacpp.devices import features
+from confspec_cli.engines.llamacpp.devices import repacking
 from confspec_cli.engines.llamacpp.loading import Hardware, load_model, open_context
-from confspec_cli.engines.llamacpp.native import has_amx, lib, log
+from confspec_cli.engines.llamacpp.native import lib, log
 from confspec_cli.memory import WEIGHTS, need
 
 MIB = 1 << 20
@@ -43,8 +43,7 @@ def allocated(path: Path, context: int, kv_type: str) -> float:
 
 def estimated(path: Path, context: int, kv_type: str) -> float:
     """MiB that are planned for the same."""
-    repacks = "REPACK" in features() and not has_amx()
-    return need(gguf.read(path), context, kv_type, repacks).total / MIB
+    return need(gguf.read(path), context, kv_type, repacking()).total / MIB
 
 
 def rows(paths: list[Path]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from confspec_cli.errors import OutOfMemoryError
 from confspec_cli.memory import Need, need, shares
 from confspec_cli.models.registry import Pair, Registry, load
 from confspec_cli.render.progress import size
+from confspec_cli.repacking import Repacking
 from confspec_cli.trace import Author
 
 AUTO = "auto"
@@ -27,11 +28,11 @@ _BEARABLE = 8_000_000_000  # of a pair on a processor, in bytes: beyond, a token
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is free, in bytes: on the processor, and on each GPU by its name; whether weights are repacked."""
+    """What is free, in bytes: on the processor, and on each GPU by its name; and which weights are repacked."""
 
     free: int
     gpus: dict[str, int]
-    repacks: bool
+    repacking: Repacking
 
     @property
     def room(self) -> int:
@@ -50,13 +51,12 @@ class Machine:
 
 def machine() -> Machine:
     """This machine, as it is now."""
-    from confspec_cli.engines.llamacpp.devices import can_offload, devices, features  # noqa: PLC0415 - loads llama.cpp
-    from confspec_cli.engines.llamacpp.native import has_amx  # noqa: PLC0415
+    from confspec_cli.engines.llamacpp.devices import can_offload, devices, repacking  # noqa: PLC0415 - loads llama.cpp
 
     found = devices()
     gpus = {device.name: device.free for device in found if not device.name.startswith(("CPU", "BLAS"))}
     total = next((device.free for device in found if device.name.startswith("CPU")), 0)
-    return Machine(available() or total, gpus if can_offload() else {}, "REPACK" in features() and not has_amx())
+    return Machine(available() or total, gpus if can_offload() else {}, repacking())
 
 
 def about(registry: Registry, pair: Pair) -> int:
@@ -123,7 +123,7 @@ def _needs(paths: Mapping[Author, Path], options: HardwareOptions, here: Machine
     headers = [gguf.read(path) for path in paths.values()]
     for header in headers:
         gguf.check(header)
-    return [need(header, options.context or CONTEXT, options.kv_type, here.repacks) for header in headers]
+    return [need(header, options.context or CONTEXT, options.kv_type, here.repacking) for header in headers]
 
 
 def _lacking(needs: list[Need], here: Machine, advice: str) -> list[str]:

@@ -54,7 +54,7 @@ def show(
 
 def _known(header: gguf.Header, context: int) -> dict[str, Any]:
     template = str(header.values.get("tokenizer.chat_template", ""))
-    memory = need(header, context, repacks=machine().repacks)
+    memory = need(header, context, repacking=machine().repacking)
     return {
         "path": str(header.path),
         "bytes": header.size,

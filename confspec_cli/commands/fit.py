@@ -86,7 +86,7 @@ def _headers(registry: Registry, pair: Pair) -> list[gguf.Header] | None:
 
 
 def _needs(headers: list[gguf.Header], wish: _Wish, here: Machine) -> list[Need]:
-    return [need(header, wish.context, wish.kv_type, here.repacks) for header in headers]
+    return [need(header, wish.context, wish.kv_type, here.repacking) for header in headers]
 
 
 def _is_all_well(needs: list[Need], here: Machine) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +11,8 @@ from typing import TypeVar
 from confspec_cli import gguf
 from confspec_cli.engines.base import Interrupt
 from confspec_cli.engines.llamacpp.cache import MAX_BATCH, MAX_OUTPUTS, SEQUENCES, can_roll_back
-from confspec_cli.engines.llamacpp.native import Worker, has_amx, lib, log, physical_cores
+from confspec_cli.engines.llamacpp.devices import repacked_buffer, repacking
+from confspec_cli.engines.llamacpp.native import Worker, lib, log, physical_cores
 from confspec_cli.errors import EngineError, Interrupted, OutOfMemoryError, UsageError
 
 DEFAULT_CONTEXT = 8192
@@ -39,7 +40,8 @@ def load_model(path: Path, hardware: Hardware, interrupt: Interrupt, progress: P
 
     Raises EngineError for what is not a usable GGUF, OutOfMemoryError when it does not fit.
     """
-    gguf.check(gguf.read(path))
+    header = gguf.read(path)
+    gguf.check(header)
 
     def report(fraction: float, _: object) -> bool:
         progress(fraction)
@@ -48,8 +50,12 @@ def load_model(path: Path, hardware: Hardware, interrupt: Interrupt, progress: P
     lib.llama_backend_init()
     parameters = lib.llama_model_default_params()
     parameters.n_gpu_layers = gpu_layers(hardware)
-    if has_amx():
+    repacked = repacking()
+    if repacked.by_name:
         parameters.use_extra_bufts = False
+    patterns = [] if parameters.n_gpu_layers else repacked.patterns(header.tensors)
+    overrides = _overrides(patterns)
+    parameters.tensor_buft_overrides = ctypes.cast(overrides, ctypes.c_void_p)
     callback = lib.llama_progress_callback(report)
     parameters.progress_callback = callback
     log.complaints.clear()
@@ -61,6 +67,19 @@ def load_model(path: Path, hardware: Hardware, interrupt: Interrupt, progress: P
     if not model:
         raise _refusal(path, "cannot be loaded")
     return model
+
+
+class _Override(ctypes.Structure):
+    """llama_model_tensor_buft_override, which the Python package does not carry."""
+
+    _fields_ = [("pattern", ctypes.c_char_p), ("buffer", ctypes.c_void_p)]
+
+
+def _overrides(patterns: Sequence[str]) -> ctypes.Array[_Override]:
+    """What has llama.cpp repack the weights of these names, to be kept alive until they are loaded."""
+    buffer = repacked_buffer() if patterns else None
+    named = [_Override(pattern.encode(), buffer) for pattern in patterns if buffer]
+    return (_Override * (len(named) + 1))(*named)
 
 
 def open_context(model: object, path: Path, hardware: Hardware, interrupt: Interrupt) -> tuple[object, bool]:
