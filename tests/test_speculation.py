@@ -9,7 +9,7 @@ from tiny_gguf import CAN_ROLL_BACK, KINDS
 from confspec_cli.engines.base import Message, Prompt, Sampling, Speculation
 from confspec_cli.engines.llamacpp.speculation import SIZES, Guesser, Lookup, Pace, common, kind_of_match
 
-SHORT, LONGER, LONG = (kind_of_match(length) for length in (3, 5, 9))
+SHORT, LONGER, LONG = (kind_of_match(length) for length in (3, 5, 12))
 ASSISTED = (Speculation.DRAFT, Speculation.AUTO)
 GUESSING = (Speculation.NGRAM, *ASSISTED)
 REPEATING = "Say it again: one two three four five six, one two three four five six, one two three"
@@ -58,7 +58,7 @@ def test_lookup_forgets_what_was_rolled_back():
 
 
 def test_matches_are_told_apart_by_their_length():
-    assert [kind_of_match(length) for length in (3, 4, 5, 8, 9, 40)] == [0, 0, 1, 1, 2, 2]
+    assert [kind_of_match(length) for length in (3, 4, 5, 11, 12, 40)] == [0, 0, 1, 1, 2, 2]
 
 
 def pace(costs, held, guessed):
@@ -125,6 +125,24 @@ def test_nothing_is_copied_past_the_end_of_a_turn():
     text = list(range(1, 13))
     turn = [*text, 13, 14, 99, 50, 51]
     assert guesser.guess([*turn, *text], 100, Speculation.NGRAM) == [13, 14]
+
+
+def test_left_to_itself_it_guesses_only_where_a_long_stretch_of_what_was_given_is_copied():
+    guesser = Guesser(ends={99})
+    guesser.took(0.04)
+    guesser.read(PROMPT, CHEAP)
+    stretch, others = list(range(1, 20)), list(range(100, 130))
+    given = [*stretch, 30, 31, 99]
+    again = [*others, 5, *others]
+
+    def guess(reply, who=Speculation.AUTO):
+        return guesser.guess([*given, *reply], 100, who, given=len(given))
+
+    assert guess([*others, *stretch[:11]]) == []
+    assert guess([*others, *stretch[:12]]) == [*stretch[12:], 30, 31]
+    assert guess([*others, *stretch]) == [30, 31]
+    assert guess(again) == [], "the reply repeats itself, and not what was given"
+    assert guess(again, Speculation.NGRAM)[:3] == [5, *others[:2]]
 
 
 def test_what_does_not_pay_is_tried_again_after_a_while():

@@ -2,8 +2,8 @@
 
     python -m confspec_cli.bench.overhead [PAIR] [--tokens 4000] [--mode confspec] [--speculate off]
 
-Every step is drafted and judged as the pair's gate has it, over one long reply, at temperature 1 and past the ends of
-turns, so that it does get long. Overhead is the time of a step less that spent inside llama_decode; it is given per
+Every step is drafted and judged as the pair's gate has it, over one long reply, at temperature 1 and with no turn ever
+closed, so that it does get long. Overhead is the time of a step less that spent inside llama_decode; it is given per
 step, as the mean over the first tenth of the steps, over all of them, and over the last tenth.
 """
 
@@ -64,6 +64,22 @@ def decoding_timed() -> Iterator[Callable[[], float]]:
         lib.llama_decode = plain
 
 
+def never_ending(engine: Any) -> None:
+    """Have an engine never choose to close its turn."""
+    ends, start = sorted(engine._vocab.ends), engine._sampler.start
+
+    def open_ended(*arguments: Any) -> Any:
+        choose = start(*arguments)
+
+        def chosen(logits: Any) -> int:
+            logits[ends] = -1e9
+            return int(choose(logits))
+
+        return chosen
+
+    engine._sampler.start = open_ended
+
+
 def mean_overhead(steps: Sequence[Passed]) -> float:
     """Seconds a step."""
     return sum(step.overhead for step in steps) / len(steps)
@@ -83,7 +99,7 @@ def measure(pair: str | None, mode: Mode, tokens: int, speculation: Speculation)
         decoding_timed() as decoded,
     ):
         for engine in models.values():
-            engine._vocab.ends = frozenset()  # type: ignore[attr-defined]  # the protocol knows no vocabulary
+            never_ending(engine)
         prompt = prompt_of(QUESTION, None, models, (), rules)
         start = before = time.perf_counter()
         inside = first = decoded()

@@ -42,7 +42,7 @@ class Speculation(str, Enum):
     OFF = "off"  # nobody: every token is decoded by itself
     NGRAM = "ngram"  # the text so far, where its last tokens stood before
     DRAFT = "draft"  # the draft, for a target of the same vocabulary
-    AUTO = "auto"  # whichever pays, by what was measured
+    AUTO = "auto"  # where what was given is being copied, what follows there; else the draft, where that pays
 
 
 @dataclass(frozen=True, slots=True)

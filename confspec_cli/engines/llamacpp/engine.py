@@ -44,8 +44,7 @@ class LlamaCppEngine:
         self._model = load_model(path, hardware, interrupt, progress)
         try:
             self._vocab = Vocab(self._model)
-            template = metadata(self._model, "tokenizer.chat_template")
-            special = self._vocab.special_text
+            special, template = self._vocab.special_text, metadata(self._model, "tokenizer.chat_template")
             self._chat = Chat(path.name, template, special("bos"), special("eos"))
             self.spelling = Spelling(self._vocab, self._chat)
             self._context, partial = open_context(self._model, path, hardware, interrupt)
@@ -55,6 +54,7 @@ class LlamaCppEngine:
         self._abort = watch(self._context, interrupt)
         self._cache = Cache(self._context, self._vocab.size, partial, interrupt)
         self._sampler = Sampler(self._vocab.size, self._vocab.pointer)
+        self._given = 0  # tokens of the last prompt up to its open turn
         self._pending: list[int] = []  # the last token generated, not yet in the cache
         self._guesser = Guesser(self._vocab.ends)
         self._known: dict[int, Choice] = {}  # by how many tokens of the cache stand before it, what was decided already
@@ -94,6 +94,7 @@ class LlamaCppEngine:
         self._cache.stop_if_asked()
         have = self._lent or [*self._cache.tokens, *self._pending]
         kept, unread = self.spelling.compare(self.spelling.conversation(prompt), have, 0)
+        self._given = kept + len(unread)
         if unread:
             new = self.spelling.spell(prompt.reply)
         else:
@@ -130,33 +131,34 @@ class LlamaCppEngine:
         for _ in range(max_tokens):
             batch = 0
             if here not in known:
-                text, room = [*self._cache.tokens, *self._pending], self._cache.size - here
-                may = speculates and self._pending
-                guesses = self._guesser.guess(text, room, sampling.speculation) if may else []
+                guesses = self._guesses(sampling.speculation) if speculates and self._pending else []
                 batch = len(guesses) + 1 if guesses else 0
                 known.update(self._decide(choose, guesses))
             token, *_ = chosen = known[here]
             if token in self._vocab.ends:
-                yield _token(decoder.decode(b"", final=True), chosen, ends=True, batch=batch)
+                yield Token(decoder.decode(b"", final=True), *chosen[1:], ends=True, batch=batch)
                 return
             is_there = here < len(self._cache)
             if not is_there:
                 self._pending = [token]
             here += 1
-            yield _token(decoder.decode(self._vocab.piece(token)), chosen, guessed=is_there, batch=batch)
+            yield Token(decoder.decode(self._vocab.piece(token)), *chosen[1:], guessed=is_there, batch=batch)
+
+    def _guesses(self, who: Speculation) -> list[int]:
+        text = [*self._cache.tokens, *self._pending]
+        return self._guesser.guess(text, self._cache.size - len(text), who, self._given)
 
     def _decide(self, choose: Choose, guesses: list[int]) -> dict[int, Choice]:
         """What comes next, by position: after what is pending, and after each guess that holds, all in one batch."""
         cache, pending = self._cache, self._pending
         here = len(cache) + len(pending)
+        began = time.perf_counter()
         if not guesses:
-            began = time.perf_counter()
             self._feed_pending()
             if pending:
                 self._guesser.took(time.perf_counter() - began)
             return {here: decide(choose, cache.logits())}
         self._pending = []
-        began = time.perf_counter()
         rows = next(cache.feed_reading([*pending, *guesses]))
         took = time.perf_counter() - began
         self._written += len(rows)
@@ -290,10 +292,6 @@ class LlamaCppEngine:
         while position < len(self._cache) and self._known.get(position, _UNKNOWN)[0] == self._cache.tokens[position]:
             position += 1
         return position
-
-
-def _token(text: str, chosen: Choice, ends: bool = False, guessed: bool = False, batch: int = 0) -> Token:
-    return Token(text, *chosen[1:], ends, guessed, batch)
 
 
 def _probabilities(logits: Logits, firsts: dict[str, int]) -> dict[str, float]:

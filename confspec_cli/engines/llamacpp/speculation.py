@@ -16,7 +16,7 @@ SIZES = (1, 2, 4, 8, 16, 32)
 """Tokens in a batch: one that is decided, and the guesses after it."""
 
 _NGRAM = 3
-_LONG = (5, 9)  # matches that long are told from shorter ones: what follows them holds far more often
+_LONG = (5, 12)  # matches that long are told from shorter ones: what follows them holds far more often
 _RECENT = 0.25  # how much the last batch of a size weighs in what that size costs
 _FADING = 0.9995  # what a size is held to cost shrinks by this with every other batch, until it is tried again
 _WORTH = 1.25  # how much faster guesses must make it, as batches round otherwise than single tokens
@@ -27,15 +27,15 @@ _MEMORY = 0.95
 
 
 class Lookup:
-    """Finds where the last few tokens stood before, and proposes what followed them there."""
+    """Finds where the last few tokens stood before, among the first `most` where that is given."""
 
     def __init__(self) -> None:
         self._read: list[int] = []
         self._ends: dict[tuple[int, ...], int] = {}  # where each n-gram last ended, short of the end of the text
 
-    def find(self, tokens: list[int]) -> tuple[int, int]:
+    def find(self, tokens: list[int], most: int | None = None) -> tuple[int, int]:
         """Where the match ends and how long it is, both 0 where there is none."""
-        self._index(tokens)
+        self._index(tokens if most is None else tokens[:most])
         place = self._ends.get(tuple(tokens[-_NGRAM:]), 0)
         if not 0 < place < len(tokens):
             return 0, 0
@@ -130,12 +130,17 @@ class Guesser:
         """A guess that did not seem worth a batch: its kind, and the text with it."""
         self._price: float | None = None  # seconds the assistant takes for one, known from its second time on
 
-    def guess(self, tokens: list[int], room: int, who: Speculation) -> list[int]:
-        """The next tokens after these, as guessed, perhaps none; at most `room` less one."""
+    def guess(self, tokens: list[int], room: int, who: Speculation, given: int = 0) -> list[int]:
+        """The next tokens after these, as guessed, perhaps none; at most `room` less one.
+
+        Left to itself (`auto`) it looks back on the first `given` tokens alone, which were there before the reply, and
+        only where a long stretch of them is being copied: elsewhere too little is gained, as batches round otherwise.
+        """
         if room > SIZES[-1] and who in (Speculation.NGRAM, Speculation.AUTO):
             self._see(tokens)
-            place, length = self._lookup.find(tokens)
-            if length:
+            copies = who is Speculation.AUTO
+            place, length = self._lookup.find(tokens, given if copies else None)
+            if length >= (_LONG[-1] if copies else _NGRAM):
                 self._kind = kind_of_match(length)
                 followed = self._short_of_end(tokens[place : place + self._pace.guesses(self._kind)])
                 if followed:
