@@ -197,8 +197,8 @@ class SamplingOptions:
             _SAMPLING,
             "--speculate",
             env="SPECULATE",
-            text="Who guesses tokens ahead, to be checked in one batch: the text so far, the draft; auto: what was given, "
-            "where it is being copied, and the draft where that pays.",
+            text="Who guesses tokens ahead, to be checked in one batch: the text so far, the draft; auto: "
+            "what was given, where it is being copied, and the draft where that pays.",
         ),
     ] = Speculation.AUTO
 
