@@ -121,12 +121,15 @@ def test_code_is_graded_by_its_tests(reply, correct):
         "raise SystemExit(0)",
         "import os\nwhile True: os.fork()",
         "import subprocess; subprocess.run(['true'])",
+        "import multiprocessing as m; m.get_context('spawn').Process(target=print).start()",
         "import socket; socket.create_connection(('127.0.0.1', 9))",
         "x = bytearray(1 << 34)",
         "open('big', 'wb').write(bytes(1 << 24))",
         "import os, signal; os.kill(os.getppid(), signal.SIGKILL)",
         "import sys; sys.stdout.write('x' * 10**7); raise ValueError",
         "import ctypes; ctypes.string_at(0)",
+        "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
+        "import os\nfor fd in range(3, 20):\n  try:\n    while True: os.write(fd, b'x' * 65536)\n  except OSError: pass",
     ],
 )
 def test_code_that_does_harm_fails_and_harms_nothing(harm):
@@ -140,6 +143,29 @@ def test_code_that_does_not_end_is_ended(hang):
     began = time.monotonic()
     assert not passes(f"{hang}\ndef double(n): return 2 * n", TESTS, "double", seconds=1)
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    "change", ["open({!r}, 'w')", "import os; os.remove({!r})", "import os; os.rename({!r}, 'mine')"]
+)
+def test_code_changes_no_file_outside_its_folder(change, tmp_path):
+    kept = tmp_path / "kept"
+    kept.write_text("something")
+    assert not passes(f"{change.format(str(kept))}\ndef double(n): return 2 * n", TESTS, "double")
+    assert kept.read_text() == "something"
+
+
+@pytest.mark.parametrize(
+    "means",
+    [
+        "import tempfile\nwith tempfile.TemporaryDirectory() as d: open(d + '/own', 'w').write('x')",
+        "import asyncio\nasync def nothing(): pass\nasyncio.run(nothing())",
+        "import threading\nthread = threading.Thread(target=int); thread.start(); thread.join()",
+        "import subprocess, socket, multiprocessing",
+    ],
+)
+def test_code_may_use_what_keeps_to_itself(means):
+    assert passes(f"{means}\ndef double(n): return 2 * n", TESTS, "double")
 
 
 def test_a_flood_of_words_does_not_keep_right_code_from_passing():
