@@ -70,7 +70,8 @@ class Labeller:
         alone, pace = self._finish(prompt)
         solved = grade(problem, alone).correct is True
         steps = list(self._chain(problem, prompt, pace)) if solved else []
-        return {"record": "problem", "problem": problem.id, "solved": solved, "steps": steps}
+        known = {"problem": problem.id, "problem_sha256": problem.sha256}
+        return {"record": "problem", **known, "solved": solved, "steps": steps}
 
     def _chain(self, problem: Problem, prompt: Prompt, pace: float) -> Iterator[dict[str, Any]]:
         for n in range(1, _MOST_STEPS + 1):

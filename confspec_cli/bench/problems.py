@@ -5,9 +5,10 @@ Knows lines and kinds of answers; refuses to know how a reply is graded.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from confspec_cli.tasks import TaskName
 
 _CODE = "Complete this Python function. Give the whole of it, with what it imports.\n\n```python\n{}\n```"
 _NUMBER = re.compile(r"\s*[-+$]*\s*[\d.,]*\d[\d.,]*\s*[%$]?\s*")
+_LETTERS = "ABCDEFGHIJ"
+_CHOICE_HINT = '{"question": "What is 6 * 7?", "choices": ["41", "42"], "answer": "B"}'
 _HINT = '{"id": "1", "question": "What is 6 * 7?", "answer": "42"}'
 
 
@@ -51,6 +54,11 @@ class Problem:
     def task(self) -> TaskName:
         """The kind of work it is."""
         return _TASKS.get(self.kind, TaskName.MATH)
+
+    @property
+    def sha256(self) -> str:
+        """Tells it from another of the same id."""
+        return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()
 
 
 def read_problems(text: str, name: str) -> list[Problem]:
@@ -101,9 +109,13 @@ def _problem(line: str, number: int, place: str) -> Problem:
         header, question = question, _CODE.format(question.strip("\n"))
         if not _text(record, "entry_point", place):
             raise UsageError(f"{place} has tests but no entry_point, the name of the function they check.")
-    choices = record.get("choices")
-    if isinstance(choices, list) and choices:
-        question += "\n\n" + "\n".join(f"({chr(65 + n)}) {choice}" for n, choice in enumerate(choices))
+    choices = _choices(record, place)
+    if choices:
+        question += "\n\n" + "\n".join(
+            f"({letter}) {choice}" for letter, choice in zip(_LETTERS, choices, strict=False)
+        )
+    if kind is Kind.CHOICE:
+        answer = _letter(answer, len(choices) or len(_LETTERS), place)
     system = record.get("system")
     return Problem(
         id=str(record.get("id", number)),
@@ -115,6 +127,21 @@ def _problem(line: str, number: int, place: str) -> Problem:
         header=header,
         system=system if isinstance(system, str) else None,
     )
+
+
+def _choices(record: dict[str, Any], place: str) -> list[Any]:
+    choices = record.get("choices") or []
+    if not isinstance(choices, list) or len(choices) > len(_LETTERS):
+        raise UsageError(f"{place}: choices must be a list of {len(_LETTERS)} at most.", _CHOICE_HINT)
+    return choices
+
+
+def _letter(answer: str, count: int, place: str) -> str:
+    letter = answer.strip(" ().").upper()
+    if len(letter) != 1 or letter not in _LETTERS[:count]:
+        last = _LETTERS[count - 1]
+        raise UsageError(f"{place}: answer must be the letter of a choice, A to {last}.", _CHOICE_HINT)
+    return letter
 
 
 def _text(record: dict[str, Any], key: str, place: str) -> str:

@@ -61,8 +61,11 @@ def verdict_on(choice: Choice, promise: Promise) -> str:
     """What came of it, in a sentence or two."""
     tried = choice.trials[0].problems
     if choice.gate is None:
-        needed = promise.problems_needed
-        few = f" It takes at least {needed} problems without a loss." if tried < needed else ""
+        needed, few = promise.problems_needed, ""
+        if tried < needed:
+            few = f" It takes at least {needed} problems without a loss."
+        elif choice.trials[0].bound <= promise.bound:
+            few = " The target itself solves next to none of them, so there is nothing to lose and nothing to learn."
         return (
             f"No gate can be promised to lose at most {promise.bound:.0%} with {promise.confidence:.0%} confidence "
             f"on {tried} problems.{few} Nothing was changed."

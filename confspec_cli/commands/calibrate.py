@@ -23,6 +23,7 @@ from confspec_cli.bench.problems import Problem, load_problems
 from confspec_cli.bench.records import Conditions
 from confspec_cli.bench.reports import METHOD, curve, reliability_sheet, signals_sheet, verdict_on
 from confspec_cli.bench.sheets import Layout, shown
+from confspec_cli.commands._bench import PlotOptions
 from confspec_cli.commands._completion import pairs
 from confspec_cli.commands._grouped import grouped
 from confspec_cli.commands._loading import engines
@@ -80,11 +81,11 @@ def calibrate(
         Signal | None, typer.Option("--signal", help="The signal of the gate; else the pair's own.", show_default=False)
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Leave models.yaml as it is.")] = False,
-    plots: Annotated[Path | None, typer.Option("--plots", help="Draw the plots into this folder.")] = None,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Say nothing but the report, warnings and errors.")
     ] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Pull missing models without asking.")] = False,
+    plots: PlotOptions,
     gate: GateOptions,
     hardware: HardwareOptions,
 ) -> None:
@@ -104,8 +105,8 @@ def calibrate(
     choice = choose(chains, signal or who.pair.gate_for(task).signal, promise)
     sheets = [signals_sheet(known, chains), *map(reliability_sheet, known[:1]), curve(choice, promise)]
     put(sys.stdout, shown(sheets, Layout.TEXT) + "\n" + verdict_on(choice, promise) + "\n")
-    if plots:
-        for path in draw_calibration(known, choice, plots):
+    if plots.plots:
+        for path in draw_calibration(known, choice, plots.plots, plots.suffix):
             put(sys.stderr, f"drawn: {path}\n")
     if choice.gate is None:
         raise typer.Exit(Exit.FAILURE)
@@ -153,6 +154,12 @@ def _labelled(job: _Job, problems: Sequence[Problem], name: str, place: Path) ->
             f"The labels in {place} are of other models or settings: nothing was added.",
             "confspec calibrate PAIR FILE -o another-file",
         )
+    for problem in problems:
+        if records.get(problem.id, {}).get("problem_sha256", problem.sha256) != problem.sha256:
+            raise UsageError(
+                f"{problem.id} in {place} is not the problem of that id here: nothing was added.",
+                "confspec calibrate PAIR FILE -o another-file",
+            )
     left = [problem for problem in problems if problem.id not in records]
     if left:
         with closing(journal):
