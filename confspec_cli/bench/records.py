@@ -26,8 +26,8 @@ class Run:
     """One problem solved in one mode.
 
     `correct` is None where nothing could grade it, `graded_by` says what did. `events` are those of the run, bar the
-    pieces of text. `reply_sha256` tells whether two runs said the same, `problem_sha256` whether of the same problem, where
-    it is known. `task` is the kind of work.
+    pieces of text. `reply_sha256` tells whether two runs said the same, `problem_sha256`, where it is known, whether
+    they are of the same problem. `task` is the kind of work.
     """
 
     problem: str

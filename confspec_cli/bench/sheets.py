@@ -95,7 +95,7 @@ def sheets(summary: Summary) -> list[Sheet]:
             [_limit(row, summary.limits[row.mode]) for row in rows if row.mode in summary.limits],
         ),
     ]
-    return [sheet for sheet in made if sheet.rows]
+    return [made[0], *(sheet for sheet in made[1:] if sheet.rows)]
 
 
 def summary_text(summary: Summary, layout: Layout) -> str:
