@@ -140,6 +140,20 @@ def test_a_step_is_right_when_the_target_still_gets_there_and_the_rest_is_met_be
     assert [len(step.drafted) for step in again.steps] == [7, 6, 5]
 
 
+def test_where_no_answer_is_known_a_step_is_right_when_the_target_says_so():
+    def labels(text):
+        return {"Yes": 0.1, "No": 0.8} if text == SLIP else {"Yes": 0.8, "No": 0.1}
+
+    target = ScriptedEngine((FIRST, SECOND, LAST), labels)
+    models = {Author.DRAFT: ScriptedEngine((FIRST, SLIP, LAST)), Author.TARGET: target}
+    ticks = itertools.count()
+    (problem,) = read_problems('{"id": "a", "question": "?"}', "some", graded=False)
+    record = Labeller(models, RULES, lambda: float(next(ticks))).record(problem)
+    assert record["solved"]
+    assert [step["right"] for step in record["steps"]] == [True, False, True]
+    assert target.calls.count("generate") == 4  # its own three steps, and one in place of the slip
+
+
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """A configuration folder, a file of problems, and its labels in full for the pair starter."""
@@ -235,6 +249,19 @@ def test_labels_of_other_problems_with_the_same_ids_are_not_taken_for_these(own,
     labels(own, known={"problem_sha256": "f" * 64})
     assert main(RUN) == Exit.USAGE
     assert "p0 in labels.jsonl is not the problem of that id here: nothing was added." in capsys.readouterr().err
+
+
+def test_labels_by_the_target_s_own_word_are_said_to_be_that(own, capsys):
+    text = "\n".join(json.dumps({"id": f"p{n}", "question": "?"}) for n in range(40))
+    (own / "some.jsonl").write_text(text)
+    labels(own)
+    assert main(RUN) == Exit.OK
+    assert "40 of 40 problems have no known answer: steps are right where the target says so" in capsys.readouterr().out
+    assert "where the target says so" in load(own / "config" / "models.yaml").pair("starter").calibrations.math.data
+    assert main(["bench", "some.jsonl"]) == Exit.USAGE
+    assert "Line 1 of some.jsonl has neither an answer nor tests" in capsys.readouterr().err
+    assert main([*RUN, "--task", "qa"]) == Exit.USAGE
+    assert "The labels in labels.jsonl are of other models or settings" in capsys.readouterr().err
 
 
 def test_problems_of_two_kinds_are_refused(own, capsys):

@@ -32,6 +32,7 @@ class Kind(str, Enum):
     CHOICE = "choice"
     CODE = "code"
     EXACT = "exact"
+    NONE = "none"  # no answer is known
 
 
 _TASKS = {Kind.CHOICE: TaskName.QA, Kind.CODE: TaskName.CODE}
@@ -61,11 +62,11 @@ class Problem:
         return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()
 
 
-def read_problems(text: str, name: str) -> list[Problem]:
+def read_problems(text: str, name: str, graded: bool = True) -> list[Problem]:
     """The problems in a text, a JSON object a line. Raises UsageError, with the line, for what is none.
 
     Keys: `question` or `prompt`; `answer`, or `tests` and `entry_point`; `id`, `kind`, `choices` and `system` if there
-    are any. Without a `kind` it is told by the answer.
+    are any. Without a `kind` it is told by the answer, which may be lacking where nothing is `graded`.
     """
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     problems = [_problem(line, number, f"Line {number} of {name}") for number, line in lines]
@@ -73,18 +74,20 @@ def read_problems(text: str, name: str) -> list[Problem]:
         raise UsageError(f"There is no problem in {name}.", _HINT)
     places: dict[str, int] = {}
     for problem, (number, _) in zip(problems, lines, strict=True):
+        if graded and problem.kind is Kind.NONE:
+            raise UsageError(f"Line {number} of {name} has neither an answer nor tests.", _HINT)
         if problem.id in places:
             raise UsageError(f"Lines {places[problem.id]} and {number} of {name} have the same id, {problem.id}.")
         places[problem.id] = number
     return problems
 
 
-def load_problems(file: str) -> list[Problem]:
+def load_problems(file: str, graded: bool = True) -> list[Problem]:
     """The problems in a file, or of the set of that name on the hub. Raises UsageError and DownloadError."""
     if file in named.SETS and not Path(file).exists():
         return read_problems(named.lines(file), file)
     try:
-        return read_problems(Path(file).read_text(encoding="utf-8-sig"), file)
+        return read_problems(Path(file).read_text(encoding="utf-8-sig"), file, graded)
     except UnicodeDecodeError:
         raise UsageError(f"{file} is not UTF-8 text.", f"iconv -f LATIN1 -t UTF-8 {file}") from None
     except OSError as problem:
@@ -102,8 +105,6 @@ def _problem(line: str, number: int, place: str) -> Problem:
     if not question.strip():
         raise UsageError(f"{place} has no question.", _HINT)
     answer, tests, header = _text(record, "answer", place), _text(record, "tests", place), ""
-    if not answer.strip() and not tests.strip():
-        raise UsageError(f"{place} has neither an answer nor tests.", _HINT)
     kind = _kind(record, answer, tests, place)
     if kind is Kind.CODE:
         header, question = question, _CODE.format(question.strip("\n"))
@@ -160,6 +161,8 @@ def _kind(record: dict[str, Any], answer: str, tests: str, place: str) -> Kind:
         if given not in known:
             raise UsageError(f"{place}: kind must be one of {', '.join(known)}.")
         return Kind(given)
+    if not answer.strip() and not tests.strip():
+        return Kind.NONE
     if tests:
         return Kind.CODE
     if record.get("choices"):

@@ -7,6 +7,7 @@ from confspec_cli.bench.labelling import Chains
 from confspec_cli.bench.sheets import Sheet
 from confspec_cli.gate import Gate, Signal
 
+JUDGED = "steps are right where the target says so, and it may be wrong itself"
 METHOD = "Learn then Test over Clopper-Pearson bounds"
 
 
