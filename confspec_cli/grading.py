@@ -9,6 +9,7 @@ from enum import Enum
 
 _STATED = re.compile(r"(?:^|\n)\W*(?:final\s+)?answer\W*?:\W*?([^\n]+)", re.IGNORECASE)
 _CHOSEN = re.compile(r"(?i:answer|choice|option)(?i:\s+is)?[\s:*_$(\[{\\]*(?:boxed\{)?\(?([A-J])\b")
+_LETTER = re.compile(r"\W*([A-Ja-j])\W*")
 _CHOICE = re.compile(r"\W*(?:text\{)?\W*([A-J])\b")
 _FENCE = re.compile(r"([ \t]*)(?:[-*+]\s+|\d+[.)]\s+)?(`{3,}|~{3,})([^`]*)$")
 
@@ -43,25 +44,36 @@ def extract(reply: str, kind: Answer) -> str | None:
 
 def code_block(reply: str) -> str | None:
     """What stands in the last fenced code block, without its fences; in one cut off only where no other was closed."""
-    found: str | None = None
+    blocks = code_blocks(reply)
+    return blocks[-1] if blocks else None
+
+
+def code_blocks(reply: str) -> list[str]:
+    """What stands in the fenced code blocks, empty ones apart; one cut off counts only where no other was closed."""
+    found: list[str] = []
     opened = ""
     lines: list[str] = []
     for line in reply.split("\n"):
         fence = _FENCE.match(line)
         if opened and fence and fence[2].startswith(opened) and not fence[3].strip():
-            found, opened = textwrap.dedent("\n".join(lines)), ""
+            found.append(textwrap.dedent("\n".join(lines)))
+            opened = ""
         elif opened:
             lines.append(line)
         elif fence:
             opened, lines = fence[2], []
+    closed = [block for block in found if block]
     cut_off = textwrap.dedent("\n".join(lines)).rstrip("\n") if opened else ""
-    return found or cut_off or None
+    return closed or [cut_off] * bool(cut_off)
 
 
 def _choice(reply: str) -> str | None:
+    stated = _boxed_or_stated(reply)
+    if alone := _LETTER.fullmatch(stated or reply):
+        return alone[1].upper()
     chosen = _CHOSEN.findall(reply)
-    boxed = _CHOICE.match(_boxed_or_stated(reply) or "")
-    return boxed[1] if boxed else chosen[-1] if chosen else _boxed_or_stated(reply)
+    boxed = _CHOICE.match(stated or "")
+    return boxed[1] if boxed else chosen[-1] if chosen else stated
 
 
 def _boxed_or_stated(reply: str) -> str | None:

@@ -1,8 +1,11 @@
 """A benchmark on scripted models: the same table however often it was interrupted, and figures that add up."""
 
+import csv
+import io
 import itertools
 import json
 import random
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -22,6 +25,7 @@ from confspec_cli.engines.scripted import ScriptedEngine
 from confspec_cli.errors import EngineError, Exit, UsageError
 from confspec_cli.events import RunFinished, StepJudged, StepWritten
 from confspec_cli.gate import Decision
+from confspec_cli.journal import Journal
 from confspec_cli.rules import Mode
 from confspec_cli.tasks import TaskName
 from confspec_cli.trace import Author, Likelihood, Proposal, Reading
@@ -31,19 +35,31 @@ PROBLEMS = read_problems(LINES, "some.jsonl")
 MODES = {mode.value: {TaskName.MATH: replace(RULES, mode=mode)} for mode in Mode}
 
 
-def engines():
+def engines(interrupt=None):
     """A draft that doubts its second step, and a target that says the same at greater length."""
-    doubt = {"Yes": 0.5, "No": 0.4}
-    draft = ScriptedEngine(STEPS, labels=lambda text: doubt if "second" in text else {"Yes": 0.98, "No": 0.01})
+    interrupt = interrupt or Interrupt()
+    longer = (STEPS[0], "Long is the second, and long it stays.\n\n", STEPS[2])
+
+    def labels(text):
+        return {"Yes": 0.5, "No": 0.4} if "second" in text else {"Yes": 0.98, "No": 0.01}
+
     return {
-        Author.DRAFT: draft,
-        Author.TARGET: ScriptedEngine((STEPS[0], "Long is the second, and long it stays.\n\n", STEPS[2])),
+        Author.DRAFT: ScriptedEngine(STEPS, labels, interrupt=interrupt),
+        Author.TARGET: ScriptedEngine(longer, interrupt=interrupt),
     }
 
 
-def bench(interrupt=None, models=None):
-    ticks = itertools.count()
-    return Bench(models or engines(), MODES, interrupt or Interrupt(), lambda: float(next(ticks)))
+def bench(interrupt=None, models=None, until=None):
+    """A benchmark whose clock ticks at every look, and interrupts it at the tick `until`."""
+    interrupt, ticks = interrupt or Interrupt(), itertools.count()
+
+    def clock():
+        tick = next(ticks)
+        if tick == until:
+            interrupt.set()
+        return float(tick)
+
+    return Bench(models or engines(interrupt), MODES, interrupt, clock)
 
 
 def results_of(runs):
@@ -69,20 +85,23 @@ def test_every_run_begins_with_an_empty_cache():
         assert first.prefill_tokens > 3  # the whole prompt
 
 
-def test_a_bench_interrupted_five_times_gives_the_table_of_one_that_was_not():
+def test_a_bench_interrupted_five_times_gives_the_table_of_one_that_was_not(tmp_path):
     whole = list(bench().runs(PROBLEMS, set()))
-    kept, rng = [], random.Random(5)
-    for _ in range(5):
-        stopping = Interrupt()
-        done = {(run.problem, run.mode) for run in kept}
-        for run in itertools.islice(bench(stopping).runs(PROBLEMS, done), rng.randint(1, 14)):
-            kept.append(run)
-        stopping.set()
-    done = {(run.problem, run.mode) for run in kept}
-    assert 5 <= len(done) < 80
-    kept += bench().runs(PROBLEMS, done)
+    place, counts = tmp_path / "results.jsonl", []
+    for until in (0, 1, 50, 123, 200, None):  # in the middle of a run
+        journal = Journal(place)
+        kept = read_results(journal.lines(), place.name)
+        counts.append(len(kept.runs))
+        with closing(journal):
+            journal.append(Conditions("some", {}, {}).to_dict())
+            for run in bench(until=until).runs(PROBLEMS, {(run.problem, run.mode) for run in kept.runs}):
+                journal.append(run.to_dict())
+        with place.open("a") as file:
+            file.write('{"schema_version": 1, "reco')  # as a killed one leaves it
+    assert counts[:3] == [0, 0, 0] and 0 < counts[3] < counts[4] < counts[5] < 70
+    resumed = read_results(Journal(place).lines(), place.name)
     for layout in Layout:
-        assert summary_text(summarise(results_of(kept)), layout) == summary_text(summarise(results_of(whole)), layout)
+        assert summary_text(summarise(resumed), layout) == summary_text(summarise(results_of(whole)), layout)
 
 
 def test_an_interrupted_run_is_none():
@@ -115,7 +134,7 @@ def test_a_run_that_fails_is_on_record_and_the_rest_goes_on():
 def test_without_its_texts_a_record_gives_the_same_figures():
     runs = list(bench().runs(PROBLEMS[:3], set()))
     bare = [without_text(run.to_dict()) for run in runs]
-    assert not any(word in json.dumps(bare) for word in ("the first", "the second", "boxed", "42"))
+    assert not any(word in json.dumps(bare) for word in ("the first", "the second", "boxed", '"42"'))
     lines = [json.dumps(Conditions("some", {}, {}).to_dict()), *map(json.dumps, bare)]
     again = read_results(lines, "results.jsonl")
     assert summary_text(summarise(again), Layout.JSON) == summary_text(summarise(results_of(runs)), Layout.JSON)
@@ -179,6 +198,31 @@ def test_a_summary_counts_only_problems_every_mode_was_tried_on():
     assert draft.speedup.value == pytest.approx(2.5)
     assert target.speedup is None
     assert draft.median == 4.0
+
+
+def test_what_failed_is_left_out_of_differences_and_projections():
+    work = [(Author.TARGET, Kind.DECODE, 100, 10.0)]
+    good = [run("target", 10.0, work=work, problem=f"p{n}") for n in range(3)]
+    failed = replace(good[2], correct=None, events=(), error="It broke.")
+    broken = results_of([*good[:2], failed])
+    assert [row["problems"] for row in difference(results_of(good), broken).records()] == ["2"]
+    assert not difference(results_of([failed]), results_of([failed])).rows
+    (row,) = json.loads(projection(summarise(broken), broken, None, Layout.JSON))["projection"]
+    assert (row["projected s/problem"], row["measured s/problem"]) == ("10.00", "10.00")
+    assert "0 problems (1 more left out" in summary_text(summarise(results_of([failed])), Layout.TEXT)
+
+
+def test_how_far_a_mode_is_from_its_limits_stands_in_every_layout_though_nothing_was_drafted():
+    runs = [
+        run("target", 10.0, work=[(Author.TARGET, Kind.DECODE, 100, 10.0)]),
+        run("draft", 4.0, work=[(Author.DRAFT, Kind.DECODE, 100, 4.0)]),
+        run("confspec", 10.0, work=[(Author.TARGET, Kind.DECODE, 100, 10.0)]),
+    ]
+    summary = summarise(results_of(runs))
+    assert (summary.limits["confspec"].accepted, summary.limits["confspec"].reached) == (2.5, 0.4)
+    assert "40 %" in summary_text(summary, Layout.TEXT)
+    rows = {row["mode"]: row for row in csv.DictReader(io.StringIO(summary_text(summary, Layout.CSV)))}
+    assert (rows["confspec"]["limits_accepted"], rows["target"]["limits_accepted"]) == ("2.5", "")
 
 
 def test_percentiles_lie_between_the_values():
@@ -288,7 +332,91 @@ def test_results_are_shown_again_without_a_model(capsys, tmp_path):
     assert main(["bench", "diff", str(place), str(place), "--format", "json"]) == Exit.OK
     assert json.loads(capsys.readouterr().out)[0][0]["same reply"] == "3"
     assert main(["bench", "project", str(place), "--format", "json"]) == Exit.OK
-    (tmp_path / "costs.json").write_text(json.dumps(json.loads(capsys.readouterr().out)["costs"]))
-    assert main(["bench", "project", str(place), "--costs", str(tmp_path / "costs.json")]) == Exit.OK
-    assert "the costs given" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    for form in (printed, json.dumps(json.loads(printed)["costs"])):
+        (tmp_path / "costs.json").write_text(form)
+        assert main(["bench", "project", str(place), "--costs", str(tmp_path / "costs.json")]) == Exit.OK
+        assert "the costs given" in capsys.readouterr().out
+    (tmp_path / "costs.json").write_text('{"draft": {"decode": {"fixed": -1, "per_token": 1}}}')
+    assert main(["bench", "project", str(place), "--costs", str(tmp_path / "costs.json")]) == Exit.USAGE
+    assert main(["bench", "rejudge", str(place)]) == Exit.USAGE
+    assert "which gate each run was had with" in capsys.readouterr().err
     assert main(["bench", "show", str(tmp_path / "none.jsonl")]) == Exit.USAGE
+
+
+@pytest.fixture
+def scripted(monkeypatch, tmp_path):
+    """`confspec bench` on scripted models, in a folder with some.jsonl; what is put here stands in their place."""
+    models = {}
+
+    @contextmanager
+    def loaded(who, paths, hardware, interrupt):
+        yield models or engines(interrupt)
+
+    monkeypatch.setattr("confspec_cli.commands.bench.engines", loaded)
+    monkeypatch.setattr("confspec_cli.commands.bench.files", lambda who, yes: {})
+    monkeypatch.setenv("CONFSPEC_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "some.jsonl").write_text(LINES)
+    return models
+
+
+RUN = ["bench", "some.jsonl", "-p", "starter", "-o", "results.jsonl", "--problems", "3"]
+
+
+def test_results_hold_what_they_were_had_with_and_are_gone_on_with(scripted, capsys, tmp_path):
+    assert main([*RUN, "--temperature", "0.5"]) == Exit.OK
+    place = tmp_path / "results.jsonl"
+    (conditions,) = read_results(Journal(place).lines(), "it").conditions
+    assert {"date", "processor", "cores", "memory", "python", "confspec", "llama-cpp-python"} <= set(
+        conditions.circumstances
+    )
+    assert set(conditions.fixed["models"]) == {"draft", "target"}
+    assert conditions.fixed["settings"]["confspec"]["math"]["temperature"] == 0.5
+    assert main([*RUN[:-1], "4", "--temperature", "0.5"]) == Exit.OK
+    assert len(read_results(Journal(place).lines(), "it").runs) == 16
+    assert "4 problems, every mode on each" in capsys.readouterr().out
+    assert main(RUN) == Exit.USAGE
+    assert "had with other settings: nothing was added" in capsys.readouterr().err
+
+
+def test_results_of_other_problems_with_the_same_ids_are_not_mixed_with_these(scripted, capsys, tmp_path):
+    assert main(RUN) == Exit.OK
+    (tmp_path / "some.jsonl").write_text(LINES.replace("What is 2?", "What was 2?"))
+    assert main(RUN) == Exit.USAGE
+    assert "p2 in results.jsonl is not the problem of that id here: nothing was added." in capsys.readouterr().err
+
+
+def test_what_failed_is_tried_again_when_the_benchmark_goes_on(scripted, capsys, tmp_path):
+    class Breaking(ScriptedEngine):
+        def generate(self, prompt, sampling, max_tokens):
+            if "What is 1?" in prompt.messages[-1].content:
+                raise EngineError("It broke.")
+            return super().generate(prompt, sampling, max_tokens)
+
+    scripted.update({author: Breaking(STEPS) for author in Author})
+    assert main(RUN) == Exit.FAILURE
+    scripted.clear()
+    assert main(RUN) == Exit.OK
+    assert len(read_results(Journal(tmp_path / "results.jsonl").lines(), "it").runs) == 16
+    assert "3 problems, every mode on each" in capsys.readouterr().out
+
+
+def test_a_gate_that_was_not_measured_is_told_of_once(scripted, capsys):
+    assert main([*RUN, "--task", "qa"]) == Exit.OK
+    assert capsys.readouterr().err.count("was not measured on qa, it is a cautious guess") == 1
+    assert main(RUN[:-4]) == Exit.OK
+    assert "was not measured" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_plots_are_drawn_in_the_form_asked_for(scripted, capsys, tmp_path, suffix):
+    pytest.importorskip("matplotlib", reason="needs the extra: pip install 'confspec-cli[bench]'")
+    assert (
+        main([*RUN, "--task", "qa", "--always-draft", "--plots", "plots", *(["--png"] if suffix == "png" else [])])
+        == Exit.OK
+    )
+    drawn = sorted(path.name for path in (tmp_path / "plots").iterdir())
+    assert drawn == [f"accuracy.{suffix}", f"phases.{suffix}", f"sweep.{suffix}"]
+    start = {"png": b"\x89PNG", "svg": b"<?xml"}[suffix]
+    assert all(path.read_bytes().startswith(start) for path in (tmp_path / "plots").iterdir())

@@ -12,6 +12,7 @@ from confspec_cli.app import main
 from confspec_cli.bench.calibration import Promise, choose, knowledge, tried
 from confspec_cli.bench.labelling import Chains, Labelled, Labeller, chains_of
 from confspec_cli.bench.problems import read_problems
+from confspec_cli.bench.reports import verdict_on
 from confspec_cli.commands._options import ModelOptions
 from confspec_cli.commands._wiring import cast
 from confspec_cli.engines.scripted import ScriptedEngine
@@ -85,6 +86,16 @@ def test_with_too_few_problems_nothing_is_promised():
     assert Promise(0.1, 0.9).problems_needed == 29
 
 
+def test_where_the_target_itself_solves_next_to_nothing_nothing_is_promised():
+    nothing = Chains({f"p{n}": False for n in range(60)}, [])
+    choice = choose(nothing, Signal.LIKELIHOOD, PROMISE)
+    assert choice.gate is None
+    assert "The target itself solves next to none of them" in verdict_on(choice, PROMISE)
+    little = Chains({f"p{n}": n < 3 for n in range(60)}, [labelled(f"p{n}", 1, False, 0.5, 0.9) for n in range(3)])
+    assert choose(little, Signal.LIKELIHOOD, PROMISE).gate is None
+    assert choose(little, Signal.LIKELIHOOD, Promise(0.1, 0.9)).gate is not None
+
+
 def test_weights_are_fitted_on_one_half_and_thresholds_on_the_other():
     choice = choose(chains(random.Random(6), 400), Signal.COMBINED, PROMISE)
     assert choice.trials[0].problems == 200
@@ -129,6 +140,20 @@ def test_a_step_is_right_when_the_target_still_gets_there_and_the_rest_is_met_be
     assert [len(step.drafted) for step in again.steps] == [7, 6, 5]
 
 
+def test_where_no_answer_is_known_a_step_is_right_when_the_target_says_so():
+    def labels(text):
+        return {"Yes": 0.1, "No": 0.8} if text == SLIP else {"Yes": 0.8, "No": 0.1}
+
+    target = ScriptedEngine((FIRST, SECOND, LAST), labels)
+    models = {Author.DRAFT: ScriptedEngine((FIRST, SLIP, LAST)), Author.TARGET: target}
+    ticks = itertools.count()
+    (problem,) = read_problems('{"id": "a", "question": "?"}', "some", graded=False)
+    record = Labeller(models, RULES, lambda: float(next(ticks))).record(problem)
+    assert record["solved"]
+    assert [step["right"] for step in record["steps"]] == [True, False, True]
+    assert target.calls.count("generate") == 4  # its own three steps, and one in place of the slip
+
+
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """A configuration folder, a file of problems, and its labels in full for the pair starter."""
@@ -139,7 +164,7 @@ def own(tmp_path, monkeypatch):
     return tmp_path
 
 
-def labels(own, problems=40, settings=None):
+def labels(own, problems=40, settings=None, known=None):
     """A file of labels as a run of calibrate writes it."""
     from confspec_cli.commands._options import GateOptions, HardwareOptions, SamplingOptions, WorkOptions
     from confspec_cli.commands._wiring import rules_of
@@ -155,7 +180,10 @@ def labels(own, problems=40, settings=None):
         "drafted": [-0.01] * 4, "read": [-0.01] * 4,
         "judged": [judged("draft"), judged("target")],
     }  # fmt: skip
-    records = [{"record": "problem", "problem": f"p{n}", "solved": True, "steps": [step]} for n in range(problems)]
+    records = [
+        {"record": "problem", "problem": f"p{n}", **(known or {}), "solved": True, "steps": [step]}
+        for n in range(problems)
+    ]
     header = {"schema_version": 1, "record": "conditions", "name": "some", "fixed": fixed, "circumstances": {}}
     (own / "labels.jsonl").write_text("".join(json.dumps(record) + "\n" for record in (header, *records)))
 
@@ -215,6 +243,25 @@ def test_labels_of_other_settings_are_not_mixed_with_these(own, capsys):
     labels(own, settings={"max_tokens": 7})
     assert main(RUN) == Exit.USAGE
     assert "nothing was added" in capsys.readouterr().err
+
+
+def test_labels_of_other_problems_with_the_same_ids_are_not_taken_for_these(own, capsys):
+    labels(own, known={"problem_sha256": "f" * 64})
+    assert main(RUN) == Exit.USAGE
+    assert "p0 in labels.jsonl is not the problem of that id here: nothing was added." in capsys.readouterr().err
+
+
+def test_labels_by_the_target_s_own_word_are_said_to_be_that(own, capsys):
+    text = "\n".join(json.dumps({"id": f"p{n}", "question": "?"}) for n in range(40))
+    (own / "some.jsonl").write_text(text)
+    labels(own)
+    assert main(RUN) == Exit.OK
+    assert "40 of 40 problems have no known answer: steps are right where the target says so" in capsys.readouterr().out
+    assert "where the target says so" in load(own / "config" / "models.yaml").pair("starter").calibrations.math.data
+    assert main(["bench", "some.jsonl"]) == Exit.USAGE
+    assert "Line 1 of some.jsonl has neither an answer nor tests" in capsys.readouterr().err
+    assert main([*RUN, "--task", "qa"]) == Exit.USAGE
+    assert "The labels in labels.jsonl are of other models or settings" in capsys.readouterr().err
 
 
 def test_problems_of_two_kinds_are_refused(own, capsys):

@@ -44,7 +44,8 @@ def test_a_kind_is_told_by_the_answer_and_tells_the_work(fields, kind, task):
 
 
 def test_choices_are_lettered_and_code_is_asked_for_in_words():
-    assert one(answer="B", choices=["one", "two"]).prompt == "What?\n\n(A) one\n(B) two"
+    assert one(answer="(b)", choices=["one", "two"]).prompt == "What?\n\n(A) one\n(B) two"
+    assert one(answer="(b)", choices=["one", "two"]).answer == "B"
     code = read_problems(line(question=HEADER, tests=TESTS, entry_point="double"), "x")[0]
     assert code.prompt.startswith("Complete this Python function.")
     assert HEADER.strip("\n") in code.prompt
@@ -61,6 +62,9 @@ def test_choices_are_lettered_and_code_is_asked_for_in_words():
         (line(answer=["1"]), "answer must be text"),
         (line(answer="1", kind="odd"), "kind must be one of number"),
         (line(tests=TESTS), "no entry_point"),
+        (line(answer="C", choices=["one", "two"]), "answer must be the letter of a choice, A to B"),
+        (line(answer="two", choices=["one", "two"]), "answer must be the letter"),
+        (line(answer="A", choices={"A": "one"}), "choices must be a list"),
         (line(answer="1") + "\n\n" + line(answer="2"), "Lines 1 and 3 of x have the same id"),
     ],
 )
@@ -82,6 +86,10 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     [
         (Kind.NUMBER, "1234", "So it is \\boxed{\\$1,234.00}.", True),
         (Kind.NUMBER, "1234", "Answer: 1234", True),
+        (Kind.NUMBER, "1234", "Answer: $1,234 a day.", True),
+        (Kind.NUMBER, "-3", "\\boxed{-3 degrees}", True),
+        (Kind.NUMBER, "3", "\\boxed{-3 degrees}", False),
+        (Kind.NUMBER, "3", "\\boxed{3 or 4}", False),
         (Kind.NUMBER, "1234", "So it is \\boxed{1235}.", False),
         (Kind.NUMBER, "1234", "It is 1234, I think.", False),
         (Kind.LATEX, "\\frac{1}{2}", "\\boxed{0.5}", True),
@@ -89,6 +97,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         (Kind.LATEX, "\\frac{1}{2}", "\\boxed{\\frac{1}{3}}", False),
         (Kind.CHOICE, "B", "Answer: (B)", True),
         (Kind.CHOICE, "B", "The answer is C.", False),
+        (Kind.CHOICE, "B", "answer: b", True),
+        (Kind.CHOICE, "B", "**B**", True),
+        (Kind.CHOICE, "A", "A good question. I say B.", False),
         (Kind.EXACT, "Evelyn", "\\boxed{\\text{Evelyn}}", True),
         (Kind.EXACT, "Evelyn", "\\boxed{Evelina}", False),
     ],
@@ -104,6 +115,8 @@ def test_a_reply_is_held_against_the_known_answer(kind, answer, reply, correct):
     [
         ("```python\ndef double(n):\n    return 2 * n\n```", True),
         ("```python\n    return 2 * n\n```", True),  # the function's body alone
+        ("```python\ndef double(n):\n    return 2 * n\n```\n\nIts use:\n\n```python\nprint(double(2))\n```", True),
+        ("```python\ndef doubled(n):\n    return 2 * n\n```", False),
         ("```python\ndef double(n):\n    return n * n\n```", False),
         ("```python\ndef double(n:\n```", False),
         ("I do not know.", False),
@@ -121,12 +134,15 @@ def test_code_is_graded_by_its_tests(reply, correct):
         "raise SystemExit(0)",
         "import os\nwhile True: os.fork()",
         "import subprocess; subprocess.run(['true'])",
+        "import multiprocessing as m; m.get_context('spawn').Process(target=print).start()",
         "import socket; socket.create_connection(('127.0.0.1', 9))",
         "x = bytearray(1 << 34)",
         "open('big', 'wb').write(bytes(1 << 24))",
         "import os, signal; os.kill(os.getppid(), signal.SIGKILL)",
         "import sys; sys.stdout.write('x' * 10**7); raise ValueError",
         "import ctypes; ctypes.string_at(0)",
+        "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
+        "import os\nfor fd in (3, 4, 5):\n  try:\n    while True: os.write(fd, b'x' * 65536)\n  except OSError: pass",
     ],
 )
 def test_code_that_does_harm_fails_and_harms_nothing(harm):
@@ -140,6 +156,29 @@ def test_code_that_does_not_end_is_ended(hang):
     began = time.monotonic()
     assert not passes(f"{hang}\ndef double(n): return 2 * n", TESTS, "double", seconds=1)
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    "change", ["open({!r}, 'w')", "import os; os.remove({!r})", "import os; os.rename({!r}, 'mine')"]
+)
+def test_code_changes_no_file_outside_its_folder(change, tmp_path):
+    kept = tmp_path / "kept"
+    kept.write_text("something")
+    assert not passes(f"{change.format(str(kept))}\ndef double(n): return 2 * n", TESTS, "double")
+    assert kept.read_text() == "something"
+
+
+@pytest.mark.parametrize(
+    "means",
+    [
+        "import tempfile\nwith tempfile.TemporaryDirectory() as d: open(d + '/own', 'w').write('x')",
+        "import asyncio\nasync def nothing(): pass\nasyncio.run(nothing())",
+        "import threading\nthread = threading.Thread(target=int); thread.start(); thread.join()",
+        "import subprocess, socket, multiprocessing",
+    ],
+)
+def test_code_may_use_what_keeps_to_itself(means):
+    assert passes(f"{means}\ndef double(n): return 2 * n", TESTS, "double")
 
 
 def test_a_flood_of_words_does_not_keep_right_code_from_passing():

@@ -10,7 +10,7 @@ from scripted import RULES, STEPS
 
 from confspec_cli.bench.problems import read_problems
 from confspec_cli.bench.records import Conditions, read_results
-from confspec_cli.bench.rejudging import Bounds, again, gate_of, rejudged
+from confspec_cli.bench.rejudging import Bounds, again, gate_of, rejudged, swept
 from confspec_cli.bench.running import Bench
 from confspec_cli.engines.base import Interrupt
 from confspec_cli.engines.scripted import ScriptedEngine
@@ -63,3 +63,11 @@ def test_at_other_bounds_decisions_change_as_the_arithmetic_says():
     assert all(now is Decision.ACCEPT for _, now in again(run, replace(GATES["likelihood"], accept=0, target=0)))
     (row,) = [row for row in rejudged(saved, Bounds(accept=0.99)).rows if row[0] == "confspec"]
     assert int(row[2]) < int(row[1])
+
+
+def test_thresholds_are_swept_from_all_accepted_to_what_only_the_surest_passes():
+    sweep = swept(results(Gate(Signal.LIKELIHOOD, accept=0.9, reject=0.1, target=0.3)))
+    assert (sweep[0].accept, sweep[0].accepted, sweep[0].escalated) == (0.0, 1.0, 0.0)
+    assert [one.accepted for one in sweep] == sorted((one.accepted for one in sweep), reverse=True)
+    assert (sweep[-1].accept, sweep[-1].accepted) == (1.0, 0.0)
+    assert not swept(read_results([], "nothing"))

@@ -158,6 +158,9 @@ def choose(chains: Chains, signal: Signal, promise: Promise) -> Choice:
         strict = replace(strict, weights=fitted(early))
     trials: list[Trial] = []
     confidence = 1 - (1 - promise.confidence) / 2
+    solved = sum(chains.solved.values())
+    if chains.solved and upper_bound(solved, len(chains.solved), confidence) <= promise.bound:
+        return Choice(None, [tried(chains, strict, confidence)])  # whatever the gate, no more could be lost
     passed = list(_loosened(chains, (replace(strict, target=notch) for notch in _NOTCHES), promise, confidence, trials))
     if not passed:
         return Choice(None, trials)

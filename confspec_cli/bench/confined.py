@@ -5,6 +5,7 @@ Run by path, alone: it imports nothing of ours.
 
 from __future__ import annotations
 
+import _posixsubprocess
 import ctypes
 import json
 import os
@@ -13,7 +14,7 @@ import sys
 from types import CodeType
 
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000  # linux/sched.h
-_FORBIDDEN = (
+_FORBIDDEN = (  # events of Python's audit table
     "os.fork",
     "os.forkpty",
     "os.posix_spawn",
@@ -22,10 +23,26 @@ _FORBIDDEN = (
     "os.kill",
     "os.killpg",
     "subprocess.",
-    "socket.",
+    "socket.connect",
+    "socket.bind",
+    "socket.send",
+    "socket.get",
     "ctypes.",
     "signal.pthread_kill",
 )
+_CHANGES = (
+    "os.chmod",
+    "os.chown",
+    "os.link",
+    "os.mkdir",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.symlink",
+    "os.truncate",
+    "shutil.",
+)
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
 def main() -> None:
@@ -53,13 +70,31 @@ def _confine(seconds: int, memory: int) -> None:
     if sys.platform == "linux":  # elsewhere address space is no measure of memory
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         ctypes.CDLL(None).unshare(_NEW_USER | _NEW_NETWORK)
-    sys.addaudithook(_refuse)
+    _posixsubprocess.fork_exec = _fork_exec  # tells no hook
+    home = os.path.realpath(os.curdir)
+    sys.addaudithook(lambda event, arguments: _refuse(event, arguments, home))
 
 
-def _refuse(event: str, arguments: tuple[object, ...]) -> None:
-    del arguments
-    if event.startswith(_FORBIDDEN):
+def _refuse(event: str, arguments: tuple[object, ...], home: str) -> None:
+    changes = event.startswith(_CHANGES) or (event == "open" and _writes(arguments[2]))
+    afresh = event == "import" and arguments[0] == _posixsubprocess.__name__
+    if event.startswith(_FORBIDDEN) or afresh or (changes and any(_is_outside(path, home) for path in arguments[:2])):
         raise PermissionError(event)
+
+
+def _fork_exec(*_: object) -> int:
+    raise PermissionError("fork_exec")
+
+
+def _writes(flags: object) -> bool:
+    return isinstance(flags, int) and bool(flags & _WRITING)
+
+
+def _is_outside(path: object, home: str) -> bool:
+    if not isinstance(path, str | bytes | os.PathLike):
+        return False  # a mode, or a file that is open already
+    real = os.path.realpath(os.fsdecode(path))
+    return real != os.devnull and os.path.commonpath([real, home]) != home
 
 
 if __name__ == "__main__":

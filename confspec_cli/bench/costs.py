@@ -7,6 +7,7 @@ alone.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -132,11 +133,11 @@ def to_dict(costs: Costs) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def from_dict(table: Any, name: str) -> dict[tuple[Author, Kind], Cost]:
-    """The costs in the JSON of a file. Raises UsageError for what is none."""
+    """The costs in the JSON of a file, alone or as a projection prints them. Raises UsageError for what is none."""
     try:
         return {
-            (Author(author), Kind(kind)): Cost(float(cost["fixed"]), float(cost["per_token"]))
-            for author, kinds in table.items()
+            (Author(author), Kind(kind)): Cost(_seconds(cost["fixed"]), _seconds(cost["per_token"]))
+            for author, kinds in table.get("costs", table).items()
             for kind, cost in kinds.items()
         }
     except (AttributeError, KeyError, TypeError, ValueError) as problem:
@@ -144,6 +145,13 @@ def from_dict(table: Any, name: str) -> dict[tuple[Author, Kind], Cost]:
             f"{name} holds no costs: by draft and target, then decode, prefill and judge, each fixed and per_token.",
             "confspec bench project RESULTS --format json",
         ) from problem
+
+
+def _seconds(value: Any) -> float:
+    seconds = float(value)
+    if not 0 <= seconds < math.inf:
+        raise ValueError(value)
+    return seconds
 
 
 def _mean(works: list[Work]) -> Cost:

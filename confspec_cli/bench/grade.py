@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import textwrap
 from dataclasses import dataclass
 
 from confspec_cli.bench.problems import Kind, Problem
 from confspec_cli.bench.sandbox import passes
-from confspec_cli.grading import Answer, code_block, final_answer, same_answer
+from confspec_cli.grading import Answer, code_blocks, final_answer, same_answer
+
+_QUANTITY = re.compile(r"(?:[A-Za-z]+ +)*\$?(-?[\d,]*\.?\d+)%?(?: +[A-Za-z]+)*\.?")  # and the words around it
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ def grade(problem: Problem, reply: str) -> Graded:
         return Graded(False, "no answer")
     if same_answer(said, problem.answer):
         return Graded(True, "equal text or number")
+    if problem.kind is Kind.NUMBER and (one := _QUANTITY.fullmatch(said)) and same_answer(one[1], problem.answer):
+        return Graded(True, "equal text or number")
     if problem.kind in (Kind.LATEX, Kind.NUMBER) and (same := _same_formula(problem.answer, said)) is not None:
         return Graded(same, "math-verify")
     return Graded(False, "equal text or number")
@@ -34,11 +40,12 @@ def grade(problem: Problem, reply: str) -> Graded:
 
 def _program(problem: Problem, reply: str) -> str:
     """The code of a reply, behind the beginning of the function where it leaves that out."""
-    code = code_block(reply) or reply
-    imports = problem.header.partition(f"def {problem.entry_point}")[0]
-    if f"def {problem.entry_point}" in code:
-        return f"{imports}\n{code}"
-    return f"{problem.header}\n{textwrap.indent(code, '    ')}"
+    defines = re.compile(rf"\bdef {re.escape(problem.entry_point)}\b")
+    blocks = code_blocks(reply) or [reply]
+    whole = next((block for block in reversed(blocks) if defines.search(block)), None)  # a later one may show its use
+    if whole is None:
+        return f"{problem.header}\n{textwrap.indent(blocks[-1], '    ')}"
+    return f"{defines.split(problem.header)[0]}\n{whole}"
 
 
 def _same_formula(known: str, said: str) -> bool | None:
@@ -47,4 +54,5 @@ def _same_formula(known: str, said: str) -> bool | None:
         from math_verify import parse, verify  # noqa: PLC0415 - an extra, and slow to import
     except ImportError:
         return None
+    logging.getLogger("math_verify").setLevel(logging.CRITICAL)  # it tells of formulas that take too long
     return bool(verify(parse(f"${known}$"), parse(f"${said}$")))

@@ -1,8 +1,9 @@
 """Steps with labels: what the models make of a drafted step, and whether the answer survives it.
 
 The target solves a problem alone. Where it does, the draft writes the solution step by step; after each step the target
-finishes it from there, and the step is right when the answer still is. A step that is wrong is on record, and the
-target's own goes on in its place: so each step is met behind nothing but right ones.
+finishes it from there, and the step is right when the answer still is. Where no answer is known, a step is right when
+the target, asked, says so. A step that is wrong is on record, and the target's own goes on in its place: so each step
+is met behind nothing but right ones.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from confspec_cli.bench.grade import grade
-from confspec_cli.bench.problems import Problem
+from confspec_cli.bench.problems import Kind, Problem
 from confspec_cli.cascade import Cascade
 from confspec_cli.commands._prompt import prompt_of
 from confspec_cli.engines.base import Engine, Prompt
 from confspec_cli.events import Event, RunFinished, StepCommitted, StepJudged, from_dict, to_dict
-from confspec_cli.gate import Decision
+from confspec_cli.gate import Decision, Gate, Signal, judge_target
 from confspec_cli.rules import Mode, Rules
 from confspec_cli.steps import Splitter
 from confspec_cli.trace import Author, Proposal, Reading
@@ -25,6 +26,7 @@ from confspec_cli.verify import Judge
 from confspec_cli.writing import Stretch, Writer
 
 _MOST_STEPS = 12
+_ASKED = Gate(Signal.VERDICT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,10 @@ class Labeller:
         """The record of a problem, JSON-ready, with its labelled steps; without any where the target fails alone."""
         prompt = prompt_of(problem.prompt, problem.system, self._models, (), self._rules)
         alone, pace = self._finish(prompt)
-        solved = grade(problem, alone).correct is True
+        solved = problem.kind is Kind.NONE or grade(problem, alone).correct is True
         steps = list(self._chain(problem, prompt, pace)) if solved else []
-        return {"record": "problem", "problem": problem.id, "solved": solved, "steps": steps}
+        known = {"problem": problem.id, "problem_sha256": problem.sha256}
+        return {"record": "problem", **known, "solved": solved, "steps": steps}
 
     def _chain(self, problem: Problem, prompt: Prompt, pace: float) -> Iterator[dict[str, Any]]:
         for n in range(1, _MOST_STEPS + 1):
@@ -79,8 +82,7 @@ class Labeller:
             final, read = self._judge.target(prompt, proposal)
             drafted = self._models[Author.DRAFT].score(prompt, proposal.text, proposal.ended)
             extended = replace(prompt, reply=(*prompt.reply, proposal.text))
-            said = "" if proposal.ended else self._finish(extended)[0]
-            right = grade(problem, "".join(extended.reply) + said).correct is True
+            right = self._is_right(problem, final, extended, proposal.ended)
             judged = [to_dict(StepJudged(n, one, Decision.ESCALATE, None, None)) for one in (reading, final)]
             yield {
                 "n": n,
@@ -99,6 +101,13 @@ class Labeller:
             if ended:
                 return
             prompt = extended
+
+    def _is_right(self, problem: Problem, final: Reading, extended: Prompt, ended: bool) -> bool:
+        """Whether the last step stands: the target's word for it where no answer is known, else what comes of it."""
+        if problem.kind is Kind.NONE:
+            return judge_target(final, _ASKED) is Decision.ACCEPT
+        said = "" if ended else self._finish(extended)[0]
+        return grade(problem, "".join(extended.reply) + said).correct is True
 
     def _written(self, author: Author, n: int, prompt: Prompt) -> Proposal:
         """The next step, as one model writes it."""

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from confspec_cli.errors import UsageError
+from confspec_cli.errors import DownloadError, UsageError
 
+_OWN_FILE = "confspec bench FILE.jsonl"
 Row = Mapping[str, Any]
 
 
@@ -32,12 +33,15 @@ def lines(name: str) -> str:
     from confspec_cli.models.hub import dataset_file  # noqa: PLC0415 - keeps huggingface_hub out of --help
 
     named = SETS[name]
-    path = dataset_file(named.repository, named.file)
+    try:
+        path = dataset_file(named.repository, named.file)
+    except DownloadError as problem:
+        raise DownloadError(str(problem), problem.hint or _OWN_FILE) from problem
     try:
         return "".join(json.dumps(named.line(row, n)) + "\n" for n, row in enumerate(_rows(path)))
     except (KeyError, TypeError, AttributeError, ValueError, csv.Error) as problem:
         raise UsageError(
-            f"{named.file} of {named.repository} has changed its form: {problem!r}.", "confspec bench FILE.jsonl"
+            f"{named.file} of {named.repository} has changed its form: {problem!r}.", _OWN_FILE
         ) from problem
 
 

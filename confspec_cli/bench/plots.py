@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from confspec_cli.bench.calibration import Choice, Knowledge
+from confspec_cli.bench.rejudging import Swept
 from confspec_cli.bench.summary import TARGET, Interval, Row, Summary
 from confspec_cli.errors import UsageError
 
@@ -48,6 +49,24 @@ def draw_calibration(known: Sequence[Knowledge], choice: Choice, folder: Path, s
     with _drawing() as kind:
         folder.mkdir(parents=True, exist_ok=True)
         return [_saved(_single(kind, fill), folder / f"{name}.{suffix}") for name, fill in pictures]
+
+
+def draw_sweep(swept: Sequence[Swept], folder: Path, suffix: str = "svg") -> list[Path]:
+    """Draw what the gate would accept and escalate over its thresholds; nothing where it judged nothing."""
+    if not swept:
+        return []
+    with _drawing() as kind:
+        figure = _single(kind, lambda axes: _decided(axes, swept))
+        return [_saved(figure, folder / f"sweep.{suffix}")]
+
+
+def _decided(axes: Any, swept: Sequence[Swept]) -> None:
+    accept = [one.accept for one in swept]
+    lines = (("accepted unasked", [one.accepted for one in swept]), ("escalated", [one.escalated for one in swept]))
+    for (label, shares), colour, style in zip(lines, _COLOURS, ("-", "--"), strict=False):
+        axes.plot(accept, shares, style, color=colour, drawstyle="steps-post", label=label)
+    axes.set(xlabel="accept from here on", ylabel="steps the draft judged", xlim=(0, 1), ylim=(0, 1.04))
+    axes.legend(frameon=False, fontsize=8)
 
 
 def _single(kind: Any, fill: Callable[[Any], None]) -> Any:

@@ -5,9 +5,10 @@ Knows lines and kinds of answers; refuses to know how a reply is graded.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from confspec_cli.tasks import TaskName
 
 _CODE = "Complete this Python function. Give the whole of it, with what it imports.\n\n```python\n{}\n```"
 _NUMBER = re.compile(r"\s*[-+$]*\s*[\d.,]*\d[\d.,]*\s*[%$]?\s*")
+_LETTERS = "ABCDEFGHIJ"
+_CHOICE_HINT = '{"question": "What is 6 * 7?", "choices": ["41", "42"], "answer": "B"}'
 _HINT = '{"id": "1", "question": "What is 6 * 7?", "answer": "42"}'
 
 
@@ -29,6 +32,7 @@ class Kind(str, Enum):
     CHOICE = "choice"
     CODE = "code"
     EXACT = "exact"
+    NONE = "none"  # no answer is known
 
 
 _TASKS = {Kind.CHOICE: TaskName.QA, Kind.CODE: TaskName.CODE}
@@ -52,12 +56,17 @@ class Problem:
         """The kind of work it is."""
         return _TASKS.get(self.kind, TaskName.MATH)
 
+    @property
+    def sha256(self) -> str:
+        """Tells it from another of the same id."""
+        return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()
 
-def read_problems(text: str, name: str) -> list[Problem]:
+
+def read_problems(text: str, name: str, graded: bool = True) -> list[Problem]:
     """The problems in a text, a JSON object a line. Raises UsageError, with the line, for what is none.
 
     Keys: `question` or `prompt`; `answer`, or `tests` and `entry_point`; `id`, `kind`, `choices` and `system` if there
-    are any. Without a `kind` it is told by the answer.
+    are any. Without a `kind` it is told by the answer, which may be lacking where nothing is `graded`.
     """
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     problems = [_problem(line, number, f"Line {number} of {name}") for number, line in lines]
@@ -65,18 +74,20 @@ def read_problems(text: str, name: str) -> list[Problem]:
         raise UsageError(f"There is no problem in {name}.", _HINT)
     places: dict[str, int] = {}
     for problem, (number, _) in zip(problems, lines, strict=True):
+        if graded and problem.kind is Kind.NONE:
+            raise UsageError(f"Line {number} of {name} has neither an answer nor tests.", _HINT)
         if problem.id in places:
             raise UsageError(f"Lines {places[problem.id]} and {number} of {name} have the same id, {problem.id}.")
         places[problem.id] = number
     return problems
 
 
-def load_problems(file: str) -> list[Problem]:
+def load_problems(file: str, graded: bool = True) -> list[Problem]:
     """The problems in a file, or of the set of that name on the hub. Raises UsageError and DownloadError."""
     if file in named.SETS and not Path(file).exists():
         return read_problems(named.lines(file), file)
     try:
-        return read_problems(Path(file).read_text(encoding="utf-8-sig"), file)
+        return read_problems(Path(file).read_text(encoding="utf-8-sig"), file, graded)
     except UnicodeDecodeError:
         raise UsageError(f"{file} is not UTF-8 text.", f"iconv -f LATIN1 -t UTF-8 {file}") from None
     except OSError as problem:
@@ -94,16 +105,18 @@ def _problem(line: str, number: int, place: str) -> Problem:
     if not question.strip():
         raise UsageError(f"{place} has no question.", _HINT)
     answer, tests, header = _text(record, "answer", place), _text(record, "tests", place), ""
-    if not answer.strip() and not tests.strip():
-        raise UsageError(f"{place} has neither an answer nor tests.", _HINT)
     kind = _kind(record, answer, tests, place)
     if kind is Kind.CODE:
         header, question = question, _CODE.format(question.strip("\n"))
         if not _text(record, "entry_point", place):
             raise UsageError(f"{place} has tests but no entry_point, the name of the function they check.")
-    choices = record.get("choices")
-    if isinstance(choices, list) and choices:
-        question += "\n\n" + "\n".join(f"({chr(65 + n)}) {choice}" for n, choice in enumerate(choices))
+    choices = _choices(record, place)
+    if choices:
+        question += "\n\n" + "\n".join(
+            f"({letter}) {choice}" for letter, choice in zip(_LETTERS, choices, strict=False)
+        )
+    if kind is Kind.CHOICE:
+        answer = _letter(answer, len(choices) or len(_LETTERS), place)
     system = record.get("system")
     return Problem(
         id=str(record.get("id", number)),
@@ -115,6 +128,21 @@ def _problem(line: str, number: int, place: str) -> Problem:
         header=header,
         system=system if isinstance(system, str) else None,
     )
+
+
+def _choices(record: dict[str, Any], place: str) -> list[Any]:
+    choices = record.get("choices") or []
+    if not isinstance(choices, list) or len(choices) > len(_LETTERS):
+        raise UsageError(f"{place}: choices must be a list of {len(_LETTERS)} at most.", _CHOICE_HINT)
+    return choices
+
+
+def _letter(answer: str, count: int, place: str) -> str:
+    letter = answer.strip(" ().").upper()
+    if len(letter) != 1 or letter not in _LETTERS[:count]:
+        last = _LETTERS[count - 1]
+        raise UsageError(f"{place}: answer must be the letter of a choice, A to {last}.", _CHOICE_HINT)
+    return letter
 
 
 def _text(record: dict[str, Any], key: str, place: str) -> str:
@@ -133,6 +161,8 @@ def _kind(record: dict[str, Any], answer: str, tests: str, place: str) -> Kind:
         if given not in known:
             raise UsageError(f"{place}: kind must be one of {', '.join(known)}.")
         return Kind(given)
+    if not answer.strip() and not tests.strip():
+        return Kind.NONE
     if tests:
         return Kind.CODE
     if record.get("choices"):

@@ -26,7 +26,8 @@ class Run:
     """One problem solved in one mode.
 
     `correct` is None where nothing could grade it, `graded_by` says what did. `events` are those of the run, bar the
-    pieces of text. `reply_sha256` tells whether two runs said the same. `task` is the kind of work.
+    pieces of text. `reply_sha256` tells whether two runs said the same, `problem_sha256`, where it is known, whether
+    they are of the same problem. `task` is the kind of work.
     """
 
     problem: str
@@ -37,6 +38,7 @@ class Run:
     reply_sha256: str = ""
     error: str | None = None
     task: str = ""
+    problem_sha256: str = ""
 
     @cached_property
     def stats(self) -> RunStats:
@@ -60,6 +62,7 @@ class Run:
             "graded_by": self.graded_by,
             "error": self.error,
             "reply_sha256": self.reply_sha256,
+            "problem_sha256": self.problem_sha256,
             "events": [to_dict(event) for event in self.events],
         }
 
@@ -68,8 +71,8 @@ class Run:
 class Conditions:
     """What a benchmark ran under.
 
-    `fixed` must be the same when it is resumed: the problems, the models, the settings by mode. `circumstances` may
-    change and are noted: the machine, the versions, the date.
+    `fixed` must be the same when it is resumed: the models, the settings by mode. `circumstances` may change and are
+    noted: the machine, the versions, the date, how many problems there are.
     """
 
     name: str
@@ -106,6 +109,18 @@ class Results:
             by_problem.setdefault(run.problem, {})[run.mode] = run
         return {problem: runs for problem, runs in by_problem.items() if len(runs) == len(self.modes)}
 
+    def of(self, mode: str) -> dict[str, Run]:
+        """The runs of a mode by problem, but for those that failed."""
+        return {run.problem: run for run in self.runs if run.mode == mode and run.error is None}
+
+    def finished(self) -> dict[str, dict[str, Run]]:
+        """The same, of the problems that no mode failed at."""
+        return {
+            problem: runs
+            for problem, runs in self.complete().items()
+            if all(run.error is None for run in runs.values())
+        }
+
 
 def kept(events: Iterable[Event]) -> tuple[Event, ...]:
     """The events a record holds."""
@@ -118,7 +133,7 @@ def run_of(
     """The record of a run from all its events."""
     reply = next((event.reply for event in events if isinstance(event, RunFinished)), "")
     digest = hashlib.sha256(reply.encode()).hexdigest()
-    return Run(problem.id, mode, *graded, kept(events), digest, error, problem.task.value)
+    return Run(problem.id, mode, *graded, kept(events), digest, error, problem.task.value, problem.sha256)
 
 
 def read_results(lines: Sequence[str], name: str) -> Results:
@@ -144,7 +159,7 @@ def without_text(record: dict[str, Any]) -> dict[str, Any]:
     return {key: _bare(key, value) for key, value in record.items()}
 
 
-_TEXTS = ("text", "kept", "rejected_text", "reply", "partial", "answer", "extract", "prompt", "system")
+_TEXTS = ("text", "kept", "rejected_text", "reply", "partial", "answer", "extract", "prompt")
 
 
 def _bare(key: str, value: Any) -> Any:
@@ -168,4 +183,5 @@ def _run(record: dict[str, Any]) -> Run:
         record["reply_sha256"],
         record["error"],
         record.get("task", ""),
+        record.get("problem_sha256", ""),
     )

@@ -22,6 +22,7 @@ from confspec_cli.trace import Author, Cause
 _BOUNDS = ("accept", "reject", "target", "certainty", "stop")
 _WEIGHTS = ("bias", "verdict", "lowest", "mean")
 _RATING = Gate(Signal.VERDICT, target=RATING_THRESHOLD, certainty=0.0)
+_SWEEP = 50
 _GIVEN = (Cause.UNSURE, Cause.ESCALATE_STEP)  # asks the target whatever the gate says
 
 
@@ -80,6 +81,30 @@ def rejudged(results: Results, bounds: Bounds) -> Sheet:
     return Sheet("the decisions on record, judged again; in brackets how many there were", header, rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What the gate would make of the steps the draft judged, were its `accept` another: shares of them, 0..1."""
+
+    accept: float
+    accepted: float
+    escalated: float
+
+
+def swept(results: Results) -> list[Swept]:
+    """The steps of `confspec` mode on record, judged again over all thresholds; none where none were judged."""
+    judged = [
+        (event, _own(results, run))
+        for run in results.of(Mode.CONFSPEC.value).values()
+        for event in run.events
+        if isinstance(event, StepJudged) and event.reading.by is Author.DRAFT
+    ]
+    found = []
+    for accept in (n / _SWEEP for n in range(_SWEEP + 1) if judged):
+        decided = Counter(_decision(event, Bounds(accept).over(gate)) for event, gate in judged)
+        found.append(Swept(accept, *(decided[one] / len(judged) for one in (Decision.ACCEPT, Decision.ESCALATE))))
+    return found
+
+
 def _decision(event: StepJudged, gate: Gate) -> Decision:
     if event.reading.by is Author.TARGET:
         return judge_target(event.reading, gate)
@@ -88,7 +113,7 @@ def _decision(event: StepJudged, gate: Gate) -> Decision:
 
 def _own(results: Results, run: Run) -> Gate:
     """The gate the run was had with."""
-    by_task = results.conditions[-1].fixed["settings"][run.mode] if results.conditions else {}
+    by_task = results.conditions[-1].fixed.get("settings", {}).get(run.mode, {}) if results.conditions else {}
     parameters = by_task.get(run.task) or (next(iter(by_task.values())) if len(by_task) == 1 else None)
     if parameters is None:
         raise UsageError("These results do not say which gate each run was had with.", "confspec bench FILE -o RESULTS")

@@ -7,6 +7,7 @@ from confspec_cli.bench.labelling import Chains
 from confspec_cli.bench.sheets import Sheet
 from confspec_cli.gate import Gate, Signal
 
+JUDGED = "steps are right where the target says so, and it may be wrong itself"
 METHOD = "Learn then Test over Clopper-Pearson bounds"
 
 
@@ -61,8 +62,11 @@ def verdict_on(choice: Choice, promise: Promise) -> str:
     """What came of it, in a sentence or two."""
     tried = choice.trials[0].problems
     if choice.gate is None:
-        needed = promise.problems_needed
-        few = f" It takes at least {needed} problems without a loss." if tried < needed else ""
+        needed, few = promise.problems_needed, ""
+        if tried < needed:
+            few = f" It takes at least {needed} problems without a loss."
+        elif choice.trials[0].bound <= promise.bound:
+            few = " The target itself solves next to none of them, so there is nothing to lose and nothing to learn."
         return (
             f"No gate can be promised to lose at most {promise.bound:.0%} with {promise.confidence:.0%} confidence "
             f"on {tried} problems.{few} Nothing was changed."

@@ -1,7 +1,8 @@
 """Running code that a model wrote, in a child process that can do little else.
 
-It has limits on time, memory and what it writes, no network and no processes of its own. That keeps accidents in, which
-is what a model's code needs; it is no wall against somebody who means harm.
+It has limits on time, memory and what it writes, no network and no processes of its own, and changes no file outside
+a folder that goes with it. That keeps accidents in, which is what a model's code needs; it is no wall against somebody
+who means harm.
 """
 
 from __future__ import annotations
@@ -29,22 +30,23 @@ def passes(program: str, tests: str, entry_point: str, seconds: int = SECONDS) -
     """
     word = secrets.token_hex(16)
     task = json.dumps([f"{program}\n\n{tests}\n\ncheck({entry_point})\n", word, seconds, BYTES])
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as said:  # a file, so limited
         child = subprocess.Popen(
             [sys.executable, "-I", str(_CHILD)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=said,
             stderr=subprocess.DEVNULL,
             cwd=folder,
-            env={"PATH": os.defpath, "HOME": folder},
+            env={"PATH": os.defpath, "HOME": folder, "TMPDIR": folder},
             start_new_session=True,
         )
         try:
-            said, _ = child.communicate(task.encode(), timeout=seconds + 1)
+            child.communicate(task.encode(), timeout=seconds + 1)
         except subprocess.TimeoutExpired:
             return False
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.communicate()
-    return said.decode(errors="replace").strip() == word
+        said.seek(0)
+        return said.read(2 * len(word)).decode(errors="replace") == word

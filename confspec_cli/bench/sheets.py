@@ -67,7 +67,7 @@ def sheets(summary: Summary) -> list[Sheet]:
     made = [
         Sheet(
             f"{summary.name}: {_problems(summary)}, every mode on each; [95 % intervals]",
-            ("mode", "right", "accuracy", "s/problem", "p95 s", "speed-up", "tokens", "by target"),
+            ("mode", "right", "accuracy", "median s", "p95 s", "speed-up", "tokens", "by target"),
             [_outcome(row) for row in rows],
         ),
         Sheet(
@@ -97,13 +97,14 @@ def sheets(summary: Summary) -> list[Sheet]:
             [_limit(row, summary.limits[row.mode]) for row in rows if row.mode in summary.limits],
         ),
     ]
-    return [sheet for sheet in made if sheet.rows]
+    return [made[0], *(sheet for sheet in made[1:] if sheet.rows)]
 
 
 def summary_text(summary: Summary, layout: Layout) -> str:
     """A summary in the layout asked for."""
     if layout is Layout.CSV:
-        return _csv([_flat(asdict(row)) for row in summary.rows])
+        limits = {mode: asdict(some) for mode, some in summary.limits.items()}
+        return _csv([_flat({**asdict(row), "limits": limits.get(row.mode, {})}) for row in summary.rows])
     if layout is Layout.JSON:
         return json.dumps(_record(summary), indent=2) + "\n"
     return shown(sheets(summary), layout)
@@ -121,7 +122,7 @@ def shown(tables: Sequence[Sheet], layout: Layout) -> str:
 def projection(summary: Summary, results: Results, given: Costs | None, layout: Layout) -> str:
     """What every mode would take at the costs given, else at those measured."""
     at = given or summary.costs
-    complete = list(results.complete().values())
+    complete = list(results.finished().values())
     seconds = {row.mode: sum(seconds_at(at, runs[row.mode]) for runs in complete) for row in summary.rows}
     alone = seconds.get(TARGET)
     rows = [
@@ -149,7 +150,7 @@ def difference(first: Results, second: Results) -> Sheet:
     """The modes both hold, on the problems both hold: what the second changed."""
     rows = []
     for mode in (mode for mode in first.modes if mode in second.modes):
-        one, other = ({run.problem: run for run in results.runs if run.mode == mode} for results in (first, second))
+        one, other = (results.of(mode) for results in (first, second))
         both = [(one[problem], other[problem]) for problem in one if problem in other]
         if not both:
             continue

@@ -17,6 +17,7 @@ from confspec_cli.stats import Rate
 from confspec_cli.trace import Author, Origin
 
 TARGET, CONFSPEC = "target", "confspec"
+_JUDGED = ("confspec", "specreason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +87,17 @@ class Summary:
 
 def summarise(results: Results) -> Summary:
     """The summary of a file of results."""
-    tried = list(results.complete().values())
-    complete = [runs for runs in tried if all(run.error is None for run in runs.values())]
+    complete = list(results.finished().values())
     costs = measured(run for runs in complete for run in runs.values())
     rows = [_row(mode, complete, costs) for mode in results.modes] if complete else []
     priced = all((author, Kind.DECODE) in costs for author in Author)
     limits = {
         row.mode: _limits([runs[row.mode] for runs in complete], [runs[TARGET] for runs in complete], costs)
         for row in rows
-        if row.speedup and row.accepted.whole + row.kept.whole and priced
+        if row.speedup and row.mode.partition("+")[0] in _JUDGED and priced
     }
     name = results.conditions[0].name if results.conditions else ""
-    return Summary(name, len(complete), len(tried) - len(complete), rows, limits, costs)
+    return Summary(name, len(complete), len(results.complete()) - len(complete), rows, limits, costs)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -7,6 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from confspec_cli.bench.problems import Problem
 from confspec_cli.bench.records import Conditions, Results
@@ -30,6 +33,19 @@ class Settings:
     work: WorkOptions
     gate: GateOptions
     sampling: SamplingOptions
+
+
+@dataclass(frozen=True, slots=True)
+class PlotOptions:
+    """Where plots go, and in which form."""
+
+    plots: Annotated[Path | None, typer.Option("--plots", help="Draw the plots into this folder.")] = None
+    png: Annotated[bool, typer.Option("--png", help="Draw them as PNG, not as SVG.")] = False
+
+    @property
+    def suffix(self) -> str:
+        """What the names of the files end in."""
+        return "png" if self.png else "svg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +96,19 @@ def rules_by_arm(who: Cast, arms: Sequence[Arm], settings: Settings, problems: S
                 who,
                 arm.mode,
                 gate if arm.mode is Mode.CONFSPEC else ungated,
-                replace(settings.sampling, speculate=arm.speculation),
+                replace(settings.sampling, speculate=arm.speculation, seed=settings.sampling.seed or 0),
                 WorkOptions(task, work.think, work.think_budget),
             )
             for task in tasks
         }
         for arm in arms
     }
+
+
+def doubts(who: Cast, rules: RulesByMode) -> list[str]:
+    """What is to be said of the gates, each thing once."""
+    every = (rule for by_task in rules.values() for rule in by_task.values())
+    return list(dict.fromkeys(doubt for rule in every for doubt in who.doubts(rule)))
 
 
 def conditions(
@@ -111,8 +133,15 @@ def conditions(
     return Conditions(Path(name).stem, fixed, around)
 
 
-def begin(journal: Journal, results: Results, now: Conditions) -> None:
-    """Note the conditions. Raises UsageError where earlier results in the file were had under others."""
+def begin(journal: Journal, results: Results, now: Conditions, problems: Sequence[Problem]) -> None:
+    """Note the conditions. Raises UsageError where earlier results in the file are of others, or of other problems."""
+    known = {problem.id: problem.sha256 for problem in problems}
+    strange = [run.problem for run in results.runs if run.problem_sha256 not in ("", known.get(run.problem))]
+    if strange:
+        raise UsageError(
+            f"{strange[0]} in {journal.path} is not the problem of that id here: nothing was added.",
+            "confspec bench FILE -o another-file",
+        )
     if results.conditions:
         earlier = results.conditions[-1].fixed
         changed = [key for key in now.fixed if json.loads(json.dumps(now.fixed[key])) != earlier.get(key)]

@@ -13,14 +13,14 @@ import typer
 from typer.core import TyperGroup
 
 from confspec_cli.bench import costs
-from confspec_cli.bench.plots import draw
+from confspec_cli.bench.plots import draw, draw_sweep
 from confspec_cli.bench.problems import load_problems
 from confspec_cli.bench.records import Results, read_results
-from confspec_cli.bench.rejudging import Bounds, rejudged
+from confspec_cli.bench.rejudging import Bounds, rejudged, swept
 from confspec_cli.bench.running import Bench
 from confspec_cli.bench.sheets import Layout, difference, projection, shown, summary_text
 from confspec_cli.bench.summary import summarise
-from confspec_cli.commands._bench import Settings, arms_of, begin, conditions, rules_by_arm, widest
+from confspec_cli.commands._bench import PlotOptions, Settings, arms_of, begin, conditions, doubts, rules_by_arm, widest
 from confspec_cli.commands._grouped import grouped
 from confspec_cli.commands._loading import engines
 from confspec_cli.commands._options import (
@@ -83,8 +83,8 @@ def run(
         int | None, typer.Option("--problems", help="Only the first so many problems.", min=1, show_default=False)
     ] = None,
     layout: _Format = Layout.TEXT,
-    plots: Annotated[Path | None, typer.Option("--plots", help="Draw the plots into this folder.")] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")] = False,
+    plots: PlotOptions,
     pair: PairOptions,
     work: WorkOptions,
     gate: GateOptions,
@@ -97,7 +97,8 @@ def run(
     """
     wanted = arms_of(modes)
     who = cast(ModelOptions(pair.pair, pair.draft, pair.target, pair.yes, widest(wanted)))
-    chosen = load_problems(problems)[:count]
+    every = load_problems(problems)
+    chosen = every[:count]
     rules = rules_by_arm(who, wanted, Settings(work, gate, sampling), chosen)
     place = output or Path(f"{Path(problems).stem}.{who.pair.name}.results.jsonl")
     journal = Journal(place)
@@ -109,13 +110,15 @@ def run(
         engines(who, paths, hardware, interrupt) as loaded,
         stopping(interrupt) as signals,
     ):
-        begin(journal, results, conditions(problems, chosen, loaded, rules))
-        done = {(result.problem, result.mode) for result in results.runs}
+        begin(journal, results, conditions(problems, chosen, loaded, rules), every)
+        done = {(result.problem, result.mode) for result in results.runs if result.error is None}
         total = len(chosen) * len(wanted)
         known = sum((problem.id, mode) in done for problem in chosen for mode in rules)
         tally = Tally(total, earlier=known, done=known)
         bench = Bench(loaded, rules, interrupt)
         with counting(sys.stderr, tally, quiet, sys.stderr.isatty() and not is_dumb(os.environ)) as watch:
+            for doubt in doubts(who, rules):
+                watch.warned(doubt)
             for result in bench.runs(chosen, done):
                 journal.append(result.to_dict())
                 results.runs.append(result)
@@ -129,11 +132,8 @@ def run(
 
 
 @app.command()
-def show(
-    results: _Results,
-    layout: _Format = Layout.TEXT,
-    plots: Annotated[Path | None, typer.Option("--plots", help="Draw the plots into this folder.")] = None,
-) -> None:
+@grouped
+def show(results: _Results, *, layout: _Format = Layout.TEXT, plots: PlotOptions) -> None:
     """Print the tables of a benchmark again, with no model on the machine."""
     _show(_read(results), layout, plots)
 
@@ -171,7 +171,7 @@ def project(
 ) -> None:
     """Say what the same work would take at other costs, of another pair or device: a projection, not a measurement.
 
-    With --format json the costs of the results are printed too, in the form --costs reads.
+    What --format json prints holds the costs too, and can be given to --costs as it is.
     """
     read = _read(results)
     given = costs.from_dict(_json(costs_file), str(costs_file)) if costs_file else None
@@ -191,9 +191,10 @@ def _json(path: Path) -> Any:
         raise UsageError(f"{path} cannot be read as JSON: {problem}.", "confspec bench project --help") from problem
 
 
-def _show(results: Results, layout: Layout, plots: Path | None) -> None:
+def _show(results: Results, layout: Layout, plots: PlotOptions) -> None:
     summary = summarise(results)
     put(sys.stdout, summary_text(summary, layout))
-    if plots:
-        for path in draw([summary], plots):
+    if plots.plots:
+        drawn = draw([summary], plots.plots, plots.suffix)
+        for path in [*drawn, *draw_sweep(swept(results), plots.plots, plots.suffix)]:
             put(sys.stderr, f"drawn: {path}\n")

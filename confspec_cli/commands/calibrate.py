@@ -19,10 +19,11 @@ import typer
 from confspec_cli.bench.calibration import Promise, choose, knowledge
 from confspec_cli.bench.labelling import Chains, Labeller, chains_of
 from confspec_cli.bench.plots import draw_calibration
-from confspec_cli.bench.problems import Problem, load_problems
+from confspec_cli.bench.problems import Kind, Problem, load_problems
 from confspec_cli.bench.records import Conditions
-from confspec_cli.bench.reports import METHOD, curve, reliability_sheet, signals_sheet, verdict_on
+from confspec_cli.bench.reports import JUDGED, METHOD, curve, reliability_sheet, signals_sheet, verdict_on
 from confspec_cli.bench.sheets import Layout, shown
+from confspec_cli.commands._bench import PlotOptions
 from confspec_cli.commands._completion import pairs
 from confspec_cli.commands._grouped import grouped
 from confspec_cli.commands._loading import engines
@@ -59,7 +60,10 @@ def calibrate(
     problems: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="JSONL with question and answer, or tests, of one kind of work.", show_default=False
+            metavar="FILE",
+            help="JSONL with question and answer, or tests, of one kind of work; where no answer is known, "
+            "the target's own verdict is taken for the truth.",
+            show_default=False,
         ),
     ],
     *,
@@ -79,12 +83,15 @@ def calibrate(
     signal: Annotated[
         Signal | None, typer.Option("--signal", help="The signal of the gate; else the pair's own.", show_default=False)
     ] = None,
+    task: Annotated[
+        TaskName | None, typer.Option("--task", help="The kind of work; else told by the answers.", show_default=False)
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Leave models.yaml as it is.")] = False,
-    plots: Annotated[Path | None, typer.Option("--plots", help="Draw the plots into this folder.")] = None,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Say nothing but the report, warnings and errors.")
     ] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Pull missing models without asking.")] = False,
+    plots: PlotOptions,
     gate: GateOptions,
     hardware: HardwareOptions,
 ) -> None:
@@ -94,8 +101,8 @@ def calibrate(
     there from it. The gate that gains most while it keeps the loss below the bound goes into models.yaml.
     """
     who = cast(ModelOptions(pair, yes=yes))
-    chosen = load_problems(problems)[:count]
-    task = _task(chosen, problems)
+    chosen = load_problems(problems, graded=False)[:count]
+    task = task or _task(chosen, problems)
     rules = rules_of(who, Mode.CONFSPEC, gate, SamplingOptions(speculate=Speculation.OFF), WorkOptions(task))
     place = output or Path(f"{Path(problems).stem}.{pair}.labels.jsonl")
     chains = _labelled(_Job(who, rules, hardware, yes, quiet), chosen, Path(problems).stem, place)
@@ -103,16 +110,19 @@ def calibrate(
     known = knowledge(chains)
     choice = choose(chains, signal or who.pair.gate_for(task).signal, promise)
     sheets = [signals_sheet(known, chains), *map(reliability_sheet, known[:1]), curve(choice, promise)]
+    unknown = sum(problem.kind is Kind.NONE for problem in chosen)
+    if unknown:
+        put(sys.stdout, f"{unknown} of {len(chosen)} problems have no known answer: {JUDGED}.\n\n")
     put(sys.stdout, shown(sheets, Layout.TEXT) + "\n" + verdict_on(choice, promise) + "\n")
-    if plots:
-        for path in draw_calibration(known, choice, plots):
+    if plots.plots:
+        for path in draw_calibration(known, choice, plots.plots, plots.suffix):
             put(sys.stderr, f"drawn: {path}\n")
     if choice.gate is None:
         raise typer.Exit(Exit.FAILURE)
     if not dry_run:
         account = {
             "date": datetime.now(timezone.utc).date().isoformat(),
-            "data": f"{Path(problems).stem}, {chosen[0].id} to {chosen[-1].id}",
+            "data": f"{Path(problems).stem}, {chosen[0].id} to {chosen[-1].id}" + (f"; {JUDGED}" if unknown else ""),
             "problems": len(chains.solved),
             "steps": len(chains.steps),
             "method": METHOD,
@@ -153,6 +163,12 @@ def _labelled(job: _Job, problems: Sequence[Problem], name: str, place: Path) ->
             f"The labels in {place} are of other models or settings: nothing was added.",
             "confspec calibrate PAIR FILE -o another-file",
         )
+    for problem in problems:
+        if records.get(problem.id, {}).get("problem_sha256", problem.sha256) != problem.sha256:
+            raise UsageError(
+                f"{problem.id} in {place} is not the problem of that id here: nothing was added.",
+                "confspec calibrate PAIR FILE -o another-file",
+            )
     left = [problem for problem in problems if problem.id not in records]
     if left:
         with closing(journal):
