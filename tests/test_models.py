@@ -201,6 +201,13 @@ def test_comments_stay_whatever_is_taken_out(home):
     assert set(own(home).pairs) == set(load(None).pairs)
 
 
+def test_a_file_of_comments_alone_keeps_them(home):
+    file = home / "config" / "models.yaml"
+    file.write_text("# mine, some day")
+    assert main(["models", "pair", "default", "tiny"]) == Exit.OK
+    assert file.read_text() == "# mine, some day\nschema: 1\ndefault_pair: tiny\n"
+
+
 def test_two_files_of_ones_own_may_have_one_name(home):
     for name in ("a", "b"):
         (home / name).mkdir()

@@ -33,7 +33,8 @@ def put(file: Path, *changes: tuple[Key, Any]) -> None:
     yaml.width = 10**6
     try:
         text = file.read_text(encoding="utf-8") if file.exists() else ""
-        text = text if yaml.load(text) else f"{text}schema: {registry.SCHEMA}\n"
+        if yaml.load(text) is None:
+            text = f"{text.rstrip()}\nschema: {registry.SCHEMA}\n".lstrip()
         for key, value in changes:
             table = yaml.load(text)
             text = _with(yaml, table, key, value) if value is not None else _without(yaml, table, key, text)
