@@ -7,9 +7,10 @@ Knows steps, gates and engines; refuses to know files, terminals and thresholds'
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
-from confspec_cli.controller import Controller
+from confspec_cli.controller import Controller, controller_of
 from confspec_cli.ending import ask_in_form, cut_short, reply_of
 from confspec_cli.engines.base import Engine, Prompt
 from confspec_cli.errors import ContextFull, Interrupted
@@ -26,6 +27,7 @@ from confspec_cli.events import (
 from confspec_cli.gate import Decision, Gate, Signal, judge_draft, judge_target, signal_of, standing
 from confspec_cli.grading import extract, final_answer
 from confspec_cli.judgement import Judgement
+from confspec_cli.overlap import Overlap
 from confspec_cli.prompts import RATING_THRESHOLD
 from confspec_cli.rules import SOLE_AUTHOR, Form, Mode, Rules, authors
 from confspec_cli.steering import Steering
@@ -34,12 +36,7 @@ from confspec_cli.trace import Author, Cause, Origin, Proposal, Step, Trace
 from confspec_cli.verify import Judge
 from confspec_cli.writing import Stretch, Writer
 
-__all__ = ["Cascade", "Mode", "Rules", "authors", "controller_of"]
-
-
-def controller_of(rules: Rules) -> Controller:
-    """A controller that knows nothing yet, for runs under these rules."""
-    return Controller(rules.gate.pays, rules.controlled and rules.gate.is_open and rules.mode is Mode.CONFSPEC)
+__all__ = ["Cascade", "Mode", "Rules", "authors"]
 
 
 class Cascade:
@@ -67,6 +64,7 @@ class Cascade:
         needs_verdict = rules.asks or rules.gate.signal is not Signal.LIKELIHOOD
         self._judges = Judge(models, rules.question if needs_verdict else None, clock)
         self._controller = controller or controller_of(rules)
+        self._overlap = Overlap(rules.overlaps and rules.is_gated and models[Author.DRAFT].goes_back)
         self._repeats = 0
         self._answering = False  # a person wanted the answer, and it is being written
         self._reasoned: int | None = None  # steps before the answer in its form
@@ -75,6 +73,7 @@ class Cascade:
         """Every event of the run, as it happens. EngineError ends it; a full context or an interrupt finish it."""
         for event in self._events():
             self._controller.add(event)
+            self._overlap.add(event)
             yield event
 
     def _events(self) -> Iterator[Event]:
@@ -88,6 +87,7 @@ class Cascade:
             reason = "context"
         except Interrupted:
             reason = "interrupted"
+        yield from self._writer.drop_ahead()
         yield self._finished(reason, began)
 
     def _steps(self) -> Generator[Event, None, str]:
@@ -160,11 +160,20 @@ class Cascade:
         if decision is not Decision.ESCALATE:
             return Judgement(decision, reason, (reading,), signal, threshold, cause)
         # 4. Escalate.
-        final, tokens = self._judges.target(self._so_far(), proposal)
+        with self._meanwhile(proposal, cause):
+            final, tokens = self._judges.target(self._so_far(), proposal)
         decision, signal = judge_target(final, gate), signal_of(final, gate)
         yield StepJudged(self._n, final, decision, signal, gate.target)
         judged = Judgement(decision, reason, (reading, final), signal, gate.target, cause)
         return judged.keeping(proposal, standing(tokens, gate)) if gate.stop else judged
+
+    def _meanwhile(self, proposal: Proposal, cause: Cause | None) -> AbstractContextManager[None]:
+        """While the target judges a step the draft writes the next, where there may be one and it was seen to pay."""
+        if proposal.ended or cause or not self._overlap.begins():
+            return nullcontext()
+        rules, prompt = self._rules, self._so_far(proposal.text)
+        stop = rules.gate.stop
+        return self._writer.ahead(Stretch(self._n + 1, prompt, rules.sampling, rules.max_step_tokens, True, stop=stop))
 
     def _rate(self, proposal: Proposal) -> Generator[Event, None, Judgement]:
         """The baseline from the literature: the target rates every step (SpecReason, arXiv:2504.07891)."""
@@ -194,10 +203,10 @@ class Cascade:
             room = min(room, rules.think_budget - self._trace.tokens)
         prompt = self._so_far()
         if after and after.kept:
-            self._writer.passes_boundary(after.kept)
+            self._writer.splitter.passes(after.kept)
             self._writer.partial = after.kept
             room, prompt = max(room - after.kept_tokens, 1), self._so_far(after.kept)
-        stop = gate.stop if provisional and gate.is_open and rules.mode is Mode.CONFSPEC else 0.0
+        stop = gate.stop if provisional and rules.is_gated else 0.0
         stretch = Stretch(self._n, prompt, rules.sampling, room, provisional, stop=stop)
         return (yield from self._writer.write(author, stretch, lambda: self._is_broken_off(provisional)))
 
@@ -214,7 +223,7 @@ class Cascade:
         splitter, task = self._writer.splitter, self._rules.task
         text = cut_short(self._trace.text, self._prompt.think, splitter.fence, task.conclusion)
         splitter.force()
-        self._writer.passes_boundary(text)
+        splitter.passes(text)
         self._answering |= cause is Cause.ANSWER_NOW
         yield self._commit(Step(self._n, Origin.GIVEN, text, tokens=0, ended=False, seconds=0.0, cause=cause))
 

@@ -8,6 +8,7 @@ refuses to know what the steps say.
 from __future__ import annotations
 
 from confspec_cli.events import Event, StepCommitted, StepJudged, StepWritten
+from confspec_cli.rules import Rules
 from confspec_cli.trace import Author, Origin, Step
 
 _RATE = 0.3  # how much the last drafted step weighs
@@ -82,3 +83,8 @@ class Controller:
                 self.gain, self._wait = 0.0, _FIRST_WAIT
             else:
                 self.gain, self._wait = min(self.gain, 2 * _PATIENCE), min(2 * self._wait, _LONGEST_WAIT)
+
+
+def controller_of(rules: Rules) -> Controller:
+    """A controller that knows nothing yet, for runs under these rules."""
+    return Controller(rules.gate.pays, rules.controlled and rules.is_gated)

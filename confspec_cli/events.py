@@ -105,6 +105,20 @@ class DraftingTurned:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftedAhead:
+    """While the target judged the step before, the draft began step `n`: `tokens`, of which `used` became part of it.
+
+    The others were thrown away, all of them where that step was rejected. After the judging `waited` seconds went by
+    until the draft had stopped.
+    """
+
+    n: int
+    tokens: int
+    used: int
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something a person should know; the run goes on."""
 
@@ -170,6 +184,7 @@ Event = (
     | StepDropped
     | StepCommitted
     | DraftingTurned
+    | DraftedAhead
     | Warned
     | RunFinished
     | SessionEvent

@@ -45,7 +45,7 @@ class Rules:
 
     At `think_budget` tokens the thinking is closed. `form` shapes the answer alone, never the reasoning. Without `asks`
     no model is asked for a verdict that the gate would not look at. Where `controlled`, drafting is turned off when it
-    does not pay.
+    does not pay; where it `overlaps`, the draft writes on while the target judges, when that pays.
     """
 
     mode: Mode
@@ -60,6 +60,12 @@ class Rules:
     form: Form | None = None
     asks: bool = True
     controlled: bool = False
+    overlaps: bool = False
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether what is made of a drafted step decides about it, and not the mode or the gate alone."""
+        return self.mode is Mode.CONFSPEC and self.gate.is_open
 
     def parameters(self) -> dict[str, str | int | float | bool | None]:
         """The same as a flat record."""
@@ -82,4 +88,5 @@ class Rules:
             "form": self.form.name if self.form else None,
             "asks": self.asks,
             "controlled": self.controlled,
+            "overlaps": self.overlaps,
         }

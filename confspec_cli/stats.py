@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from confspec_cli.events import (
+    DraftedAhead,
     DraftingTurned,
     Event,
     RunFinished,
@@ -43,6 +44,7 @@ class RunStats:
     prefill of what the other model wrote) split each author's work, `judging` is each model's verification.
     `guessed` of the tokens a model wrote were guessed ahead, and held, which saved it their decodes.
     `undrafted` steps the target wrote alone as drafting did not pay; it was turned off and on again `turns` times.
+    `ahead` tokens the draft wrote while the target judged, `unused` of which were thrown away.
     """
 
     steps: dict[Origin, int] = field(default_factory=lambda: dict.fromkeys(Origin, 0))
@@ -54,6 +56,8 @@ class RunStats:
     wasted_tokens: int = 0
     undrafted: int = 0
     turns: int = 0
+    ahead: int = 0
+    unused: int = 0
     decoding: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
     catching_up: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
     judging: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
@@ -82,6 +86,9 @@ class RunStats:
                 self.tokens[Author.DRAFT] += step.tokens - by_target
             case DraftingTurned():
                 self.turns += 1
+            case DraftedAhead(tokens=tokens, used=used):
+                self.ahead += tokens
+                self.unused += tokens - used
             case RunFinished(seconds=seconds):
                 self.finished_seconds = seconds
 
@@ -145,6 +152,8 @@ class RunStats:
                 **_named(self.tokens),
                 "target_share": self.target_share,
                 "wasted": self.wasted_tokens,
+                "ahead": self.ahead,
+                "ahead_unused": self.unused,
             },
             "seconds": {
                 "total": self.seconds,

@@ -52,6 +52,15 @@ class Splitter:
         self._line += text[start:]
         return None
 
+    def passes(self, text: str) -> bool:
+        """Read all of `text`, which is never cut: whether a step ends in it; what stands past its end stays with it."""
+        end = self.feed(text)
+        passed = end is not None
+        while end is not None:
+            text = text[end:]
+            end = self.feed(text)
+        return passed
+
     def force(self) -> None:
         """End the step here, boundary or not. An equation that never closed is forgotten; a code fence is not."""
         self._said = 0

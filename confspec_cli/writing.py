@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 
 from confspec_cli.engines.base import Engine, Prompt, Sampling
 from confspec_cli.events import Event, StepOpened, StepWritten, TextWritten
+from confspec_cli.overlap import Ahead
 from confspec_cli.steps import Splitter
 from confspec_cli.trace import Author, Likelihood, Proposal
 
@@ -29,6 +30,11 @@ class Stretch:
     whole: bool = False
     stop: float = 0.0
 
+    @property
+    def floor(self) -> float:
+        """The natural log of `stop`."""
+        return math.log(self.stop) if self.stop > 0 else -math.inf
+
 
 class Writer:
     """Has the models write, and follows their text for step boundaries; `clock` gives seconds."""
@@ -36,14 +42,32 @@ class Writer:
     def __init__(self, models: Mapping[Author, Engine], splitter: Splitter, clock: Callable[[], float]) -> None:
         self._models = models
         self._clock = clock
+        self._ahead: Ahead | None = None
         self.splitter = splitter
         self.partial = ""
         """What the writer in charge has written of a stretch that is not yet committed."""
+
+    def ahead(self, stretch: Stretch) -> AbstractContextManager[None]:
+        """While this holds the draft begins the stretch, at most to its boundary; the next `write` takes it up."""
+        tokens = self._models[Author.DRAFT].generate(stretch.prompt, stretch.sampling, stretch.max_tokens)
+        self._ahead = Ahead(stretch.n, stretch.prompt, tokens, self._clock)
+        splitter = self.splitter.copy()
+        return self._ahead.writing(lambda token: token.logprob < stretch.floor or splitter.passes(token.text))
+
+    def drop_ahead(self) -> Iterator[Event]:
+        """Throw away what was begun and not taken up."""
+        ahead, self._ahead = self._ahead, None
+        if ahead:
+            ahead.close()
+            yield ahead.told()
 
     def write(
         self, author: Author, stretch: Stretch, is_broken_off: Callable[[], bool]
     ) -> Generator[Event, None, Proposal]:
         """Write until the stretch is done, the model is, or `is_broken_off` says so between two tokens."""
+        if self._ahead and (author is Author.TARGET or self._ahead.prompt != stretch.prompt):
+            yield from self.drop_ahead()
+        ahead, self._ahead = self._ahead, None
         yield StepOpened(stretch.n, author, stretch.provisional)
         engine = self._models[author]
         began, first, ended = self._clock(), 0.0, False
@@ -53,9 +77,9 @@ class Writer:
         entropies: list[float] = []
         agreed, guessed = 0, 0
         batches: list[int] = []
-        floor = math.log(stretch.stop) if stretch.stop > 0 else -math.inf
-        unsure = False
-        tokens = engine.generate(stretch.prompt, stretch.sampling, stretch.max_tokens)
+        floor, unsure = stretch.floor, False
+        count = stretch.max_tokens
+        tokens = ahead.tokens(count) if ahead else engine.generate(stretch.prompt, stretch.sampling, count)
         with closing(tokens):
             for token in tokens:
                 if not first:
@@ -74,13 +98,15 @@ class Writer:
                     if not stretch.provisional:
                         self.partial = "".join(texts)
                     yield TextWritten(stretch.n, author, token.text)
-                if self.passes_boundary(token.text) and not stretch.whole:
+                if self.splitter.passes(token.text) and not stretch.whole:
                     break
                 if is_broken_off():
                     break
             else:
                 self.splitter.force()
         now = self._clock()
+        if ahead:
+            yield ahead.told(len(logprobs))
         proposal = Proposal(
             author=author,
             text="".join(texts),
@@ -97,13 +123,3 @@ class Writer:
         )
         yield StepWritten(stretch.n, proposal)
         return proposal
-
-    def passes_boundary(self, text: str) -> bool:
-        """Feed the splitter; a token is never cut, so what it carries past a boundary stays with the step."""
-        end = self.splitter.feed(text)
-        if end is None:
-            return False
-        while end is not None:
-            text = text[end:]
-            end = self.splitter.feed(text)
-        return True

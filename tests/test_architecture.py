@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "confspec_cli"
 OWN = "confspec_cli"
 
 CORE = {
-    *("cascade", "controller", "judgement", "writing", "ending", "verify", "gate", "steps", "steering"),
+    *("cascade", "controller", "overlap", "judgement", "writing", "ending", "verify", "gate", "steps", "steering"),
     *("rules", "tasks", "prompts"),
     *("trace", "events", "stats", "grading", "schema", "errors"),
     *("conversation", "records"),

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from confspec_cli.cascade import Cascade, Mode, Rules, authors, controller_of
+from confspec_cli.cascade import Cascade, Mode, Rules, authors
+from confspec_cli.controller import controller_of
 from confspec_cli.engines.base import Interrupt, Message, Prompt, Sampling
 from confspec_cli.engines.scripted import CARD, ScriptedEngine
 from confspec_cli.events import (

@@ -7,6 +7,7 @@ import pytest
 from runs import Recorder, sample
 
 from confspec_cli.events import (
+    DraftedAhead,
     DraftingTurned,
     Event,
     RunFinished,
@@ -28,8 +29,9 @@ def every_event():
     run = Recorder()
     run.warn("slow")
     turned = DraftingTurned(4, on=False, gain=-0.4)
+    ahead = DraftedAhead(5, tokens=12, used=9, waited=0.01)
     between = [SessionNamed("maths"), SystemChanged("Be brief."), TurnsUndone(2), TurnsForgotten(3, "It was about 42.")]
-    return [*sample(), *run.finish(partial="and so", reason="length"), turned, *between]
+    return [*sample(), *run.finish(partial="and so", reason="length"), turned, ahead, *between]
 
 
 @pytest.mark.parametrize("event", every_event(), ids=lambda event: type(event).__name__)

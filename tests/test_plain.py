@@ -5,6 +5,7 @@ import io
 import pytest
 from runs import Recorder, sample
 
+from confspec_cli.events import DraftedAhead
 from confspec_cli.render.base import Color, Show
 from confspec_cli.render.console import make_console
 from confspec_cli.render.marks import UNICODE
@@ -50,6 +51,12 @@ def test_statistics_come_even_when_quiet_if_asked_for():
     lines = printed(sample(), quiet=True, stats=True)
     assert lines[0].startswith("4 steps")
     assert "accepted by target  1 of 2 escalated (50%)" in lines
+
+
+def test_what_was_drafted_ahead_is_told_with_what_was_thrown_away():
+    events = sample()
+    events[-1:-1] = [DraftedAhead(3, 12, 12, 0.0), DraftedAhead(4, 8, 0, 0.01)]
+    assert "drafted ahead       20 tokens while the target judged, 8 thrown away" in printed(events, stats=True)
 
 
 def test_an_empty_step_is_no_line():

@@ -21,12 +21,12 @@ from typing import Any, cast
 
 from confspec_cli.bench.problems import load_problems
 from confspec_cli.bench.statistics import ratio_interval
-from confspec_cli.cascade import Cascade, Mode, Rules, controller_of
+from confspec_cli.cascade import Cascade, Mode, Rules
 from confspec_cli.commands import _wiring as wiring
 from confspec_cli.commands._loading import engines
 from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
 from confspec_cli.commands._prompt import prompt_of
-from confspec_cli.controller import Controller
+from confspec_cli.controller import Controller, controller_of
 from confspec_cli.engines.base import Engine, Interrupt, Prompt, Sampling, Speculation, Token
 from confspec_cli.engines.llamacpp.native import physical_cores
 from confspec_cli.events import RunFinished, StepCommitted

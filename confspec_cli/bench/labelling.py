@@ -114,7 +114,7 @@ class Labeller:
         rules = self._rules
         writer = Writer(self._models, Splitter(rules.min_step_chars, rules.task.cuts_code), self._clock)
         for step in prompt.reply:
-            if not writer.passes_boundary(step):
+            if not writer.splitter.passes(step):
                 writer.splitter.force()
         events = writer.write(author, Stretch(n, prompt, rules.sampling, rules.max_step_tokens), lambda: False)
         while True:

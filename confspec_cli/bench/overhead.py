@@ -90,7 +90,9 @@ def measure(pair: str | None, mode: Mode, tokens: int, speculation: Speculation)
     who = cast(ModelOptions(pair=pair, mode=mode))
     gate = GateOptions(max_tokens=tokens, always_draft=mode is Mode.CONFSPEC)
     rules = replace(
-        rules_of(who, mode, gate, SamplingOptions(temperature=1.0, seed=1, speculate=speculation)), max_tokens=tokens
+        rules_of(who, mode, gate, SamplingOptions(temperature=1.0, seed=1, speculate=speculation)),
+        max_tokens=tokens,
+        overlaps=False,  # two at once would be inside llama_decode for longer than the run takes
     )
     steps: list[Passed] = []
     written = 0

@@ -153,6 +153,7 @@ def rules_of(
         think_budget=work.think_budget,
         asks=not pair.is_calibrated_for(task.name),
         controlled=not gate.always_draft,
+        overlaps=True,
     )
 
 

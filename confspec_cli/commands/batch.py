@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from confspec_cli.cascade import Cascade, Rules, controller_of
+from confspec_cli.cascade import Cascade, Rules
 from confspec_cli.commands._grouped import grouped
 from confspec_cli.commands._loading import engines
 from confspec_cli.commands._options import (
@@ -26,7 +26,7 @@ from confspec_cli.commands._options import (
 )
 from confspec_cli.commands._prompt import prompt_of
 from confspec_cli.commands._wiring import cast, exit_code, files, rules_of, thinks
-from confspec_cli.controller import Controller
+from confspec_cli.controller import Controller, controller_of
 from confspec_cli.engines.base import Engine, Interrupt
 from confspec_cli.errors import EngineError, Exit, UsageError
 from confspec_cli.items import Item, read_items, remaining

@@ -144,6 +144,11 @@ class Engine(Protocol):
         """How many tokens of questions it has had to read so far."""
         ...
 
+    @property
+    def goes_back(self) -> bool:
+        """Whether it can forget the end of what it has read without reading the rest again."""
+        ...
+
     def forget(self) -> None:
         """Drop what is cached, so that the next call costs what it would cost a model just loaded."""
         ...

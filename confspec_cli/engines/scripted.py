@@ -32,6 +32,7 @@ class ScriptedEngine:
     calls: list[str] = field(default_factory=list)
     tokens_read: int = 0
     tokens_asked: int = 0
+    goes_back: bool = True
     _known: list[str] = field(default_factory=list)  # the words a cache would hold
 
     def forget(self) -> None:

@@ -72,8 +72,10 @@ def breakdown(stats: RunStats) -> list[str]:
         *((f"{who.value} guessed", Rate(stats.guessed[who], stats.written[who]), "tokens") for who in guessing),
     )
     turned = f"{count(stats.undrafted, 'step')} by the target alone, turned {count(stats.turns, 'time')}"
+    ahead = f"{count(stats.ahead, 'token')} while the target judged, {stats.unused} thrown away"
     return [
         *([f"{'drafting off':<20}{turned}"] if stats.turns or stats.undrafted else []),
+        *([f"{'drafted ahead':<20}{ahead}"] if stats.ahead else []),
         *(f"{name:<20}{_rate(rate, of)}" for name, rate, of in rates if rate.whole),
         *(f"{name:<20}{_phase(seconds, stats.seconds)}" for name, seconds in phases if seconds > 0),
         *([f"{'all judging':<20}{_phase(sum(stats.judging.values()), stats.seconds)}"] if stats.accepted.whole else []),

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TextIO
 
-from confspec_cli.cascade import controller_of
-from confspec_cli.controller import Controller
+from confspec_cli.controller import Controller, controller_of
 from confspec_cli.engines.base import Prompt
 from confspec_cli.errors import ConfspecError, StorageError, UsageError
 from confspec_cli.events import Event, RunFinished, Warned

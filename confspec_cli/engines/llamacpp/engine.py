@@ -53,6 +53,7 @@ class LlamaCppEngine:
             raise
         self._abort = watch(self._context, interrupt)
         self._cache = Cache(self._context, self._vocab.size, partial, interrupt)
+        self.goes_back = partial
         self._sampler = Sampler(self._vocab.size, self._vocab.pointer)
         self._given = 0  # tokens of the last prompt up to its open turn
         self._pending: list[int] = []  # the last token generated, not yet in the cache
