@@ -2,9 +2,10 @@
 
     python -m confspec_cli.bench.overhead [PAIR] [--tokens 4000] [--mode confspec] [--speculate off]
 
-Every step is drafted and judged as the pair's gate has it, over one long reply, at temperature 1 and with no turn ever
-closed, so that it does get long. Overhead is the time of a step less that spent inside llama_decode; it is given per
-step, as the mean over the first tenth of the steps, over all of them, and over the last tenth.
+Every step, of 40 tokens at most, is drafted and judged as the pair's gate has it, over one long reply, at temperature 1,
+with no turn ever closed and no repetition minded, so that it does get long. Overhead is the time of a step less that
+spent inside llama_decode; it is given per step, as the mean over the first tenth of the tokens, over all of them, and
+over the last tenth.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest.mock import patch
 
 from confspec_cli.cascade import Cascade, Mode
 from confspec_cli.commands._loading import engines
@@ -23,9 +25,10 @@ from confspec_cli.commands._prompt import prompt_of
 from confspec_cli.commands._wiring import cast, files, rules_of
 from confspec_cli.engines.base import Interrupt, Speculation
 from confspec_cli.events import RunFinished, StepCommitted
+from confspec_cli.trace import Trace
 
 QUESTION = "Write a very long story of a journey around the world, in a hundred chapters. Do not stop early."
-_TENTH = 10
+_TENTH, _STEP = 10, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,14 @@ def never_ending(engine: Any) -> None:
     engine._sampler.start = open_ended
 
 
+@contextmanager
+def repetition_not_minded() -> Iterator[None]:
+    """While this holds a run is looked through for what it said before, and never found to have said it."""
+    has_said = Trace.has_said
+    with patch.object(Trace, "has_said", lambda trace, text: has_said(trace, text) and False):
+        yield
+
+
 def mean_overhead(steps: Sequence[Passed]) -> float:
     """Seconds a step."""
     return sum(step.overhead for step in steps) / len(steps)
@@ -88,7 +99,7 @@ def mean_overhead(steps: Sequence[Passed]) -> float:
 def measure(pair: str | None, mode: Mode, tokens: int, speculation: Speculation) -> tuple[list[Passed], float, float]:
     """The steps of one long reply, the seconds of all of it, and of them those inside llama_decode."""
     who = cast(ModelOptions(pair=pair, mode=mode))
-    gate = GateOptions(max_tokens=tokens, always_draft=mode is Mode.CONFSPEC)
+    gate = GateOptions(max_tokens=tokens, max_step_tokens=_STEP, always_draft=mode is Mode.CONFSPEC)
     rules = replace(
         rules_of(who, mode, gate, SamplingOptions(temperature=1.0, seed=1, speculate=speculation)),
         max_tokens=tokens,
@@ -99,6 +110,7 @@ def measure(pair: str | None, mode: Mode, tokens: int, speculation: Speculation)
     with (
         engines(who, files(who, yes=False), HardwareOptions(), Interrupt()) as models,
         decoding_timed() as decoded,
+        repetition_not_minded(),
     ):
         for engine in models.values():
             never_ending(engine)
@@ -125,8 +137,9 @@ def main() -> None:
     parser.add_argument("--speculate", type=Speculation, default=Speculation.OFF, choices=list(Speculation))
     given = parser.parse_args()
     steps, seconds, inside = measure(given.pair, given.mode, given.tokens, given.speculate)
-    tenth = max(1, len(steps) // _TENTH)
-    early, late = steps[:tenth], steps[-tenth:]
+    whole = steps[-1].tokens
+    early = [step for step in steps if step.tokens <= whole / _TENTH]
+    late = [step for step in steps if step.tokens > whole - whole / _TENTH]
     for what, some in (("the first tenth", early), ("all of it", steps), ("the last tenth", late)):
         print(f"overhead a step, over {what}: {1000 * mean_overhead(some):.1f} ms, {len(some)} steps")
     print(f"all of it over the first tenth: {mean_overhead(steps) / mean_overhead(early):.2f}")
