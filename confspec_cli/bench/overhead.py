@@ -2,8 +2,8 @@
 
     python -m confspec_cli.bench.overhead [PAIR] [--tokens 4000] [--mode confspec] [--speculate off]
 
-Every step, of 40 tokens at most, is drafted and judged as the pair's gate has it, over one long reply, at temperature 1,
-with no turn ever closed and no repetition minded, so that it does get long. Overhead is the time of a step less that
+Every step, of 40 tokens at most, is drafted and judged as the pair's gate has it, over one long reply, at temperature
+1, with no turn ever closed and no repetition minded, so that it does get long. Overhead is the time of a step less that
 spent inside llama_decode; it is given per step, as the mean over the first tenth of the tokens, over all of them, and
 over the last tenth.
 """
