@@ -116,9 +116,9 @@ def ways_of(engine: LlamaCppEngine, target: Path, draft: Path, binary: str | Non
         "llama-cpp-python, prompt lookup": theirs(engine, target, _LOOKUP),
     }
     if binary:
-        lookup = ["-m", str(target), "--spec-type", "ngram-simple"]
-        ways["llama.cpp, n-gram lookup"] = llama_cpp(binary, engine, lookup)
-        ways["llama.cpp, by the draft"] = llama_cpp(binary, engine, ["-m", str(target), "-md", str(draft)])
+        lookup, drafting = ["--spec-type", "ngram-simple"], ["-md", str(draft), "--spec-type", "draft-simple"]
+        ways["llama.cpp, n-gram lookup"] = llama_cpp(binary, engine, ["-m", str(target), *lookup])
+        ways["llama.cpp, by the draft"] = llama_cpp(binary, engine, ["-m", str(target), *drafting])
     return ways
 
 
