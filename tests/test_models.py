@@ -10,6 +10,7 @@ from confspec_cli.app import main
 from confspec_cli.errors import Exit
 from confspec_cli.models.parts import part_of
 from confspec_cli.models.registry import load
+from confspec_cli.render.wording import columns
 
 SMALL = b"small weights"
 OWN = f"""\
@@ -272,3 +273,17 @@ def test_show_says_what_a_file_holds(home, capsys, tiny):
     assert main(["models", "show", path, "--template"]) == Exit.OK
     assert capsys.readouterr().out.rstrip("\n") == known["chat_template"].rstrip("\n")
     assert main(["models", "show", "qwen3-4b-q4_k_m"]) == Exit.MODEL_MISSING
+
+
+def test_a_table_too_wide_for_a_terminal_folds_its_last_cells_below_each_row():
+    rows = [("MODEL", "SIZE", "LICENCE", "PATH"), ("a", "1.0 GB", "MIT", "/models/a.gguf"), ("b", "2.0 GB", "MIT", "-")]
+    wide = columns(rows)
+    assert columns(rows, width=max(map(len, wide.splitlines())), folded=2) == wide
+    assert columns(rows, width=20, folded=2).splitlines() == [
+        "MODEL  SIZE",
+        "    LICENCE  PATH",
+        "a      1.0 GB",
+        "    MIT  /models/a.gguf",
+        "b      2.0 GB",
+        "    MIT",
+    ]

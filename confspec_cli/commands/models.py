@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -145,7 +146,8 @@ def _listing(document: dict[str, Any]) -> str:
         )
         for model in document["models"]
     ]
-    return f"{columns(pairs)}\n\n{columns(models)}"
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    return f"{columns(pairs, width, folded=1)}\n\n{columns(models, width, folded=3)}"
 
 
 def _origin(source: HubSource | PackagesSource | PathSource) -> str:

@@ -103,10 +103,16 @@ def counted(parameters: int) -> str:
     return f"{parameters / 1e6:.0f}M" if parameters >= 1_000_000 else str(parameters)
 
 
-def columns(rows: Sequence[tuple[str, ...]]) -> str:
-    """Rows of cells in columns as wide as they must be."""
+def columns(rows: Sequence[tuple[str, ...]], width: int = 0, folded: int = 0) -> str:
+    """Rows of cells in columns as wide as they must be; where that is more than `width`, if one is given, the last
+    `folded` cells of each row stand on a line below it."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    if not 0 < width < max(map(len, lines)):
+        return "\n".join(lines)
+    upper = columns([row[:-folded] for row in rows]).splitlines()
+    lower = ["  ".join(cell for cell in row[-folded:] if cell != "-") for row in rows]
+    return "\n".join(line for pair in zip(upper, (f"    {line}" for line in lower), strict=True) for line in pair)
 
 
 def _reading(reading: Reading) -> list[str]:
