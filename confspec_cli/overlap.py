@@ -17,22 +17,24 @@ from confspec_cli.events import DraftedAhead, Event, StepJudged, StepWritten
 from confspec_cli.gate import Decision
 from confspec_cli.trace import Author
 
+_TRIES = 2  # of each way, before one is taken
 _RETRY = 16  # of so many judgings one is done the way that took longer
 
 
 class Overlap:
     """Says before each judging whether the draft writes on meanwhile; without `active` it never does.
 
-    Each way is tried once, then taken is the one of fewer seconds for a token judged. What the draft writes meanwhile
-    counts for as long as it takes by itself, weighed by the share of judged steps that stand: only then is it used.
-    Learns from the events of one run.
+    Each way is tried twice, by turns; then taken is the one of fewer seconds for a token judged. What the draft writes
+    meanwhile counts for as long as it takes by itself, weighed by the share of judged steps that stand: only then is it
+    used. Learns from the events of one run.
     """
 
     def __init__(self, active: bool = True) -> None:
         self._active = active
         self._is_on = False  # in the judging that is under way
+        self._done = {False: 0, True: 0}  # judgings, by whether the draft wrote on
         self._turns = 0
-        self._seconds = {False: 0.0, True: 0.0}  # of judging, by whether the draft wrote on
+        self._seconds = {False: 0.0, True: 0.0}  # of these
         self._tokens = {False: 0, True: 0}
         self._judged, self._stood = 0, 0
         self._ahead, self._used = 0, 0  # tokens written ahead, and those of them in the step being written
@@ -42,8 +44,8 @@ class Overlap:
         """Whether the draft writes on now; to be asked once before each judging that it could overlap."""
         if not self._active:
             return False
-        if not all(self._tokens.values()):
-            self._is_on = self._tokens[False] > 0
+        if min(self._done.values()) < _TRIES:
+            self._is_on = self._done[True] < self._done[False]
         else:
             self._turns += 1
             self._is_on = (self._cost(True) < self._cost(False)) is not (self._turns % _RETRY == 0)
@@ -62,6 +64,7 @@ class Overlap:
                 is_first = not self._judged
                 self._seconds[self._is_on] += reading.seconds + (0 if is_first else reading.prefill_seconds)
                 self._tokens[self._is_on] += reading.tokens + (0 if is_first else reading.prefill_tokens)
+                self._done[self._is_on] += 1
                 self._judged += 1
                 self._stood += decision is Decision.ACCEPT
                 self._is_on = False
