@@ -42,7 +42,8 @@ class RunStats:
 
     `decisions` and `asked` count what the draft's and the target's readings decided. `decoding` and `catching_up` (the
     prefill of what the other model wrote) split each author's work, `judging` is each model's verification.
-    `guessed` of the tokens a model wrote were guessed ahead, and held, which saved it their decodes.
+    `guessed` of the tokens a model wrote were guessed ahead and held, or decided on while it read a step, which saved it
+    their decodes; `guesses` were made in all.
     `undrafted` steps the target wrote alone as drafting did not pay; it was turned off and on again `turns` times.
     `ahead` tokens the draft wrote while the target judged, `unused` of which were thrown away.
     """
@@ -52,6 +53,7 @@ class RunStats:
     asked: dict[Decision, int] = field(default_factory=lambda: dict.fromkeys(Decision, 0))
     tokens: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
     guessed: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
+    guesses: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
     written: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
     wasted_tokens: int = 0
     undrafted: int = 0
@@ -70,6 +72,7 @@ class RunStats:
                 self.catching_up[proposal.author] += proposal.prefill_seconds
                 self.decoding[proposal.author] += proposal.seconds - proposal.prefill_seconds
                 self.guessed[proposal.author] += proposal.guessed
+                self.guesses[proposal.author] += proposal.batched - proposal.batches
                 self.written[proposal.author] += proposal.tokens
             case StepJudged(reading=reading, decision=decision):
                 self.judging[reading.by] += reading.seconds

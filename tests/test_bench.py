@@ -286,14 +286,23 @@ def test_what_checking_guesses_costs_is_what_decoding_leaves_and_other_replies_a
     assert (check.fixed, check.per_token) == pytest.approx((0.5, 0.1))
     row = next(row for row in summary.rows if row.mode == "target+ngram")
     assert row.other_texts == (PROBLEMS[0].id,)
-    assert row.guessed.part == 2 * sum(isinstance(event, StepWritten) for run in plain for event in run.events)
+    assert row.held.whole == sum(one.tokens - one.batches for run in guessing for one in checks(run))
+    assert (
+        row.held.part
+        == row.guessed.part
+        == 2 * sum(isinstance(event, StepWritten) for run in plain for event in run.events)
+    )
     assert f"1/3: {PROBLEMS[0].id}" in summary_text(summary, Layout.TEXT)
     seconds = sum(seconds_at(summary.costs, run) for run in guessing)
-    work = [work for run in guessing for work in work_of(run) if work.kind is Kind.CHECK]
     unchecked = {**summary.costs, (Author.TARGET, Kind.CHECK): Cost(0.0, 0.0)}
-    checking = sum(0.5 + 0.1 * one.tokens for one in work)
+    checking = sum(0.5 + 0.1 * one.tokens for run in guessing for one in checks(run))
     assert seconds - sum(seconds_at(unchecked, run) for run in guessing) == pytest.approx(checking)
     assert "target+ngram" in projection(summary, results, None, Layout.TEXT)
+
+
+def checks(run):
+    """The checking of guesses in a run."""
+    return [work for work in work_of(run) if work.kind is Kind.CHECK]
 
 
 def guessed(event, costs, size):

@@ -81,9 +81,14 @@ def sheets(summary: Summary) -> list[Sheet]:
             [(row.mode, *(f"{value:.2f}" for value in row.phases.values()), f"{row.predicted:.2f}") for row in rows],
         ),
         Sheet(
-            "tokens guessed ahead that held, of those written; replies that differ from those without guesses",
-            ("mode", "guessed", "other replies"),
-            [(row.mode, _rate(row.guessed), _differing(row, summary.problems)) for row in rows if guesses(row.mode)],
+            "tokens guessed ahead that held, of those written and of those guessed; replies that differ from those "
+            "without guesses",
+            ("mode", "of written", "of guessed", "other replies"),
+            [
+                (row.mode, _rate(row.guessed), _rate(row.held), _differing(row, summary.problems))
+                for row in rows
+                if guesses(row.mode)
+            ],
         ),
         Sheet(
             "steps and guesses together: speed-ups over the target alone; the product is what both would give, were "

@@ -35,8 +35,8 @@ class Row:
 
     `speedup` is the target's time over this mode's, None where the target was not run. `phases` are mean seconds by
     what they were spent on. `predicted` is what the cost model says the mode takes, over what it took. `guessed` tokens
-    of those written were guessed ahead, and held; `other_texts` are the problems whose replies differ from those of the
-    same mode without guesses.
+    of those written were guessed ahead, and held, as did `held` of all that were guessed. `other_texts` are the problems
+    whose replies differ from those of the same mode without guesses.
     """
 
     mode: str
@@ -57,6 +57,7 @@ class Row:
     phases: dict[str, float]
     predicted: float
     guessed: Rate
+    held: Rate
     other_texts: tuple[str, ...] | None
 
 
@@ -119,6 +120,7 @@ def _row(mode: str, complete: list[dict[str, Run]], costs: Costs) -> Row:
     steps = sum(committed.values()) - committed[Origin.GIVEN]
     undrafted = sum(one.undrafted for one in stats)
     tokens = sum(one.total_tokens for one in stats)
+    held = sum(sum(one.guessed.values()) for one in stats)
     by_target = sum(one.tokens[Author.TARGET] for one in stats)
     return Row(
         mode=mode,
@@ -143,7 +145,8 @@ def _row(mode: str, complete: list[dict[str, Run]], costs: Costs) -> Row:
             "target decode": sum(one.decoding[Author.TARGET] for one in stats) / len(runs),
         },
         predicted=sum(seconds_at(costs, run) for run in runs) / sum(seconds),
-        guessed=Rate(sum(sum(one.guessed.values()) for one in stats), sum(sum(one.written.values()) for one in stats)),
+        guessed=Rate(held, sum(sum(one.written.values()) for one in stats)),
+        held=Rate(held, sum(sum(one.guesses.values()) for one in stats)),
         other_texts=_other_texts(mode, complete),
     )
 
