@@ -42,8 +42,8 @@ class RunStats:
 
     `decisions` and `asked` count what the draft's and the target's readings decided. `decoding` and `catching_up` (the
     prefill of what the other model wrote) split each author's work, `judging` is each model's verification.
-    `guessed` of the tokens a model wrote were guessed ahead and held, or decided on while it read a step, which saved it
-    their decodes; `guesses` were made in all.
+    `guessed` of the tokens a model wrote were guessed ahead and held, or decided on while it read a step: that saved
+    their decodes. `guesses` were made in all.
     `undrafted` steps the target wrote alone as drafting did not pay; it was turned off and on again `turns` times.
     `ahead` tokens the draft wrote while the target judged, `unused` of which were thrown away.
     """

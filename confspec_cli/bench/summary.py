@@ -35,8 +35,8 @@ class Row:
 
     `speedup` is the target's time over this mode's, None where the target was not run. `phases` are mean seconds by
     what they were spent on. `predicted` is what the cost model says the mode takes, over what it took. `guessed` tokens
-    of those written were guessed ahead, and held, as did `held` of all that were guessed. `other_texts` are the problems
-    whose replies differ from those of the same mode without guesses.
+    of those written were guessed ahead, and held, as did `held` of all that were guessed. `other_texts` are the
+    problems whose replies differ from those of the same mode without guesses.
     """
 
     mode: str
