@@ -110,7 +110,7 @@ def _from_sizes(registry: Registry, pair: Pair, here: Machine, as_json: bool) ->
 
 
 def _table(pair: Pair, needs: list[Need]) -> str:
-    rows: list[tuple[str, ...]] = [("MODEL", "WEIGHTS", "REPACKED", "KV CACHE", "COMPUTING", "IN ALL")]
+    rows: list[tuple[str, ...]] = [("MODEL", "WEIGHTS", "REPACKED", "KV CACHE", "BUFFERS", "IN ALL")]
     for role, one in zip((f"draft {pair.draft}", f"target {pair.target}"), needs, strict=True):
         parts = (one.weights, one.repacked, one.kv, one.compute, one.total)
         rows.append((role, *(size(part) if part else "-" for part in parts)))
