@@ -59,7 +59,7 @@ The labels are in [results/](results/) too. A signal knows something where its A
 def page(folder: Path) -> str:
     """The page, from the results and labels in a folder."""
     parts = [_HEAD]
-    for path in sorted(folder.glob("*.jsonl"), key=lambda path: path.name):
+    for path in sorted(folder.glob("*.jsonl"), key=lambda path: path.stem):
         if not path.name.endswith(".labels.jsonl"):
             parts.append(_section(path.stem, read_results(Journal(path).lines(), path.name)))
     parts.append(_PLOTS)
@@ -153,7 +153,11 @@ def main(arguments: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in arguments:
         _taken_in(Path(name), folder)
-    every = [path for path in sorted(folder.glob("*.jsonl")) if not path.name.endswith(".labels.jsonl")]
+    every = [
+        path
+        for path in sorted(folder.glob("*.jsonl"), key=lambda path: path.stem)
+        if not path.name.endswith(".labels.jsonl")
+    ]
     draw([summarise(read_results(Journal(path).lines(), path.name)) for path in every], folder)
     (DOCS / "results.md").write_text(page(folder), encoding="utf-8")
 
