@@ -13,7 +13,7 @@ from confspec_cli.trace import Author, Origin, Step
 
 _RATE = 0.3  # how much the last drafted step weighs
 _PATIENCE = -0.25  # the gain below which drafting is turned off
-_FIRST_WAIT, _LONGEST_WAIT = 12, 96  # steps by the target before drafting is tried again
+_FIRST_WAIT, _LONGEST_WAIT = 48, 192  # steps by the target before drafting is tried again
 _TRIAL = 24  # tokens of a step that is drafted to see whether it pays again
 
 

@@ -276,16 +276,16 @@ def test_where_the_gate_looks_at_likelihoods_alone_nobody_need_be_asked():
 
 
 def test_where_drafting_does_not_pay_the_target_writes_alone_and_says_so():
-    many = [f"This is draft number {n} of many.\n\n" for n in range(20)]
-    better = [f"Here is step number {n} instead.\n\n" for n in range(20)]
+    many = [f"This is draft number {n} of many.\n\n" for n in range(56)]
+    better = [f"Here is step number {n} instead.\n\n" for n in range(56)]
     draft = ScriptedEngine((*many, "So \\boxed{8}."), labels=lambda _: {"Yes": 0.5, "No": 0.5})
     target = ScriptedEngine((*better, "So \\boxed{9}."), labels=lambda _: {"No": 1.0})
-    events = play(draft, target, controlled=True)
+    events = play(draft, target, controlled=True, max_tokens=1000)
     turned = [event for event in events if isinstance(event, DraftingTurned)]
     assert [event.on for event in turned] == [False, True, False]
     assert all(event.gain < 0 for event in turned)
     alone = [step for step in steps(events) if step.cause is Cause.NOT_PAYING]
-    assert len(alone) >= 12
+    assert len(alone) >= 48
     assert all(step.origin is Origin.TARGET and not step.readings for step in alone)
     stats = fold(events)
     assert (stats.undrafted, stats.turns) == (len(alone), 3)

@@ -58,15 +58,15 @@ def test_a_draft_that_is_always_right_is_never_turned_off():
 
 
 def test_a_draft_that_becomes_right_is_taken_up_again():
-    _, drafted = play(Controller(), 60, lambda n: n > 20)
-    assert drafted[-20:] == list(range(41, 61))
+    _, drafted = play(Controller(), 90, lambda n: n > 20)
+    assert drafted[-30:] == list(range(61, 91))
 
 
 def test_a_pair_known_not_to_pay_begins_with_the_target_and_is_tried_once_in_a_while():
     controller = Controller(pays=False)
     assert not controller.drafts
-    _, drafted = play(controller, 30, lambda n: False)
-    assert drafted == [13]
+    _, drafted = play(controller, 100, lambda n: False)
+    assert drafted == [49]
 
 
 def test_what_cannot_be_held_against_the_target_yet_decides_nothing():
@@ -83,8 +83,8 @@ def test_an_idle_controller_always_drafts():
 
 def test_what_the_draft_reads_once_is_not_held_against_its_first_step_and_its_trials():
     controller = Controller(pays=False)
-    _, drafted = play(controller, 40, lambda n: True, catching_up=1.0)
-    assert drafted == list(range(13, 41))
+    _, drafted = play(controller, 80, lambda n: True, catching_up=1.0)
+    assert drafted == list(range(49, 81))
     _, drafted = play(Controller(), 40, lambda n: n > 1, catching_up=2.0)
     assert drafted == list(range(1, 41))
 
@@ -92,7 +92,7 @@ def test_what_the_draft_reads_once_is_not_held_against_its_first_step_and_its_tr
 def test_a_trial_is_a_short_step():
     controller = Controller(pays=False)
     assert controller.room(160) == 160
-    play(controller, 12, lambda n: False)
+    play(controller, 48, lambda n: False)
     controller.turn()
     assert controller.drafts
     assert controller.room(160) == 24

@@ -35,7 +35,7 @@ from confspec_cli.trace import Author, Cause
 
 _SURE, _UNSURE = math.log(0.99), math.log(0.5)
 _GATE = Gate(Signal.LIKELIHOOD, accept=0.9, target=0.25)
-_WORDS = 5
+_WORDS = 4
 
 
 class Told:
