@@ -33,7 +33,7 @@ def ran(models: Mapping[Author, Engine], rules: Rules, prompt: Prompt, always: b
         engine.forget()
     cascade = Cascade(prompt, models, rules, time.perf_counter)
     if always and rules.overlaps:
-        cascade._overlap.begins = lambda: True  # type: ignore[method-assign]
+        cascade._overlap.begins = lambda: True  # type: ignore[method-assign]  # whatever it would decide
     return list(cascade.run())
 
 

@@ -24,7 +24,7 @@ from huggingface_hub import (
     try_to_load_from_cache,
 )
 from huggingface_hub.file_download import repo_folder_name
-from huggingface_hub.utils import (  # type: ignore[attr-defined]
+from huggingface_hub.utils import (  # type: ignore[attr-defined]  # not among the names it exports by type
     build_hf_headers,
     hf_raise_for_status,
     http_stream_backoff,
