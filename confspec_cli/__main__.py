@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from confspec_cli import signals
+from confspec_cli.runtime import signals
 
 
 def run() -> None:

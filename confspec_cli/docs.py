@@ -19,8 +19,8 @@ from typing import Any
 import typer
 
 from confspec_cli.app import app
+from confspec_cli.core.events import SCHEMA_VERSION, Event
 from confspec_cli.errors import Exit
-from confspec_cli.events import SCHEMA_VERSION, Event
 
 _WRITTEN = "<!-- Written by `python -m confspec_cli.docs`; do not edit. -->\n"
 _COMPLETION = """## Completion

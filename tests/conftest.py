@@ -1,11 +1,11 @@
 """Fixtures shared by the tests: tiny models written once a session, and engines that are closed."""
 
 import pytest
-from tiny_gguf import write
+from support.tiny_gguf import write
 
-from confspec_cli.engines.base import Interrupt
+from confspec_cli.core.engine import Interrupt
 from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
-from confspec_cli.engines.llamacpp.loading import Hardware
+from confspec_cli.engines.llamacpp.open_model import Hardware
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from confspec_cli.errors import ConfspecError
-from confspec_cli.folders import config_folder
 from confspec_cli.models.registry import Registry, load
-from confspec_cli.templates import names
+from confspec_cli.runtime.folders import config_folder
+from confspec_cli.storage.templates import names
 
 
 def pairs(incomplete: str) -> list[tuple[str, str]]:

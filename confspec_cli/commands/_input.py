@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from confspec_cli.core.prompts import attached
 from confspec_cli.errors import UsageError
-from confspec_cli.prompts import attached
 
 LEFT_ALONE = "standard input is being read by another program, a loop perhaps, and was left alone (--no-stdin says so)"
 _INPUT = "$input"

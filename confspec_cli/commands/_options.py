@@ -11,10 +11,10 @@ import typer
 
 from confspec_cli.commands._completion import models, pairs, template_names
 from confspec_cli.commands._templates import stand_behind
-from confspec_cli.engines.base import Speculation
-from confspec_cli.render.base import Color, Format, Show, Steps
-from confspec_cli.rules import Mode
-from confspec_cli.tasks import TaskName
+from confspec_cli.core.messages import Speculation
+from confspec_cli.core.run_config import Mode
+from confspec_cli.core.tasks import TaskName
+from confspec_cli.render.options import Color, Format, Show, Steps
 
 _MODELS, _GATE, _SAMPLING = "Models", "Gate", "Sampling"
 _SESSION, _SHOW, _HARDWARE = "Session", "Output", "Hardware"
@@ -83,10 +83,13 @@ class GateOptions:
         float | None,
         _option(_GATE, "--reject", env="REJECT", text="Reject a step unasked up to this signal; 1 rejects every step."),
     ] = None
-    stop: Annotated[
+    min_token_prob: Annotated[
         float | None,
         _option(
-            _GATE, "--stop", env="STOP", text="The draft stops before a token less likely than this; 0 never does."
+            _GATE,
+            "--min-token-prob",
+            env="MIN_TOKEN_PROB",
+            text="The draft stops before a token less likely than this; 0 never does.",
         ),
     ] = None
     always_draft: Annotated[

@@ -9,11 +9,11 @@ from typing import Any
 
 import typer
 
-from confspec_cli import templates
 from confspec_cli.errors import ConfigError
-from confspec_cli.folders import config_folder
-from confspec_cli.models.tables import nearest
-from confspec_cli.templates import Template
+from confspec_cli.models.yaml_tables import nearest
+from confspec_cli.runtime.folders import config_folder
+from confspec_cli.storage import templates
+from confspec_cli.storage.templates import Template
 
 _NOT_KEPT = ("prompt", "template", "save_template", "yes", "resume", "session")
 

@@ -12,12 +12,8 @@ from typing import Annotated
 
 import typer
 
-from confspec_cli import templates
-from confspec_cli.cascade import Cascade
-from confspec_cli.commands._answers import wanted
-from confspec_cli.commands._grouped import grouped
 from confspec_cli.commands._input import question
-from confspec_cli.commands._loading import engines
+from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import (
     AnswerOptions,
     GateOptions,
@@ -29,15 +25,19 @@ from confspec_cli.commands._options import (
     ShowOptions,
     WorkOptions,
 )
-from confspec_cli.commands._prompt import prompt_of
-from confspec_cli.commands._saving import saving
 from confspec_cli.commands._templates import folder, saved
-from confspec_cli.commands._wiring import as_before, cast, exit_code, files, rules_of, thinks
-from confspec_cli.engines.base import Interrupt
+from confspec_cli.core.cascade import Cascade
+from confspec_cli.core.engine import Interrupt
+from confspec_cli.core.events import Event, RunFinished, RunStarted, Warned
 from confspec_cli.errors import Exit
-from confspec_cli.events import Event, RunFinished, RunStarted, Warned
 from confspec_cli.render.choose import choose
-from confspec_cli.signals import stopping
+from confspec_cli.runtime.answer_form import wanted
+from confspec_cli.runtime.build_prompt import prompt_of
+from confspec_cli.runtime.load import engines
+from confspec_cli.runtime.resolve import as_before, build_config, exit_code, files, resolve_pair, thinks
+from confspec_cli.runtime.session_saver import saving
+from confspec_cli.runtime.signals import stopping
+from confspec_cli.storage import templates
 
 
 @grouped
@@ -70,24 +70,24 @@ def ask(
         return
     words = templates.load(folder(), put.template).prompt if put.template else None
     said = question(prompt, put.file or (), words, put.stdin)
-    who = cast(models)
-    kept = saving(session, who.saves)
-    who = cast(as_before(models, kept.session.turns() if kept.session else ()))
-    rules = replace(rules_of(who, models.mode, gate, sampling, work), form=want.form)
-    paths = files(who, models.yes)
+    resolved = resolve_pair(models)
+    kept = saving(session, resolved.saves)
+    resolved = resolve_pair(as_before(models, kept.session.turns() if kept.session else ()))
+    config = replace(build_config(resolved, models.mode, gate, sampling, work), form=want.form)
+    paths = files(resolved, models.yes)
     interrupt = Interrupt()
-    with closing(kept), engines(who, paths, hardware, interrupt) as loaded:
-        opened = prompt_of(said.text, system, loaded, kept.messages, rules, thinks(work, loaded))
+    with closing(kept), engines(resolved, paths, hardware, interrupt) as loaded:
+        opened = prompt_of(said.text, system, loaded, kept.messages, config, thinks(work, loaded))
         renderer = choose(sys.stdout, sys.stderr, replace(show.show(), extract=answer.extract), os.environ)
         try:
             with stopping(interrupt) as signals:
-                events = kept.over(Cascade(opened, loaded, rules, time.perf_counter).run())
-                for event in _told(events, who.doubts(rules) + said.warnings):
+                events = kept.over(Cascade(opened, loaded, config, time.perf_counter).run())
+                for event in _told(events, resolved.warnings(config) + said.warnings):
                     renderer.handle(event)
         finally:
             renderer.close()
     assert isinstance(event, RunFinished)
-    want.check(event, rules.max_tokens)
+    want.check(event, config.max_tokens)
     code = exit_code(event.reason, signals)
     raise typer.Exit(Exit.OK if want.form and event.reason == "length" else code)
 

@@ -14,9 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from confspec_cli.cascade import Cascade, Rules
-from confspec_cli.commands._grouped import grouped
-from confspec_cli.commands._loading import engines
+from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import (
     GateOptions,
     HardwareOptions,
@@ -24,19 +22,21 @@ from confspec_cli.commands._options import (
     SamplingOptions,
     WorkOptions,
 )
-from confspec_cli.commands._prompt import prompt_of
-from confspec_cli.commands._wiring import cast, exit_code, files, rules_of, thinks
-from confspec_cli.controller import Controller, controller_of
-from confspec_cli.engines.base import Engine, Interrupt
+from confspec_cli.core.cascade import Cascade, RunConfig
+from confspec_cli.core.engine import Engine, Interrupt
+from confspec_cli.core.policy import AdaptiveDrafting, adaptive_drafting
+from confspec_cli.core.trace import Author
 from confspec_cli.errors import EngineError, Exit, UsageError
-from confspec_cli.items import Item, read_items, remaining
-from confspec_cli.journal import Journal
+from confspec_cli.render.batch_progress import BatchProgress, Tally, counting
 from confspec_cli.render.console import is_dumb, put
-from confspec_cli.render.counting import Tally, Watch, counting
 from confspec_cli.render.document import RunRecord
 from confspec_cli.render.wording import count
-from confspec_cli.signals import stopping
-from confspec_cli.trace import Author
+from confspec_cli.runtime.build_prompt import prompt_of
+from confspec_cli.runtime.load import engines
+from confspec_cli.runtime.resolve import build_config, exit_code, files, resolve_pair, thinks
+from confspec_cli.runtime.signals import stopping
+from confspec_cli.storage.batch_input import Item, read_items, remaining
+from confspec_cli.storage.jsonl_log import JsonlLog
 
 _File = Annotated[
     str,
@@ -75,25 +75,25 @@ def batch(
     records = journal.lines() if journal else []
     left, failed = remaining(items, records, str(output))
     tally = Tally(len(items), earlier=len(records), done=len(records), failed=failed)
-    who = cast(models)
-    rules = rules_of(who, models.mode, gate, sampling, work)
+    resolved = resolve_pair(models)
+    config = build_config(resolved, models.mode, gate, sampling, work)
     if not left:
         if not quiet:
             put(sys.stderr, f"Nothing is left to do: {count(len(items), 'record')} in {output}\n")
         raise typer.Exit(Exit.FAILURE if failed else Exit.OK)
-    paths = files(who, models.yes)
+    paths = files(resolved, models.yes)
     interrupt = Interrupt()
     if journal:
         journal.open()
     with (
         closing(journal) if journal else nullcontext(),
-        engines(who, paths, hardware, interrupt) as loaded,
+        engines(resolved, paths, hardware, interrupt) as loaded,
         stopping(interrupt) as signals,
         counting(sys.stderr, tally, quiet, _has_room_for_a_bar(journal)) as watch,
     ):
-        for doubt in who.doubts(rules):
+        for doubt in resolved.warnings(config):
             watch.warned(doubt)
-        job = Job(loaded, rules, system, interrupt, thinks(work, loaded))
+        job = Job(loaded, config, system, interrupt, thinks(work, loaded))
         job.work(left, _written(journal), watch, _settings_of(records))
     if interrupt.is_set():
         if journal and not quiet:
@@ -107,7 +107,7 @@ class Job:
     """What the items of a batch have in common."""
 
     models: Mapping[Author, Engine]
-    rules: Rules
+    config: RunConfig
     system: str | None
     interrupt: Interrupt
     think: bool | None = None
@@ -116,16 +116,16 @@ class Job:
         self,
         items: Iterable[Item],
         write: Callable[[dict[str, Any]], None],
-        watch: Watch,
+        watch: BatchProgress,
         earlier: Mapping[str, Any] | None = None,
     ) -> None:
         """Answer the items in order, each record written before the next begins; an interrupted one is not written.
 
         `earlier` are the settings of records written before, to be warned of where they were others.
         """
-        controller = controller_of(self.rules)
+        drafting = adaptive_drafting(self.config)
         for item in items:
-            record = self.record(item, controller)
+            record = self.record(item, drafting)
             if record["finish_reason"] == "interrupted":
                 return
             if earlier and (settings := _settings(record)):
@@ -138,14 +138,14 @@ class Job:
             if self.interrupt.is_set():
                 return
 
-    def record(self, item: Item, controller: Controller) -> dict[str, Any]:
+    def record(self, item: Item, drafting: AdaptiveDrafting) -> dict[str, Any]:
         """The record of an item, whatever becomes of it; what paid for the items before it is known."""
         run = RunRecord()
         error = None
         system = self.system if item.system is None else item.system
         try:
-            prompt = prompt_of(item.prompt, system, self.models, (), self.rules, self.think)
-            for event in Cascade(prompt, self.models, self.rules, time.perf_counter, controller=controller).run():
+            prompt = prompt_of(item.prompt, system, self.models, (), self.config, self.think)
+            for event in Cascade(prompt, self.models, self.config, time.perf_counter, drafting=drafting).run():
                 run.add(event)
         except EngineError as problem:
             error = str(problem)
@@ -168,18 +168,18 @@ def _text_of(file: str, name: str) -> str:
         ) from None
 
 
-def _journal(output: Path) -> Journal:
+def _journal(output: Path) -> JsonlLog:
     if output.exists() and not output.is_file():
         raise UsageError(f"{output} is not a file that can be gone on with.", "confspec batch FILE > there")
-    return Journal(output)
+    return JsonlLog(output)
 
 
-def _has_room_for_a_bar(journal: Journal | None) -> bool:
+def _has_room_for_a_bar(journal: JsonlLog | None) -> bool:
     """Whether stderr can redraw a bar, and no records come between."""
     return sys.stderr.isatty() and not is_dumb(os.environ) and not (journal is None and sys.stdout.isatty())
 
 
-def _written(journal: Journal | None) -> Callable[[dict[str, Any]], None]:
+def _written(journal: JsonlLog | None) -> Callable[[dict[str, Any]], None]:
     if journal:
         return journal.append
     return lambda record: put(sys.stdout, json.dumps(record) + "\n")

@@ -12,17 +12,17 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from confspec_cli.bench import costs
-from confspec_cli.bench.plots import draw, draw_sweep
-from confspec_cli.bench.problems import load_problems
-from confspec_cli.bench.records import Results, read_results
-from confspec_cli.bench.rejudging import Bounds, rejudged, swept
-from confspec_cli.bench.running import Bench
-from confspec_cli.bench.sheets import Layout, difference, projection, shown, summary_text
-from confspec_cli.bench.summary import summarise
-from confspec_cli.commands._bench import PlotOptions, Settings, arms_of, begin, conditions, doubts, rules_by_arm, widest
-from confspec_cli.commands._grouped import grouped
-from confspec_cli.commands._loading import engines
+from confspec_cli.commands._bench_plan import (
+    PlotOptions,
+    Settings,
+    arms_of,
+    begin,
+    conditions,
+    config_by_arm,
+    warnings,
+    widest,
+)
+from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import (
     GateOptions,
     HardwareOptions,
@@ -31,13 +31,22 @@ from confspec_cli.commands._options import (
     SamplingOptions,
     WorkOptions,
 )
-from confspec_cli.commands._wiring import cast, exit_code, files
-from confspec_cli.engines.base import Interrupt
+from confspec_cli.core.engine import Interrupt
 from confspec_cli.errors import Exit, UsageError
-from confspec_cli.journal import Journal
+from confspec_cli.evaluate import costs
+from confspec_cli.evaluate.plots import draw, draw_sweep
+from confspec_cli.evaluate.problems import load_problems
+from confspec_cli.evaluate.rejudging import Bounds, rejudged, swept
+from confspec_cli.evaluate.results import Results, read_results
+from confspec_cli.evaluate.runner import Bench
+from confspec_cli.evaluate.summary import summarise
+from confspec_cli.evaluate.tables import Layout, difference, projection, shown, summary_text
+from confspec_cli.render.batch_progress import Tally, counting
 from confspec_cli.render.console import is_dumb, put
-from confspec_cli.render.counting import Tally, counting
-from confspec_cli.signals import stopping
+from confspec_cli.runtime.load import engines
+from confspec_cli.runtime.resolve import exit_code, files, resolve_pair
+from confspec_cli.runtime.signals import stopping
+from confspec_cli.storage.jsonl_log import JsonlLog
 
 
 class _Group(TyperGroup):
@@ -96,28 +105,28 @@ def run(
     The modes of a problem follow each other at once, so that a machine that drifts treats all alike.
     """
     wanted = arms_of(modes)
-    who = cast(ModelOptions(pair.pair, pair.draft, pair.target, pair.yes, widest(wanted)))
+    resolved = resolve_pair(ModelOptions(pair.pair, pair.draft, pair.target, pair.yes, widest(wanted)))
     every = load_problems(problems)
     chosen = every[:count]
-    rules = rules_by_arm(who, wanted, Settings(work, gate, sampling), chosen)
-    place = output or Path(f"{Path(problems).stem}.{who.pair.name}.results.jsonl")
-    journal = Journal(place)
+    config = config_by_arm(resolved, wanted, Settings(work, gate, sampling), chosen)
+    place = output or Path(f"{Path(problems).stem}.{resolved.pair.name}.results.jsonl")
+    journal = JsonlLog(place)
     results = read_results(journal.lines(), str(place))
-    paths = files(who, pair.yes)
+    paths = files(resolved, pair.yes)
     interrupt = Interrupt()
     with (
         closing(journal),
-        engines(who, paths, hardware, interrupt) as loaded,
+        engines(resolved, paths, hardware, interrupt) as loaded,
         stopping(interrupt) as signals,
     ):
-        begin(journal, results, conditions(problems, chosen, loaded, rules), every)
+        begin(journal, results, conditions(problems, chosen, loaded, config), every)
         done = {(result.problem, result.mode) for result in results.runs if result.error is None}
         total = len(chosen) * len(wanted)
-        known = sum((problem.id, mode) in done for problem in chosen for mode in rules)
+        known = sum((problem.id, mode) in done for problem in chosen for mode in config)
         tally = Tally(total, earlier=known, done=known)
-        bench = Bench(loaded, rules, interrupt)
+        bench = Bench(loaded, config, interrupt)
         with counting(sys.stderr, tally, quiet, sys.stderr.isatty() and not is_dumb(os.environ)) as watch:
-            for doubt in doubts(who, rules):
+            for doubt in warnings(resolved, config):
                 watch.warned(doubt)
             for result in bench.runs(chosen, done):
                 journal.append(result.to_dict())
@@ -181,7 +190,7 @@ def project(
 def _read(path: Path) -> Results:
     if not path.is_file():
         raise UsageError(f"There is no file {path}.", "confspec bench FILE -o RESULTS")
-    return read_results(Journal(path).lines(), str(path))
+    return read_results(JsonlLog(path).lines(), str(path))
 
 
 def _json(path: Path) -> Any:

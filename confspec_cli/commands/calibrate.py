@@ -16,18 +16,9 @@ from typing import Annotated, Any
 
 import typer
 
-from confspec_cli.bench.calibration import Promise, choose, knowledge
-from confspec_cli.bench.labelling import Chains, Labeller, chains_of
-from confspec_cli.bench.plots import draw_calibration
-from confspec_cli.bench.problems import Kind, Problem, load_problems
-from confspec_cli.bench.records import Conditions
-from confspec_cli.bench.reports import JUDGED, METHOD, curve, reliability_sheet, signals_sheet, verdict_on
-from confspec_cli.bench.sheets import Layout, shown
-from confspec_cli.commands._bench import PlotOptions
+from confspec_cli.commands._bench_plan import PlotOptions
 from confspec_cli.commands._completion import pairs
-from confspec_cli.commands._grouped import grouped
-from confspec_cli.commands._loading import engines
-from confspec_cli.commands._machine import circumstances
+from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import (
     GateOptions,
     HardwareOptions,
@@ -35,19 +26,29 @@ from confspec_cli.commands._options import (
     SamplingOptions,
     WorkOptions,
 )
-from confspec_cli.commands._wiring import Cast, cast, exit_code, files, rules_of
-from confspec_cli.engines.base import Interrupt, Speculation
+from confspec_cli.core.engine import Interrupt
+from confspec_cli.core.gate import Gate, Signal
+from confspec_cli.core.messages import Speculation
+from confspec_cli.core.run_config import Mode, RunConfig
+from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import Exit, Interrupted, UsageError
-from confspec_cli.folders import config_folder
-from confspec_cli.gate import Gate, Signal
-from confspec_cli.journal import Journal
+from confspec_cli.evaluate.calibration import Promise, choose, knowledge
+from confspec_cli.evaluate.calibration_tables import JUDGED, METHOD, curve, reliability_sheet, signals_sheet, verdict_on
+from confspec_cli.evaluate.labels import Chains, Labeller, chains_of
+from confspec_cli.evaluate.plots import draw_calibration
+from confspec_cli.evaluate.problems import AnswerKind, Problem, load_problems
+from confspec_cli.evaluate.results import Conditions
+from confspec_cli.evaluate.tables import Layout, shown
 from confspec_cli.models.registry import fingerprints
-from confspec_cli.models.writing import put as keep
+from confspec_cli.models.yaml_editing import put as keep
+from confspec_cli.render.batch_progress import Tally, counting
 from confspec_cli.render.console import is_dumb, put
-from confspec_cli.render.counting import Tally, counting
-from confspec_cli.rules import Mode, Rules
-from confspec_cli.signals import stopping
-from confspec_cli.tasks import TaskName
+from confspec_cli.runtime.folders import config_folder
+from confspec_cli.runtime.load import engines
+from confspec_cli.runtime.resolve import ResolvedPair, build_config, exit_code, files, resolve_pair
+from confspec_cli.runtime.signals import stopping
+from confspec_cli.runtime.system import system_snapshot
+from confspec_cli.storage.jsonl_log import JsonlLog
 
 _SETTINGS = ("question", "max_tokens", "max_step_tokens", "min_step_chars", "task")
 
@@ -100,20 +101,20 @@ def calibrate(
     The target solves each problem alone; then each step of the draft's is labelled by whether the target still gets
     there from it. The gate that gains most while it keeps the loss below the bound goes into models.yaml.
     """
-    who = cast(ModelOptions(pair, yes=yes))
+    resolved = resolve_pair(ModelOptions(pair, yes=yes))
     chosen = load_problems(problems, graded=False)[:count]
     task = task or _task(chosen, problems)
-    rules = rules_of(who, Mode.CONFSPEC, gate, SamplingOptions(speculate=Speculation.OFF), WorkOptions(task))
+    config = build_config(resolved, Mode.CONFSPEC, gate, SamplingOptions(speculate=Speculation.OFF), WorkOptions(task))
     place = output or Path(f"{Path(problems).stem}.{pair}.labels.jsonl")
-    chains = _labelled(_Job(who, rules, hardware, yes, quiet), chosen, Path(problems).stem, place)
+    chains = _labelled(_Job(resolved, config, hardware, yes, quiet), chosen, Path(problems).stem, place)
     promise = Promise(bound, confidence)
     known = knowledge(chains)
-    choice = choose(chains, signal or who.pair.gate_for(task).signal, promise)
-    sheets = [signals_sheet(known, chains), *map(reliability_sheet, known[:1]), curve(choice, promise)]
-    unknown = sum(problem.kind is Kind.NONE for problem in chosen)
+    choice = choose(chains, signal or resolved.pair.gate_for(task).signal, promise)
+    tables = [signals_sheet(known, chains), *map(reliability_sheet, known[:1]), curve(choice, promise)]
+    unknown = sum(problem.kind is AnswerKind.NONE for problem in chosen)
     if unknown:
         put(sys.stdout, f"{unknown} of {len(chosen)} problems have no known answer: {JUDGED}.\n\n")
-    put(sys.stdout, shown(sheets, Layout.TEXT) + "\n" + verdict_on(choice, promise) + "\n")
+    put(sys.stdout, shown(tables, Layout.TEXT) + "\n" + verdict_on(choice, promise) + "\n")
     if plots.plots:
         for path in draw_calibration(known, choice, plots.plots, plots.suffix):
             put(sys.stderr, f"drawn: {path}\n")
@@ -126,22 +127,22 @@ def calibrate(
             "problems": len(chains.solved),
             "steps": len(chains.steps),
             "method": METHOD,
-            "models": fingerprints(who.roles.values()),
+            "models": fingerprints(resolved.roles.values()),
             "bound": bound,
             "confidence": confidence,
         }
         file = config_folder(os.environ) / "models.yaml"
-        own = ("pairs", who.pair.name)
+        own = ("pairs", resolved.pair.name)
         keep(file, ((*own, "gates", task.value), _plain(choice.gate)), ((*own, "calibrations", task.value), account))
-        put(sys.stderr, f"kept in {file}: confspec ask -p {who.pair.name} --task {task.value} goes by it\n")
+        put(sys.stderr, f"kept in {file}: confspec ask -p {resolved.pair.name} --task {task.value} goes by it\n")
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     """Who labels, and how."""
 
-    who: Cast
-    rules: Rules
+    resolved: ResolvedPair
+    config: RunConfig
     hardware: HardwareOptions
     yes: bool
     quiet: bool
@@ -149,14 +150,14 @@ class _Job:
     @property
     def fixed(self) -> dict[str, Any]:
         """What must be the same when labels are added to."""
-        parameters = self.rules.parameters()
-        models = dict(zip(("draft", "target"), fingerprints(self.who.roles.values()), strict=True))
+        parameters = self.config.parameters()
+        models = dict(zip(("draft", "target"), fingerprints(self.resolved.roles.values()), strict=True))
         return {"models": models, "settings": {key: parameters[key] for key in _SETTINGS}}
 
 
 def _labelled(job: _Job, problems: Sequence[Problem], name: str, place: Path) -> Chains:
     """The labelled steps of the problems; those that are not yet in the file are labelled, and added to it."""
-    journal = Journal(place)
+    journal = JsonlLog(place)
     earlier, records = _read(journal)
     if earlier and earlier.get("fixed") != job.fixed:
         raise UsageError(
@@ -173,20 +174,20 @@ def _labelled(job: _Job, problems: Sequence[Problem], name: str, place: Path) ->
     if left:
         with closing(journal):
             if not earlier:
-                journal.append(Conditions(name, job.fixed, circumstances()).to_dict())
+                journal.append(Conditions(name, job.fixed, system_snapshot()).to_dict())
             _label(job, left, journal, records)
     return chains_of([records[problem.id] for problem in problems])
 
 
-def _label(job: _Job, problems: Sequence[Problem], journal: Journal, records: dict[str, Mapping[str, Any]]) -> None:
+def _label(job: _Job, problems: Sequence[Problem], journal: JsonlLog, records: dict[str, Mapping[str, Any]]) -> None:
     interrupt = Interrupt()
     tally = Tally(len(records) + len(problems), earlier=len(records), done=len(records))
     with (
-        engines(job.who, files(job.who, job.yes), job.hardware, interrupt) as loaded,
+        engines(job.resolved, files(job.resolved, job.yes), job.hardware, interrupt) as loaded,
         stopping(interrupt) as signals,
         counting(sys.stderr, tally, job.quiet, sys.stderr.isatty() and not is_dumb(os.environ)) as watch,
     ):
-        labeller = Labeller(loaded, job.rules, time.perf_counter)
+        labeller = Labeller(loaded, job.config, time.perf_counter)
         for problem in problems:
             try:
                 record = labeller.record(problem)
@@ -203,7 +204,7 @@ def _label(job: _Job, problems: Sequence[Problem], journal: Journal, records: di
         raise typer.Exit(exit_code("interrupted", signals))
 
 
-def _read(journal: Journal) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
+def _read(journal: JsonlLog) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
     """The conditions of a file of labels, and its records by problem. Raises UsageError for what is none."""
     conditions: dict[str, Any] = {}
     records: dict[str, Mapping[str, Any]] = {}

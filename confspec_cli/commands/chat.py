@@ -10,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from confspec_cli.commands._company import LoadedCompany
-from confspec_cli.commands._grouped import grouped
+from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import (
     GateOptions,
     HardwareOptions,
@@ -21,14 +20,15 @@ from confspec_cli.commands._options import (
     ShowOptions,
     WorkOptions,
 )
-from confspec_cli.commands._wiring import as_before, cast
 from confspec_cli.errors import ConfigError, UsageError
-from confspec_cli.folders import history_file, sessions_folder
-from confspec_cli.render.base import Format
 from confspec_cli.render.notices import Notices
-from confspec_cli.repl.company import Wishes
+from confspec_cli.render.options import Format
+from confspec_cli.repl.pool_protocol import RunOptions
 from confspec_cli.repl.record import Record, Unsaved
-from confspec_cli.sessions import SessionStore
+from confspec_cli.runtime.folders import history_file, sessions_folder
+from confspec_cli.runtime.model_pool import LoadedModelPool
+from confspec_cli.runtime.resolve import as_before, resolve_pair
+from confspec_cli.storage.sessions import SessionStore
 
 
 @grouped
@@ -57,19 +57,19 @@ def chat(
     from confspec_cli.repl.loop import converse  # noqa: PLC0415 - keeps prompt_toolkit out of --help
     from confspec_cli.repl.opening import Terminal, open_chat  # noqa: PLC0415
 
-    wishes = _wishes(models, work, gate, sampling)
-    company = LoadedCompany(models, hardware)
-    company.rules(wishes)
+    run_options = _wishes(models, work, gate, sampling)
+    pool = LoadedModelPool(models, hardware)
+    pool.config(run_options)
     store = _store()
-    record = _record(session, store, cast(models).saves)
+    record = _record(session, store, resolve_pair(models).saves)
     models = as_before(models, record.turns())
-    wishes, company = _wishes(models, work, gate, sampling), LoadedCompany(models, hardware)
+    run_options, pool = _wishes(models, work, gate, sampling), LoadedModelPool(models, hardware)
     screen = Notices(sys.stdout, show.show(), os.environ)
-    with closing(company), closing(record):
-        company.recast(wishes)
+    with closing(pool), closing(record):
+        pool.recast(run_options)
         terminal = Terminal(screen, sys.stdin, _history(no_history), vi)
-        opened = open_chat(company, record, store, terminal)
-        opened.wishes, opened.show, opened.hides_steps = wishes, show.show(), show.show().quiet
+        opened = open_chat(pool, record, store, terminal)
+        opened.run_options, opened.show, opened.hides_steps = run_options, show.show(), show.show().quiet
         opened.begin(record)
         if system is not None:
             record.change_system(system)
@@ -79,15 +79,15 @@ def chat(
             opened.record.close()
 
 
-def _wishes(models: ModelOptions, work: WorkOptions, gate: GateOptions, sampling: SamplingOptions) -> Wishes:
-    return Wishes(
+def _wishes(models: ModelOptions, work: WorkOptions, gate: GateOptions, sampling: SamplingOptions) -> RunOptions:
+    return RunOptions(
         pair=models.pair,
         draft=models.draft,
         target=models.target,
         mode=models.mode,
         accept=gate.accept,
         reject=gate.reject,
-        stop=gate.stop,
+        min_token_prob=gate.min_token_prob,
         always_draft=gate.always_draft,
         max_tokens=gate.max_tokens,
         max_step_tokens=gate.max_step_tokens,

@@ -15,16 +15,16 @@ from typing import Annotated, Any
 
 import typer
 
-from confspec_cli.commands._keeping import own_file
-from confspec_cli.commands._room import available
-from confspec_cli.diagnosis import INSTALL, Finding, Sight, Status, findings
+from confspec_cli.commands.model_files import own_file
 from confspec_cli.errors import ConfspecError, Exit
-from confspec_cli.folders import models_folder
-from confspec_cli.models.parts import standing
+from confspec_cli.models.partial import accepted_prefix
 from confspec_cli.models.registry import Registry, load
 from confspec_cli.models.store import Store
-from confspec_cli.render.base import Color
 from confspec_cli.render.console import is_dumb, make_console
+from confspec_cli.render.options import Color
+from confspec_cli.runtime.diagnosis import INSTALL, Finding, Status, SystemSnapshot, findings
+from confspec_cli.runtime.folders import models_folder
+from confspec_cli.runtime.offload import available
 
 _PATIENCE = 120  # seconds for loading a model and a second of writing
 _MARKS = {Status.OK: "ok  ", Status.WARN: "warn", Status.FAIL: "FAIL"}
@@ -49,7 +49,7 @@ def _line(finding: Finding) -> str:
     return f"{line}\n                 {finding.next}" if finding.next else line
 
 
-def _sight() -> Sight:
+def _sight() -> SystemSnapshot:
     store = Store(models_folder(os.environ))
     registry, settings = _registry()
     here = [(model, paths) for model in registry.models.values() if (paths := store.find(model))]
@@ -57,7 +57,7 @@ def _sight() -> Sight:
     smallest = min(here, key=lambda pair: sum(path.stat().st_size for path in pair[1]), default=None)
     status, said, complaint = _tried(smallest[1][0] if smallest else None)
     hub, error, has_token, cache = _hub()
-    return Sight(
+    return SystemSnapshot(
         python=platform.python_version(),
         package=_version("llama-cpp-python"),
         maker=_gpu(),
@@ -69,7 +69,9 @@ def _sight() -> Sight:
         settings=settings,
         models=(len(here), sum(files.values())),
         left=sum(path.stat().st_size for path in store.leftovers()),
-        disks={str(place): shutil.disk_usage(standing(place)).free for place in dict.fromkeys((store.folder, cache))},
+        disks={
+            str(place): shutil.disk_usage(accepted_prefix(place)).free for place in dict.fromkeys((store.folder, cache))
+        },
         hub=hub,
         hub_error=error,
         has_token=has_token,
@@ -87,7 +89,7 @@ def _registry() -> tuple[Registry, str]:
 
 def _tried(path: Path | None) -> tuple[int, dict[str, Any] | None, str]:
     """The exit status of a process that loads llama.cpp and writes, what it printed, and its last complaint."""
-    command = [sys.executable, "-m", "confspec_cli.engines.llamacpp.trial", *([str(path)] if path else [])]
+    command = [sys.executable, "-m", "confspec_cli.engines.llamacpp.selftest", *([str(path)] if path else [])]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
     except subprocess.TimeoutExpired:

@@ -10,18 +10,18 @@ from typing import Annotated, Any
 
 import typer
 
-from confspec_cli import gguf
 from confspec_cli.commands._completion import pairs
-from confspec_cli.commands._keeping import own_file
-from confspec_cli.commands._room import AUTO, CONTEXT, Machine, about, best, left_over, machine
-from confspec_cli.commands._wiring import KV_TYPES
+from confspec_cli.commands.model_files import own_file
 from confspec_cli.errors import OutOfMemoryError, UsageError
-from confspec_cli.folders import models_folder
-from confspec_cli.memory import Need, Share, need, shares
+from confspec_cli.models import gguf
 from confspec_cli.models.registry import Pair, Registry, load
 from confspec_cli.models.store import Store
 from confspec_cli.render.progress import size
 from confspec_cli.render.wording import columns
+from confspec_cli.runtime.folders import models_folder
+from confspec_cli.runtime.memory_estimate import MemoryEstimate, Offload, estimate_memory, plan_layers
+from confspec_cli.runtime.offload import AUTO, CONTEXT, Machine, about, best, left_over, machine
+from confspec_cli.runtime.resolve import KV_TYPES
 
 _PACE = 21_800_000_000  # bytes a second that a processor reads of its weights: docs/memory.md says where
 _LEAST = 512  # tokens of context that are of any use
@@ -85,13 +85,13 @@ def _headers(registry: Registry, pair: Pair) -> list[gguf.Header] | None:
     return headers
 
 
-def _needs(headers: list[gguf.Header], wish: _Wish, here: Machine) -> list[Need]:
-    return [need(header, wish.context, wish.kv_type, here.repacking) for header in headers]
+def _needs(headers: list[gguf.Header], wish: _Wish, here: Machine) -> list[MemoryEstimate]:
+    return [estimate_memory(header, wish.context, wish.kv_type, here.repacking) for header in headers]
 
 
-def _is_all_well(needs: list[Need], here: Machine) -> bool:
+def _is_all_well(needs: list[MemoryEstimate], here: Machine) -> bool:
     """Whether all of it fits where it is fast."""
-    return all(share.whole for share in shares(needs, here.room)) if here.gpus else left_over(needs, here) >= 0
+    return all(share.whole for share in plan_layers(needs, here.room)) if here.gpus else left_over(needs, here) >= 0
 
 
 def _from_sizes(registry: Registry, pair: Pair, here: Machine, as_json: bool) -> None:
@@ -109,7 +109,7 @@ def _from_sizes(registry: Registry, pair: Pair, here: Machine, as_json: bool) ->
         raise OutOfMemoryError(f"{pair.name} does not fit.", "confspec fit   # names the largest pair that does")
 
 
-def _table(pair: Pair, needs: list[Need]) -> str:
+def _table(pair: Pair, needs: list[MemoryEstimate]) -> str:
     rows: list[tuple[str, ...]] = [("MODEL", "WEIGHTS", "REPACKED", "KV CACHE", "BUFFERS", "IN ALL")]
     for role, one in zip((f"draft {pair.draft}", f"target {pair.target}"), needs, strict=True):
         parts = (one.weights, one.repacked, one.kv, one.compute, one.total)
@@ -117,9 +117,9 @@ def _table(pair: Pair, needs: list[Need]) -> str:
     return columns(rows)
 
 
-def _placing(needs: list[Need], here: Machine) -> Iterator[str]:
+def _placing(needs: list[MemoryEstimate], here: Machine) -> Iterator[str]:
     """Where the models go, and what is read there for each token. What is said of GPUs has been tried on none."""
-    plan = shares(needs, here.room) if here.gpus else [Share(0, False, 0) for _ in needs]
+    plan = plan_layers(needs, here.room) if here.gpus else [Offload(0, False, 0) for _ in needs]
     for role, one, share in zip(("draft", "target"), needs, plan, strict=True):
         rest = one.weights * (one.layers - share.layers) // one.layers
         slow = f"the processor reads {size(rest)} for every token, {rest / _PACE:.2f} s at {size(_PACE)} a second"
@@ -141,9 +141,9 @@ def _remedy(headers: list[gguf.Header], pair: Pair, wish: _Wish, here: Machine) 
     return ""
 
 
-def _document(pair: Pair, wish: _Wish, needs: list[Need], here: Machine) -> dict[str, Any]:
+def _document(pair: Pair, wish: _Wish, needs: list[MemoryEstimate], here: Machine) -> dict[str, Any]:
     draft, target = ({**asdict(one), "total": one.total} for one in needs)
-    plan = [asdict(share) for share in shares(needs, here.room)] if here.gpus else []
+    plan = [asdict(share) for share in plan_layers(needs, here.room)] if here.gpus else []
     return {
         "schema_version": 1,
         "pair": pair.name,

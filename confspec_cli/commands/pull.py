@@ -11,12 +11,12 @@ import typer
 
 from confspec_cli.commands._completion import pairs_and_models
 from confspec_cli.errors import Interrupted
-from confspec_cli.folders import config_folder, models_folder
 from confspec_cli.models.references import is_reference, resolve
 from confspec_cli.models.registry import Model, Registry, load
 from confspec_cli.models.store import Planned, Store, check_room
 from confspec_cli.render.progress import Bars, Lines, size, watching
 from confspec_cli.render.wording import columns
+from confspec_cli.runtime.folders import config_folder, models_folder
 
 
 def pull(

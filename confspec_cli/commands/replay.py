@@ -14,12 +14,12 @@ from typing import Annotated, TextIO
 
 import typer
 
-from confspec_cli.commands._grouped import grouped
+from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import ShowOptions
+from confspec_cli.core.events import Event, RunFinished, SessionEvent, Warned
 from confspec_cli.errors import UsageError
-from confspec_cli.events import Event, RunFinished, SessionEvent, Warned
-from confspec_cli.records import event_of, is_record
 from confspec_cli.render.choose import choose
+from confspec_cli.storage.event_lines import event_of, is_record
 
 
 @grouped

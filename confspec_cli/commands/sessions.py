@@ -11,16 +11,16 @@ from typing import Annotated
 
 import typer
 
-from confspec_cli.commands._grouped import grouped
+from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import ShowOptions
 from confspec_cli.errors import UsageError
-from confspec_cli.folders import sessions_folder
-from confspec_cli.render.base import Format
 from confspec_cli.render.choose import choose
 from confspec_cli.render.console import clean, make_console, put
+from confspec_cli.render.options import Format
 from confspec_cli.render.transcript import ExportFormat, document, markdown, put_heading
 from confspec_cli.render.wording import columns, count
-from confspec_cli.sessions import Session, SessionStore
+from confspec_cli.runtime.folders import sessions_folder
+from confspec_cli.storage.sessions import Session, SessionStore
 
 SCHEMA_VERSION = 1
 

@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from confspec_cli.engines.base import Engine, Interrupt, ModelCard, Prompt, Sampling, Token
+from confspec_cli.core.engine import Engine, Interrupt
+from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
 from confspec_cli.errors import ContextFull, Interrupted
 
 CARD = ModelCard(name="scripted", file="", bytes=0, context=4096)
@@ -31,11 +32,11 @@ class ScriptedEngine:
     interrupt: Interrupt = field(default_factory=Interrupt)
     calls: list[str] = field(default_factory=list)
     tokens_read: int = 0
-    tokens_asked: int = 0
-    goes_back: bool = True
+    verification_tokens: int = 0
+    supports_rollback: bool = True
     _known: list[str] = field(default_factory=list)  # the words a cache would hold
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Know no words any more."""
         self._known = []
 
@@ -61,7 +62,7 @@ class ScriptedEngine:
     def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
         """Answer from the script; labels it does not name get nothing."""
         self._check(prompt, "label_probs")
-        self.tokens_asked += len((prompt.ask or "").split())
+        self.verification_tokens += len((prompt.ask or "").split())
         given = self.labels(prompt.reply[-1] if prompt.reply else "")
         return {label: given.get(label, 0.0) for label in labels}
 

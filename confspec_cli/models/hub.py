@@ -31,12 +31,12 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]  # not among t
 )
 from huggingface_hub.utils.logging import set_verbosity
 
-from confspec_cli import gguf
 from confspec_cli.errors import ConfspecError, DownloadError, StorageError
-from confspec_cli.models.base import HubSource, ModelFile, Watch, is_complete, storage_error, verify
-from confspec_cli.models.parts import Part, adding, begun
+from confspec_cli.models import gguf
+from confspec_cli.models.partial import Part, adding, begun
 from confspec_cli.models.references import Listed
-from confspec_cli.models.ticking import bar
+from confspec_cli.models.sources import HubSource, ModelFile, Watch, is_complete, storage_error, verify
+from confspec_cli.models.tqdm_adapter import bar
 
 _HTTPError = errors.HTTPError  # type: ignore[attr-defined]  # of httpx or httpx2, by the version of huggingface_hub
 _LOGIN = "hf auth login"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from confspec_cli.errors import DownloadError
-from confspec_cli.models.base import ModelFile, PathSource, Watch, is_complete, verify
+from confspec_cli.models.sources import ModelFile, PathSource, Watch, is_complete, verify
 
 
 class Local:

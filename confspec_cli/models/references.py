@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from confspec_cli import gguf
 from confspec_cli.errors import ModelMissing, UsageError
-from confspec_cli.models.base import HubSource, ModelFile, PathSource
+from confspec_cli.models import gguf
 from confspec_cli.models.registry import Model
+from confspec_cli.models.sources import HubSource, ModelFile, PathSource
 
 USUAL_QUANT = "Q4_K_M"
 _REFERENCE = re.compile(

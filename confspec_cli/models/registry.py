@@ -11,15 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from confspec_cli.core.gate import Gate
+from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import ConfigError, ModelMissing
-from confspec_cli.gate import Gate
-from confspec_cli.models.base import ModelFile
-from confspec_cli.models.reading import parse, text_of
-from confspec_cli.models.tables import Table, check_keys, nearest, overlay, read
-from confspec_cli.tasks import TaskName
+from confspec_cli.models.sources import ModelFile
+from confspec_cli.models.yaml_reading import parse, text_of
+from confspec_cli.models.yaml_tables import YamlTable, check_keys, nearest, overlay, read
 
-SCHEMA = 1
-"""The version of models.yaml this module reads."""
+SCHEMA = 2
+"""The version of models.yaml this module reads; an older file is converted as it is read."""
+
+_OLD_KEYS = {"stop": "min_token_prob", "certainty": "min_label_mass", "pays": "worth_drafting"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def load(user_file: Path | None) -> Registry:
     return registry
 
 
-def _shipped() -> Table:
+def _shipped() -> YamlTable:
     """The file inside the package; in a checkout it lies beside the package."""
     packaged = importlib.resources.files("confspec_cli") / "models.yaml"
     beside = Path(__file__).parents[2] / "models.yaml"
@@ -194,10 +196,10 @@ def _shipped() -> Table:
     raise ConfigError("models.yaml is missing from this installation.", "pip install --force-reinstall confspec-cli")
 
 
-def _parse(text: str, file: Path) -> Table:
+def _parse(text: str, file: Path) -> YamlTable:
     """One models.yaml, its own keys and version checked."""
     table = parse(text, file)
-    if not isinstance(table, Table):
+    if not isinstance(table, YamlTable):
         raise ConfigError(f"{file} must be a table of the keys schema, default_pair, settings, models and pairs.")
     schema = table.values.get("schema", SCHEMA)
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
@@ -205,19 +207,37 @@ def _parse(text: str, file: Path) -> Table:
     if schema > SCHEMA:
         message = f"{table.at('schema')}: schema {schema} is of a later confspec, this one reads up to {SCHEMA}."
         raise ConfigError(message, "pip install --upgrade confspec-cli")
+    if schema == 1:
+        table = _renamed(table)
     check_keys(table, ("schema", "default_pair", "settings", "models", "pairs"))
     return table
 
 
-def _over(shipped: Table, user: Table) -> Table:
+def _renamed(table: YamlTable) -> YamlTable:
+    """A models.yaml of schema 1 under the names of schema 2: the keys of gates."""
+
+    def key(name: str) -> str:
+        return _OLD_KEYS.get(name, name)
+
+    def value(inner: object) -> object:
+        return _renamed(inner) if isinstance(inner, YamlTable) else inner
+
+    return YamlTable(
+        table.place,
+        {key(name): value(inner) for name, inner in table.values.items()},
+        {key(name): place for name, place in table.places.items()},
+    )
+
+
+def _over(shipped: YamlTable, user: YamlTable) -> YamlTable:
     """Pairs merge key by key, and so do their gates; a model stands in place of the one of its name."""
     models = overlay(shipped.table("models"), user.table("models"), depth=0)
     pairs = overlay(shipped.table("pairs"), user.table("pairs"), depth=2)
     whole = overlay(shipped, user, depth=0)
-    return Table(whole.place, {**whole.values, "models": models, "pairs": pairs}, whole.places)
+    return YamlTable(whole.place, {**whole.values, "models": models, "pairs": pairs}, whole.places)
 
 
-def _check(registry: Registry, models: Table, pairs: Table) -> None:
+def _check(registry: Registry, models: YamlTable, pairs: YamlTable) -> None:
     """Whether everything that is named exists, and every name means one thing."""
     pins: dict[str, ModelFile] = {}
     for name, model in registry.models.items():

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from confspec_cli.errors import ConfspecError, DownloadError, StorageError
-from confspec_cli.models.base import HubSource, ModelFile, PackagesSource, PathSource, Source, Watch, is_complete
 from confspec_cli.models.local import Local
-from confspec_cli.models.parts import companions, part_of, room, standing
+from confspec_cli.models.partial import accepted_prefix, companions, part_of, room
 from confspec_cli.models.registry import Model
+from confspec_cli.models.sources import HubSource, ModelFile, PackagesSource, PathSource, Source, Watch, is_complete
 from confspec_cli.models.wheel import Wheels
 
 
@@ -138,7 +138,7 @@ def check_room(plan: Iterable[Planned]) -> None:
     folders: dict[int, Path] = {}
     for planned in plan:
         if planned.folder:
-            device = standing(planned.folder).stat().st_dev
+            device = accepted_prefix(planned.folder).stat().st_dev
             needed[device] += planned.missing
             folders[device] = planned.folder
     for device, folder in folders.items():

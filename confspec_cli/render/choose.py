@@ -7,13 +7,13 @@ from dataclasses import replace
 from time import monotonic
 from typing import TextIO
 
-from confspec_cli.render.base import Format, Renderer, Several, Show
 from confspec_cli.render.console import is_dumb, make_console
 from confspec_cli.render.document import Document
-from confspec_cli.render.jsonl import JsonLines
-from confspec_cli.render.marks import marks_for
+from confspec_cli.render.jsonl_output import JsonLines
+from confspec_cli.render.options import Format, Renderer, Several, Show
 from confspec_cli.render.plain import PlainLines
 from confspec_cli.render.reply import ReplyText, ResultText
+from confspec_cli.render.symbols import marks_for
 from confspec_cli.render.terminal import TerminalView
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from confspec_cli.errors import ClosedPipe, StorageError
-from confspec_cli.render.base import Color
+from confspec_cli.render.options import Color
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 

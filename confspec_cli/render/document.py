@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any, TextIO
 
-from confspec_cli.events import SCHEMA_VERSION, Event, RunFinished, RunStarted, StepCommitted, Warned, to_dict
+from confspec_cli.core.events import SCHEMA_VERSION, Event, RunFinished, RunStarted, StepCommitted, Warned, to_dict
+from confspec_cli.core.stats import RunStats
+from confspec_cli.core.trace import Assessment, Author, Step
 from confspec_cli.render.console import put
-from confspec_cli.stats import RunStats
-from confspec_cli.trace import Author, Reading, Step
 
 
 class RunRecord:
@@ -78,14 +78,14 @@ class Document:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    target = step.reading(Author.TARGET)
+    target = step.assessment(Author.TARGET)
     return {
         "n": step.n,
         "origin": step.origin.value,
         "text": step.text,
-        **_reading(step.reading(Author.DRAFT)),
+        **_reading(step.assessment(Author.DRAFT)),
         "target": _reading(target) if target else None,
-        "signal": step.signal,
+        "signal": step.confidence,
         "threshold": step.threshold,
         "cause": step.cause.value if step.cause else None,
         "rejected_text": step.rejected_text,
@@ -96,11 +96,11 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
-def _reading(reading: Reading | None) -> dict[str, float | None]:
-    verdict = reading.verdict if reading else None
-    likelihood = reading.likelihood if reading else None
+def _reading(assessment: Assessment | None) -> dict[str, float | None]:
+    verdict = assessment.verdict if assessment else None
+    likelihood = assessment.likelihood if assessment else None
     return {
         "p": verdict.p if verdict else None,
-        "certainty": verdict.certainty if verdict else None,
+        "certainty": verdict.label_mass if verdict else None,
         "lowest": likelihood.lowest_p if likelihood else None,
     }

@@ -13,7 +13,7 @@ from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
 from confspec_cli.render.console import clean
-from confspec_cli.render.marks import Label
+from confspec_cli.render.symbols import Label
 
 MEASURE = 100  # cells in a line of text; longer ones are hard to read
 NARROW = 50  # cells in a window too narrow for a gutter

@@ -8,16 +8,16 @@ from typing import TextIO
 
 from rich.text import Text
 
-from confspec_cli.conversation import Turn
+from confspec_cli.core.conversation import Turn
+from confspec_cli.core.trace import Step
 from confspec_cli.errors import ConfspecError
-from confspec_cli.render.account import account, listing
-from confspec_cli.render.base import Show
+from confspec_cli.render.collapsible import CollapsibleView
 from confspec_cli.render.console import clean, is_dumb, make_console, paint, put
-from confspec_cli.render.curtain import Curtain
+from confspec_cli.render.explain import account, listing
 from confspec_cli.render.layout import Page, wrap
-from confspec_cli.render.marks import marks_for
+from confspec_cli.render.options import Show
+from confspec_cli.render.symbols import marks_for
 from confspec_cli.render.terminal import TerminalView
-from confspec_cli.trace import Step
 
 
 class Notices:
@@ -36,10 +36,10 @@ class Notices:
         """What joins the items of a line."""
         return self._marks.dot
 
-    def view(self, show: Show, drawn: bool) -> Curtain:
+    def view(self, show: Show, drawn: bool) -> CollapsibleView:
         """A view of the next run; `drawn`: with its steps hidden."""
         view = TerminalView(self._console, self._marks, show, self._clock)
-        return Curtain(view, self._console, self._marks, drawn, moves=self._clock is not None)
+        return CollapsibleView(view, self._console, self._marks, drawn, moves=self._clock is not None)
 
     def say(self, text: str, style: str = "dim") -> None:
         """Say something, in as many lines as it has."""

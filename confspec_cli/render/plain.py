@@ -5,12 +5,12 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from confspec_cli.events import Event, RunFinished, RunStarted, StepCommitted, StepDropped, Warned
+from confspec_cli.core.events import Event, RunFinished, RunStarted, StepCommitted, StepDropped, Warned
+from confspec_cli.core.stats import RunStats
 from confspec_cli.render import wording
-from confspec_cli.render.base import Show
 from confspec_cli.render.console import clean, paint, put
-from confspec_cli.render.marks import Label, Marks
-from confspec_cli.stats import RunStats
+from confspec_cli.render.options import Show
+from confspec_cli.render.symbols import Label, Marks
 
 
 class PlainLines:
@@ -35,7 +35,7 @@ class PlainLines:
                 )
                 self._print_step(step.n, self._marks.origin(step.origin), [item for row in rows for item in row])
             case StepDropped() if self._show.rejected and not self._show.quiet:
-                self._print_step(event.n, self._marks.dropped, wording.rejection(event.proposal, event.reason))
+                self._print_step(event.n, self._marks.dropped, wording.rejection(event.written_step, event.reason))
             case Warned(message=message):
                 self._print(f"warning: {clean(message)}")
             case RunFinished():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from confspec_cli.events import Event, RunFinished, RunStarted, StepCommitted
+from confspec_cli.core.events import Event, RunFinished, RunStarted, StepCommitted
 from confspec_cli.render.console import clean, put
 
 _OPENS, _CLOSES = "<think>", "</think>"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
-from confspec_cli.events import (
+from confspec_cli.core.events import (
     Event,
     RunFinished,
     RunStarted,
@@ -20,15 +20,15 @@ from confspec_cli.events import (
     TextWritten,
     Warned,
 )
-from confspec_cli.gate import Decision
+from confspec_cli.core.gate import Decision
+from confspec_cli.core.stats import RunStats
+from confspec_cli.core.trace import Author
 from confspec_cli.render import wording
-from confspec_cli.render.base import Show
 from confspec_cli.render.console import clean
 from confspec_cli.render.layout import Page, body_of
-from confspec_cli.render.marks import Label, Marks
+from confspec_cli.render.options import Show
 from confspec_cli.render.region import Region
-from confspec_cli.stats import RunStats
-from confspec_cli.trace import Author
+from confspec_cli.render.symbols import Label, Marks
 
 _SECONDS_BETWEEN_DRAWINGS = 1 / 15
 
@@ -119,8 +119,8 @@ class TerminalView:
     def _drop(self, event: StepDropped) -> None:
         self._kept = clean(event.kept)
         if self._show.rejected:
-            reasons = [wording.rejection(event.proposal, event.reason)] if self._show.confidence else []
-            self._print_step(self._marks.dropped, event.proposal.text, reasons, "dim strike")
+            reasons = [wording.rejection(event.written_step, event.reason)] if self._show.confidence else []
+            self._print_step(self._marks.dropped, event.written_step.text, reasons, "dim strike")
         else:
             self._live = None
             self._print([])

@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from confspec_cli.conversation import Turn
-from confspec_cli.events import SCHEMA_VERSION
+from confspec_cli.core.conversation import Turn
+from confspec_cli.core.events import SCHEMA_VERSION
 from confspec_cli.render import wording
 from confspec_cli.render.console import clean, paint, put
 from confspec_cli.render.document import RunRecord

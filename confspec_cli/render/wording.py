@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from confspec_cli.events import RunFinished, RunStarted
-from confspec_cli.stats import Rate, RunStats
-from confspec_cli.trace import Author, Proposal, Reading, Step
+from confspec_cli.core.events import RunFinished, RunStarted
+from confspec_cli.core.stats import Rate, RunStats
+from confspec_cli.core.trace import Assessment, Author, Step, WrittenStep
 
 
 def ending(finished: RunFinished, started: RunStarted | None) -> str:
@@ -25,7 +25,7 @@ def ending(finished: RunFinished, started: RunStarted | None) -> str:
 
 def confidence(step: Step) -> list[list[str]]:
     """What the models made of the drafted text of a step, a row each, and what the step took."""
-    rows = [_reading(reading) for reading in step.readings] or [[]]
+    rows = [_reading(assessment) for assessment in step.assessments] or [[]]
     if step.threshold is not None:
         rows[-1].append(f"threshold {step.threshold:.2f}")
     rows[-1].append(cost(step.tokens, step.seconds))
@@ -37,9 +37,9 @@ def cost(tokens: int, seconds: float) -> str:
     return f"{count(tokens, 'token')}, {duration(seconds)}"
 
 
-def rejection(proposal: Proposal, reason: str) -> list[str]:
+def rejection(written_step: WrittenStep, reason: str) -> list[str]:
     """Why a draft was dropped, and what it took."""
-    return [reason, cost(proposal.tokens, proposal.seconds)]
+    return [reason, cost(written_step.tokens, written_step.seconds)]
 
 
 def summary(stats: RunStats) -> list[str]:
@@ -56,20 +56,23 @@ def summary(stats: RunStats) -> list[str]:
 def breakdown(stats: RunStats) -> list[str]:
     """The run in several lines: what was judged and where the time went."""
     phases = (
-        ("draft writing", stats.decoding[Author.DRAFT]),
-        ("draft catching up", stats.catching_up[Author.DRAFT]),
-        ("draft judging", stats.judging[Author.DRAFT]),
-        ("target judging", stats.judging[Author.TARGET]),
-        ("target catching up", stats.catching_up[Author.TARGET]),
-        ("target writing", stats.decoding[Author.TARGET]),
+        ("draft writing", stats.decode[Author.DRAFT]),
+        ("draft catching up", stats.prefill[Author.DRAFT]),
+        ("draft judging", stats.verification[Author.DRAFT]),
+        ("target judging", stats.verification[Author.TARGET]),
+        ("target catching up", stats.prefill[Author.TARGET]),
+        ("target writing", stats.decode[Author.TARGET]),
         ("everything else", max(0.0, stats.seconds - stats.accounted_seconds)),
     )
-    guessing = [who for who in Author if stats.guessed[who]]
+    guessing = [resolved for resolved in Author if stats.speculation_accepted[resolved]]
     rates = (
         ("accepted by draft", stats.accepted, "judged"),
         ("escalated", stats.escalated, "judged"),
         ("accepted by target", stats.accepted_by_target, "escalated"),
-        *((f"{who.value} guessed", Rate(stats.guessed[who], stats.written[who]), "tokens") for who in guessing),
+        *(
+            (f"{resolved.value} guessed", Rate(stats.speculation_accepted[resolved], stats.written[resolved]), "tokens")
+            for resolved in guessing
+        ),
     )
     turned = f"{count(stats.undrafted, 'step')} by the target alone, turned {count(stats.turns, 'time')}"
     ahead = f"{count(stats.ahead, 'token')} while the target judged, {stats.unused} thrown away"
@@ -78,7 +81,11 @@ def breakdown(stats: RunStats) -> list[str]:
         *([f"{'drafted ahead':<20}{ahead}"] if stats.ahead else []),
         *(f"{name:<20}{_rate(rate, of)}" for name, rate, of in rates if rate.whole),
         *(f"{name:<20}{_phase(seconds, stats.seconds)}" for name, seconds in phases if seconds > 0),
-        *([f"{'all judging':<20}{_phase(sum(stats.judging.values()), stats.seconds)}"] if stats.accepted.whole else []),
+        *(
+            [f"{'all verification':<20}{_phase(sum(stats.verification.values()), stats.seconds)}"]
+            if stats.accepted.whole
+            else []
+        ),
     ]
 
 
@@ -115,13 +122,13 @@ def columns(rows: Sequence[tuple[str, ...]], width: int = 0, folded: int = 0) ->
     return "\n".join(line for pair in zip(upper, (f"    {line}" for line in lower), strict=True) for line in pair)
 
 
-def _reading(reading: Reading) -> list[str]:
+def _reading(assessment: Assessment) -> list[str]:
     items = []
-    if reading.verdict is not None:
-        items += [f"p {reading.verdict.p:.2f}", f"certainty {reading.verdict.certainty:.2f}"]
-    if reading.likelihood is not None:
-        items.append(f"lowest {reading.likelihood.lowest_p:.2f}")
-    if items and reading.by is Author.TARGET:
+    if assessment.verdict is not None:
+        items += [f"p {assessment.verdict.p:.2f}", f"certainty {assessment.verdict.label_mass:.2f}"]
+    if assessment.likelihood is not None:
+        items.append(f"lowest {assessment.likelihood.lowest_p:.2f}")
+    if items and assessment.by is Author.TARGET:
         items[0] = f"target {items[0]}"
     return items
 

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TextIO
 
-from confspec_cli.controller import Controller, controller_of
-from confspec_cli.engines.base import Prompt
+from confspec_cli.core.events import Event, RunFinished, Warned
+from confspec_cli.core.messages import Prompt
+from confspec_cli.core.policy import AdaptiveDrafting, adaptive_drafting
+from confspec_cli.core.run_config import Mode, RunConfig
+from confspec_cli.core.stats import RunStats
 from confspec_cli.errors import ConfspecError, StorageError, UsageError
-from confspec_cli.events import Event, RunFinished, Warned
-from confspec_cli.render.base import Show
 from confspec_cli.render.notices import Notices
+from confspec_cli.render.options import Show
 from confspec_cli.repl import status
-from confspec_cli.repl.company import Company, Wishes
-from confspec_cli.repl.prompt import Desk
+from confspec_cli.repl.pool_protocol import ModelPool, RunOptions
+from confspec_cli.repl.prompt_line import Desk
 from confspec_cli.repl.record import Record
-from confspec_cli.rules import Mode, Rules
-from confspec_cli.sessions import SessionStore
-from confspec_cli.stats import RunStats
+from confspec_cli.storage.sessions import SessionStore
 
 
 @dataclass(slots=True)
@@ -28,13 +28,13 @@ class Chat:
     `store` is None where sessions cannot be kept.
     """
 
-    company: Company
+    pool: ModelPool
     store: SessionStore | None
     record: Record
     screen: Notices
     desk: Desk
     keyboard: TextIO
-    wishes: Wishes = field(default_factory=Wishes)
+    run_options: RunOptions = field(default_factory=RunOptions)
     show: Show = field(default_factory=Show)
     hides_steps: bool = False
     attached: list[str] = field(default_factory=list)  # texts that go before the next message
@@ -43,22 +43,22 @@ class Chat:
     leaving: bool = False
     stats: RunStats = field(default_factory=RunStats)
     _use: status.Usage | None = None
-    _rules: Rules | None = None
-    _controller: Controller | None = None
+    _rules: RunConfig | None = None
+    _controller: AdaptiveDrafting | None = None
     _is_told: bool = False
 
     @property
-    def rules(self) -> Rules:
+    def config(self) -> RunConfig:
         """The rules as they stand; a drawn seed stays until something changes."""
         if self._rules is None:
-            self._rules = self.company.rules(self.wishes)
+            self._rules = self.pool.config(self.run_options)
         return self._rules
 
     @property
-    def controller(self) -> Controller:
+    def drafting(self) -> AdaptiveDrafting:
         """What the turns so far taught of whether drafting pays; forgotten when something else is wished for."""
         if self._controller is None:
-            self._controller = controller_of(self.rules)
+            self._controller = adaptive_drafting(self.config)
         return self._controller
 
     @property
@@ -67,18 +67,18 @@ class Chat:
         if self._use is None:
             messages = self.record.messages()
             is_begun = any(message.role == "user" for message in messages)
-            self._use = status.usage(Prompt(messages) if is_begun else None, self.company.engines)
+            self._use = status.usage(Prompt(messages) if is_begun else None, self.pool.engines)
         return self._use
 
     def changed(self) -> None:
         """Something was said, taken back, or loaded: what was worked out of it is worked out anew."""
         self._use = self._rules = None
 
-    def wish(self, wishes: Wishes) -> None:
+    def wish(self, run_options: RunOptions) -> None:
         """Have other models or other rules, or none of it: what cannot be raises and changes nothing."""
-        self.company.rules(wishes)
-        self.company.recast(wishes)
-        self.wishes = wishes
+        self.pool.config(run_options)
+        self.pool.recast(run_options)
+        self.run_options = run_options
         self._controller = None
         self.changed()
 
@@ -119,8 +119,8 @@ class Chat:
     def toolbar(self, width: int) -> str:
         """The status line."""
         try:
-            where = status.place(self.company.engines)
-            said = status.items(self.company.pair, self.rules, self.use, self.stats, where)
+            where = status.place(self.pool.engines)
+            said = status.items(self.pool.pair, self.config, self.use, self.stats, where)
         except ConfspecError as error:  # a model that could not be loaded again, say
             said = [str(error), error.hint]
         return status.fit(said, width, self.screen.dot)
@@ -134,7 +134,7 @@ class Chat:
                 case "session":
                     return [session.label for session in self.store.list()] if self.store else []
                 case "pair" | "model":
-                    return self.company.names(kind)
+                    return self.pool.names(kind)
         except ConfspecError:  # what cannot be read completes to nothing
             return []
         return kind.split("|")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from confspec_cli import signals
 from confspec_cli.errors import ClosedPipe, ConfspecError, Exit, Interrupted
-from confspec_cli.repl import commands, lines, turn
+from confspec_cli.repl import command_table as commands
+from confspec_cli.repl import lines, turn
 from confspec_cli.repl.chat import Chat
-from confspec_cli.repl.keeping import greet
+from confspec_cli.repl.session_commands import greet
+from confspec_cli.runtime import signals
 
 
 def converse(chat: Chat) -> None:
     """Talk until a person leaves. Raises Interrupted when the process was told to end."""
-    names = " + ".join(engine.card.name for engine in chat.company.engines.values())
-    chat.screen.items([*dict.fromkeys([chat.company.pair, names]), "/help lists the commands", "Ctrl-D leaves"])
+    names = " + ".join(engine.card.name for engine in chat.pool.engines.values())
+    chat.screen.items([*dict.fromkeys([chat.pool.pair, names]), "/help lists the commands", "Ctrl-D leaves"])
     greet(chat)
     while not chat.leaving:
         try:

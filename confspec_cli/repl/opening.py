@@ -13,13 +13,13 @@ from prompt_toolkit.output import Output
 
 from confspec_cli.render.notices import Notices
 from confspec_cli.repl.chat import Chat
-from confspec_cli.repl.commands import COMMANDS
-from confspec_cli.repl.company import Company
+from confspec_cli.repl.command_table import COMMANDS
 from confspec_cli.repl.completion import CommandCompleter
 from confspec_cli.repl.history import PrivateHistory
-from confspec_cli.repl.prompt import Fittings, Prompt
+from confspec_cli.repl.pool_protocol import ModelPool
+from confspec_cli.repl.prompt_line import Fittings, PromptLine
 from confspec_cli.repl.record import Record
-from confspec_cli.sessions import SessionStore
+from confspec_cli.storage.sessions import SessionStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Terminal:
     output: Output | None = None
 
 
-def open_chat(company: Company, record: Record, store: SessionStore | None, terminal: Terminal) -> Chat:
+def open_chat(pool: ModelPool, record: Record, store: SessionStore | None, terminal: Terminal) -> Chat:
     """A conversation, ready to be had."""
 
     def words(kind: str) -> Sequence[str]:
@@ -51,6 +51,6 @@ def open_chat(company: Company, record: Record, store: SessionStore | None, term
 
     history: History = PrivateHistory(terminal.history, complain) if terminal.history else DummyHistory()
     completer = CommandCompleter({name: (one.help, one.kinds) for name, one in COMMANDS.items()}, words)
-    desk = Prompt(Fittings(history, completer, toolbar), terminal.vi, terminal.input, terminal.output)
-    chat = Chat(company, store, record, terminal.screen, desk, terminal.keyboard)
+    desk = PromptLine(Fittings(history, completer, toolbar), terminal.vi, terminal.input, terminal.output)
+    chat = Chat(pool, store, record, terminal.screen, desk, terminal.keyboard)
     return chat

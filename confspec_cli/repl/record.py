@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from confspec_cli.conversation import Conversation, Turn
-from confspec_cli.engines.base import Message
-from confspec_cli.events import Event, SystemChanged, TurnsForgotten, TurnsUndone
+from confspec_cli.core.conversation import Conversation, Turn
+from confspec_cli.core.events import Event, SystemChanged, TurnsForgotten, TurnsUndone
+from confspec_cli.core.messages import Message
 
 
 class Record(Protocol):

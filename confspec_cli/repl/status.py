@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from confspec_cli.engines.base import Engine, Prompt
-from confspec_cli.rules import Mode, Rules
-from confspec_cli.stats import RunStats
-from confspec_cli.trace import Author
+from confspec_cli.core.engine import Engine
+from confspec_cli.core.messages import Prompt
+from confspec_cli.core.run_config import Mode, RunConfig
+from confspec_cli.core.stats import RunStats
+from confspec_cli.core.trace import Author
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +40,15 @@ def place(engines: Mapping[Author, Engine]) -> str:
     return {frozenset({True}): "GPU", frozenset({False}): "CPU"}.get(frozenset(offloaded), "GPU and CPU")
 
 
-def items(pair: str, rules: Rules, use: Usage, stats: RunStats, where: str) -> Sequence[str]:
+def items(pair: str, config: RunConfig, use: Usage, stats: RunStats, where: str) -> Sequence[str]:
     """What the status line says, the most important first."""
     said = [pair, f"context {use.used:,}/{use.total:,} {100 * use.share:.0f}%"]
-    if rules.mode is Mode.CONFSPEC:
-        said.append(f"accept {rules.gate.accept:.2f} reject {rules.gate.reject:.2f}")
+    if config.mode is Mode.CONFSPEC:
+        said.append(f"accept {config.gate.accept:.2f} reject {config.gate.reject:.2f}")
     if stats.accepted.whole:
         share = stats.accepted.part / stats.accepted.whole
         said.append(f"accepted {stats.accepted.part}/{stats.accepted.whole} {100 * share:.0f}%")
-    return [*said, f"mode {rules.mode.value}", where]
+    return [*said, f"mode {config.mode.value}", where]
 
 
 def fit(said: Sequence[str], width: int, dot: str) -> str:

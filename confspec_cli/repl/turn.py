@@ -6,16 +6,16 @@ import signal
 import time
 from collections.abc import Callable
 
-from confspec_cli.cascade import Cascade
-from confspec_cli.controller import Controller
-from confspec_cli.engines.base import Prompt
+from confspec_cli.core.cascade import Cascade
+from confspec_cli.core.events import Event, RunFinished, Warned
+from confspec_cli.core.messages import Prompt
+from confspec_cli.core.policy import AdaptiveDrafting
+from confspec_cli.core.run_config import RunConfig, authors
+from confspec_cli.core.steering import Steering
 from confspec_cli.errors import EngineError, Exit, Interrupted
-from confspec_cli.events import Event, RunFinished, Warned
-from confspec_cli.repl import context
+from confspec_cli.repl import context_room as context
 from confspec_cli.repl.chat import Chat
-from confspec_cli.repl.keys import LiveKeys
-from confspec_cli.rules import Rules, authors
-from confspec_cli.steering import Steering
+from confspec_cli.repl.live_keys import LiveKeys
 
 _KEYS = {
     "a": "answer now",
@@ -28,9 +28,9 @@ _KEYS = {
 def ask(chat: Chat, question: str) -> None:
     """Ask, and go on asking while a full context is being made room in."""
 
-    def aside(prompt: Prompt, rules: Rules) -> RunFinished:
+    def aside(prompt: Prompt, config: RunConfig) -> RunFinished:
         """A run that is no part of the conversation."""
-        return play(chat, prompt, rules, lambda _: None)
+        return play(chat, prompt, config, lambda _: None)
 
     while context.has_room(chat, question, aside):
         finished = _answer(chat, question)
@@ -46,27 +46,27 @@ def ask(chat: Chat, question: str) -> None:
     context.warn(chat)
 
 
-def keys_of(rules: Rules) -> dict[str, str]:
+def keys_of(config: RunConfig) -> dict[str, str]:
     """The keys that act during a run, and what they do."""
-    return {key: what for key, what in _KEYS.items() if key not in "et" or len(authors(rules.mode)) > 1}
+    return {key: what for key, what in _KEYS.items() if key not in "et" or len(authors(config.mode)) > 1}
 
 
 def play(
     chat: Chat,
     prompt: Prompt,
-    rules: Rules,
+    config: RunConfig,
     keep: Callable[[Event], Warned | None],
-    controller: Controller | None = None,
+    drafting: AdaptiveDrafting | None = None,
 ) -> RunFinished:
     """Run to the end, shown as it goes; every event is kept before it is shown."""
     steering = Steering()
-    wishes = {"a": steering.answer_now, "e": steering.escalate_step, "t": steering.target_from_here, "s": _nothing}
-    actions = {key: wishes[key] for key in keys_of(rules)}
+    run_options = {"a": steering.answer_now, "e": steering.escalate_step, "t": steering.target_from_here, "s": _nothing}
+    actions = {key: run_options[key] for key in keys_of(config)}
     view = chat.screen.view(chat.show, chat.hides_steps)
     last: Event | None = None
     try:
-        with chat.company.stopping() as signals, LiveKeys(chat.keyboard, actions) as keys:
-            cascade = Cascade(prompt, chat.company.engines, rules, time.perf_counter, steering, controller)
+        with chat.pool.stopping() as signals, LiveKeys(chat.keyboard, actions) as keys:
+            cascade = Cascade(prompt, chat.pool.engines, config, time.perf_counter, steering, drafting)
             for event in cascade.run():
                 warning = keep(event)
                 for key in keys.pressed():
@@ -88,8 +88,8 @@ def play(
 
 def _answer(chat: Chat, question: str) -> RunFinished:
     """Ask once. A turn in which a model failed before it said anything is taken back."""
-    prompt = chat.company.prompt(question, chat.record.system, chat.record.messages())
-    engines = chat.company.engines
+    prompt = chat.pool.prompt(question, chat.record.system, chat.record.messages())
+    engines = chat.pool.engines
     before = {author: engine.tokens_read for author, engine in engines.items()}
     said = len(chat.record.turns())
 
@@ -98,7 +98,7 @@ def _answer(chat: Chat, question: str) -> RunFinished:
         return chat.keep(event)
 
     try:
-        return play(chat, prompt, chat.rules, keep, chat.controller)
+        return play(chat, prompt, chat.config, keep, chat.drafting)
     except EngineError:
         turns = chat.record.turns()
         if len(turns) > said and not turns[-1].steps:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from confspec_cli.engines.base import Interrupt
+from confspec_cli.core.engine import Interrupt
 from confspec_cli.engines.llamacpp.native import Worker, lib
 from confspec_cli.errors import ContextFull, EngineError, Interrupted
 

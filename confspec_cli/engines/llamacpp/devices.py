@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from confspec_cli.engines.llamacpp.native import has_amx, lib
-from confspec_cli.repacking import Repacking
+from confspec_cli.engines.llamacpp.repacking import Repacking
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,12 @@ import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
 
-from confspec_cli.engines.base import Engine, Interrupt, ModelCard, Prompt, Sampling, Speculation, Token
+from confspec_cli.core.engine import Engine, Interrupt
+from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Speculation, Token
 from confspec_cli.engines.llamacpp.cache import Cache, Logits
-from confspec_cli.engines.llamacpp.chat import Chat
-from confspec_cli.engines.llamacpp.loading import (
+from confspec_cli.engines.llamacpp.chat_template import ChatTemplate
+from confspec_cli.engines.llamacpp.native import lib, watch
+from confspec_cli.engines.llamacpp.open_model import (
     Hardware,
     Progress,
     description,
@@ -25,10 +27,9 @@ from confspec_cli.engines.llamacpp.loading import (
     metadata,
     open_context,
 )
-from confspec_cli.engines.llamacpp.native import lib, watch
+from confspec_cli.engines.llamacpp.prompt_tokenizer import PromptTokenizer
 from confspec_cli.engines.llamacpp.sampler import Choice, Choose, Sampler, decide, greedy, weigh
 from confspec_cli.engines.llamacpp.speculation import Guesser, common
-from confspec_cli.engines.llamacpp.spelling import Spelling
 from confspec_cli.engines.llamacpp.vocab import Vocab
 from confspec_cli.errors import ContextFull
 
@@ -45,15 +46,15 @@ class LlamaCppEngine:
         try:
             self._vocab = Vocab(self._model)
             special, template = self._vocab.special_text, metadata(self._model, "tokenizer.chat_template")
-            self._chat = Chat(path.name, template, special("bos"), special("eos"))
-            self.spelling = Spelling(self._vocab, self._chat)
+            self._chat = ChatTemplate(path.name, template, special("bos"), special("eos"))
+            self.spelling = PromptTokenizer(self._vocab, self._chat)
             self._context, partial = open_context(self._model, path, hardware, interrupt)
         except BaseException:
             self._free()
             raise
         self._abort = watch(self._context, interrupt)
         self._cache = Cache(self._context, self._vocab.size, partial, interrupt)
-        self.goes_back = partial
+        self.supports_rollback = partial
         self._sampler = Sampler(self._vocab.size, self._vocab.pointer)
         self._given = 0  # tokens of the last prompt up to its open turn
         self._pending: list[int] = []  # the last token generated, not yet in the cache
@@ -78,11 +79,11 @@ class LlamaCppEngine:
         return self._cache.decoded - self._written
 
     @property
-    def tokens_asked(self) -> int:
+    def verification_tokens(self) -> int:
         """Tokens of questions read so far."""
         return self._cache.asked
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Empty the cache; see Engine."""
         self._rollback(0)
 
@@ -143,11 +144,11 @@ class LlamaCppEngine:
             if not is_there:
                 self._pending = [token]
             here += 1
-            yield Token(decoder.decode(self._vocab.piece(token)), *chosen[1:], guessed=is_there, batch=batch)
+            yield Token(decoder.decode(self._vocab.piece(token)), *chosen[1:], speculated=is_there, batch=batch)
 
-    def _guesses(self, who: Speculation) -> list[int]:
+    def _guesses(self, speculation: Speculation) -> list[int]:
         text = [*self._cache.tokens, *self._pending]
-        return self._guesser.guess(text, self._cache.size - len(text), who, self._given)
+        return self._guesser.guess(text, self._cache.size - len(text), speculation, self._given)
 
     def _decide(self, choose: Choose, guesses: list[int]) -> dict[int, Choice]:
         """What comes next, by position: after what is pending, and after each guess that holds, all in one batch."""
@@ -242,10 +243,10 @@ class LlamaCppEngine:
         logits = self._cache.logits()
         for token in tokens[:1]:
             note(logits, token)
-        readings = self._cache.feed_reading(tokens, question)
+        assessments = self._cache.feed_reading(tokens, question)
         read = 0
         while read < len(tokens):
-            rows = next(readings)
+            rows = next(assessments)
             for row, token in zip(rows, tokens[len(scored) :], strict=False):
                 note(row, token)
             read += len(rows)
@@ -253,7 +254,7 @@ class LlamaCppEngine:
         if ends:
             best = max(self._vocab.ends, key=lambda end: float(logits[end]))
             scored.append(Token("", *weigh(logits, best), ends=True))
-        return scored, next(readings)[0] if question else logits
+        return scored, next(assessments)[0] if question else logits
 
     def count(self, prompt: Prompt) -> int:
         """Tokens of the prompt, tokenized afresh."""

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from confspec_cli.engines.base import Interrupt
+from confspec_cli.core.engine import Interrupt
 from confspec_cli.errors import EngineError, Interrupted
 
 # libgomp spins 300,000 rounds at every barrier, which makes two busy processes on the same cores hundreds of times

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from confspec_cli.engines.base import Sampling
+from confspec_cli.core.messages import Sampling
 from confspec_cli.engines.llamacpp.cache import Logits
 from confspec_cli.engines.llamacpp.grammar import TOKEN_DATA, Grammar
 from confspec_cli.engines.llamacpp.native import lib

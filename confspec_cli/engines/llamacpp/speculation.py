@@ -10,7 +10,7 @@ import itertools
 import time
 from collections.abc import Callable, Collection, Hashable, Sequence
 
-from confspec_cli.engines.base import Speculation
+from confspec_cli.core.messages import Speculation
 
 SIZES = (1, 2, 4, 8, 16, 32)
 """Tokens in a batch: one that is decided, and the guesses after it."""
@@ -91,10 +91,10 @@ class Pace:
         self._seconds = {one: cost * (1 if one == 1 else _FADING) for one, cost in self._seconds.items()}
         self._seconds[fitting] = before + _RECENT * (seconds - before)
 
-    def held(self, kind: Hashable, held: int, guessed: int) -> None:
+    def held(self, kind: Hashable, held: int, speculated: int) -> None:
         """Learn that of so many guesses the first `held` were what the model decided on."""
         good, tried = self._held.get(kind, _PRIORS[kind])
-        self._held[kind] = _MEMORY * good + held, _MEMORY * tried + held + (held < guessed)
+        self._held[kind] = _MEMORY * good + held, _MEMORY * tried + held + (held < speculated)
 
     def single(self) -> float:
         """Seconds for one token by itself, 0 where none was measured."""
@@ -130,15 +130,15 @@ class Guesser:
         """A guess that did not seem worth a batch: its kind, and the text with it."""
         self._price: float | None = None  # seconds the assistant takes for one, known from its second time on
 
-    def guess(self, tokens: list[int], room: int, who: Speculation, given: int = 0) -> list[int]:
+    def guess(self, tokens: list[int], room: int, speculation: Speculation, given: int = 0) -> list[int]:
         """The next tokens after these, as guessed, perhaps none; at most `room` less one.
 
         Left to itself (`auto`) it looks back on the first `given` tokens alone, which were there before the reply, and
         only where a long stretch of them is being copied: elsewhere too little is gained, as batches round otherwise.
         """
-        if room > SIZES[-1] and who in (Speculation.NGRAM, Speculation.AUTO):
+        if room > SIZES[-1] and speculation in (Speculation.NGRAM, Speculation.AUTO):
             self._see(tokens)
-            copies = who is Speculation.AUTO
+            copies = speculation is Speculation.AUTO
             place, length = self._lookup.find(tokens, given if copies else None)
             if length >= (_LONG[-1] if copies else _NGRAM):
                 self._kind = kind_of_match(length)
@@ -146,7 +146,7 @@ class Guesser:
                 if followed:
                     return followed
                 self._unmade = (self._kind, [*tokens, tokens[place]])
-        if room > SIZES[-1] and self.assistant and who in (Speculation.DRAFT, Speculation.AUTO):
+        if room > SIZES[-1] and self.assistant and speculation in (Speculation.DRAFT, Speculation.AUTO):
             self._kind = _ASSISTANT
             count = self._pace.guesses(self._kind, self._price or self.weight * self._pace.single())
             if count:
@@ -174,11 +174,11 @@ class Guesser:
         """Learn what a prefill of `count` tokens took: it tells what batches will cost."""
         self._pace.read(count, seconds)
 
-    def took(self, seconds: float, guessed: int = 0, held: int = 0) -> None:
+    def took(self, seconds: float, speculated: int = 0, held: int = 0) -> None:
         """Learn what it took to check them, and that the first `held` of them held."""
-        self._pace.took(1 + guessed, seconds)
-        if guessed:
-            self._pace.held(self._kind, held, guessed)
+        self._pace.took(1 + speculated, seconds)
+        if speculated:
+            self._pace.held(self._kind, held, speculated)
 
 
 def _expected(share: float, size: int) -> float:

@@ -1,0 +1,1 @@
+"""One-off measurements: each module prints figures of the documentation. Not part of the wheel."""

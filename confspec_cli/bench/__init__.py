@@ -1,1 +1,0 @@
-"""Measurements, run as modules: every figure of README and docs is printed by one."""

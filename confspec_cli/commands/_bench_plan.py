@@ -1,0 +1,157 @@
+"""What a benchmark is about to do: which modes, under which rules and conditions, onto which earlier results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from confspec_cli.commands._options import GateOptions, SamplingOptions, WorkOptions
+from confspec_cli.core.engine import Engine
+from confspec_cli.core.messages import Speculation
+from confspec_cli.core.run_config import Mode, RunConfig
+from confspec_cli.core.tasks import TaskName
+from confspec_cli.core.trace import Author
+from confspec_cli.errors import UsageError
+from confspec_cli.evaluate.problems import Problem
+from confspec_cli.evaluate.results import Conditions, Results
+from confspec_cli.runtime.resolve import ResolvedPair, build_config
+from confspec_cli.runtime.system import system_snapshot
+from confspec_cli.storage.jsonl_log import JsonlLog
+
+ConfigByMode = Mapping[str, Mapping[TaskName, RunConfig]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options that shape runs."""
+
+    work: WorkOptions
+    gate: GateOptions
+    sampling: SamplingOptions
+
+
+@dataclass(frozen=True, slots=True)
+class PlotOptions:
+    """Where plots go, and in which form."""
+
+    plots: Annotated[Path | None, typer.Option("--plots", help="Draw the plots into this folder.")] = None
+    png: Annotated[bool, typer.Option("--png", help="Draw them as PNG, not as SVG.")] = False
+
+    @property
+    def suffix(self) -> str:
+        """What the names of the files end in."""
+        return "png" if self.png else "svg"
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One of the ways a benchmark compares: a mode, and who guesses tokens ahead in it."""
+
+    mode: Mode
+    speculation: Speculation = Speculation.OFF
+
+    @property
+    def name(self) -> str:
+        """What it is called in results: the mode, and after a plus who guesses."""
+        guesser = "" if self.speculation is Speculation.OFF else f"+{self.speculation.value}"
+        return self.mode.value + guesser
+
+
+def arms_of(text: str) -> list[Arm]:
+    """The arms in a list with commas. Raises UsageError for one that is none."""
+    known = {arm.name: arm for arm in (Arm(mode, speculation) for mode in Mode for speculation in Speculation)}
+    usual = ",".join(mode.value for mode in Mode)
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise UsageError(f'There is no mode "{name}".', f"--modes {usual},target+ngram")
+    if not names:
+        raise UsageError("No mode was given.", f"--modes {usual}")
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def widest(arms: Sequence[Arm]) -> Mode:
+    """A mode that needs every model these arms need."""
+    modes = {arm.mode for arm in arms}
+    drafts = any(arm.speculation in (Speculation.DRAFT, Speculation.AUTO) for arm in arms)
+    return Mode.CONFSPEC if len(modes) > 1 or drafts else modes.pop()
+
+
+def config_by_arm(
+    resolved: ResolvedPair, arms: Sequence[Arm], settings: Settings, problems: Sequence[Problem]
+) -> ConfigByMode:
+    """The rules of each arm for every kind of work among the problems; a flag of the gate is for `confspec` alone."""
+    work, gate = settings.work, settings.gate
+    if settings.sampling.speculate is not Speculation.AUTO:
+        guesser = settings.sampling.speculate.value
+        raise UsageError("A benchmark is told by mode who guesses ahead.", f"--modes target,target+{guesser}")
+    tasks = [work.task] if work.task else list(dict.fromkeys(problem.task for problem in problems))
+    ungated = GateOptions(max_tokens=gate.max_tokens, max_step_tokens=gate.max_step_tokens)
+    return {
+        arm.name: {
+            task: build_config(
+                resolved,
+                arm.mode,
+                gate if arm.mode is Mode.CONFSPEC else ungated,
+                replace(settings.sampling, speculate=arm.speculation, seed=settings.sampling.seed or 0),
+                WorkOptions(task, work.think, work.think_budget),
+            )
+            for task in tasks
+        }
+        for arm in arms
+    }
+
+
+def warnings(resolved: ResolvedPair, config: ConfigByMode) -> list[str]:
+    """What is to be said of the gates, each thing once."""
+    every = (rule for by_task in config.values() for rule in by_task.values())
+    return list(dict.fromkeys(doubt for rule in every for doubt in resolved.warnings(rule)))
+
+
+def conditions(
+    name: str, problems: Sequence[Problem], models: Mapping[Author, Engine], config: ConfigByMode
+) -> Conditions:
+    """What the benchmark is about to run under."""
+    wording = json.dumps([[problem.id, problem.prompt] for problem in problems])
+    cards = {author.value: engine.card for author, engine in models.items()}
+    fixed = {
+        "models": {author: [card.file, card.bytes, card.sha256] for author, card in cards.items()},
+        "context": {author: card.context for author, card in cards.items()},
+        "settings": {
+            mode: {task.value: rule.parameters() for task, rule in tasks.items()} for mode, tasks in config.items()
+        },
+    }
+    around = {
+        **system_snapshot(),
+        "problems": len(problems),
+        "problems_sha256": hashlib.sha256(wording.encode()).hexdigest(),
+        "gpu_layers": {author: card.gpu_layers for author, card in cards.items()},
+    }
+    return Conditions(Path(name).stem, fixed, around)
+
+
+def begin(journal: JsonlLog, results: Results, now: Conditions, problems: Sequence[Problem]) -> None:
+    """Note the conditions. Raises UsageError where earlier results in the file are of others, or of other problems."""
+    known = {problem.id: problem.sha256 for problem in problems}
+    strange = [run.problem for run in results.runs if run.problem_sha256 not in ("", known.get(run.problem))]
+    if strange:
+        raise UsageError(
+            f"{strange[0]} in {journal.path} is not the problem of that id here: nothing was added.",
+            "confspec bench FILE -o another-file",
+        )
+    if results.conditions:
+        earlier = results.conditions[-1].fixed
+        changed = [key for key in now.fixed if json.loads(json.dumps(now.fixed[key])) != earlier.get(key)]
+        if changed:
+            raise UsageError(
+                f"The results in {journal.path} were had with other {', '.join(changed)}: nothing was added.",
+                "confspec bench FILE -o another-file",
+            )
+    journal.append(now.to_dict())
+    results.conditions.append(now)

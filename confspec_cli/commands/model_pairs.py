@@ -1,0 +1,140 @@
+"""`confspec models pair`: pairs of one's own, kept in the user's models.yaml with its comments."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from confspec_cli.commands._completion import models as model_names
+from confspec_cli.commands._completion import pairs as pair_names
+from confspec_cli.commands.model_files import own_file
+from confspec_cli.core.tasks import TaskName
+from confspec_cli.errors import Exit, ModelMissing, UsageError
+from confspec_cli.models.registry import Pair, Registry, fingerprints, load
+from confspec_cli.models.store import Store
+from confspec_cli.models.yaml_editing import put as keep
+from confspec_cli.models.yaml_tables import nearest
+from confspec_cli.render.console import put
+from confspec_cli.runtime.folders import models_folder
+
+app = typer.Typer(no_args_is_help=True, help="Pairs of your own, in your models.yaml.")
+
+_Pair = Annotated[str, typer.Argument(metavar="PAIR", autocompletion=pair_names, show_default=False)]
+_Model = Annotated[str, typer.Argument(autocompletion=model_names, show_default=False)]
+_GATE = ("signal", "accept", "reject", "target", "min_label_mass", "min_token_prob", "worth_drafting")
+_OWN = ("about", "context", "max_tokens", "max_step_tokens", "min_step_chars", "question", "task", "draft", "target")
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
+    draft: _Model,
+    target: _Model,
+    about: Annotated[str, typer.Option("--about", help="What it is for, for the list.")] = "",
+) -> None:
+    """Make a pair of two models by name."""
+    registry = load(own_file())
+    if name in registry.pairs or name in registry.models:
+        raise UsageError(f"{name} is taken already.", f"confspec models pair set {name} KEY=VALUE")
+    entry = {"draft": registry.model(draft).name, "target": registry.model(target).name}
+    keep(own_file(), (("pairs", name), {**entry, **({"about": about} if about else {})}))
+    put(sys.stderr, f"kept in {own_file()}: confspec models pair check {name}\n")
+
+
+@app.command("set")
+def change(
+    name: _Pair,
+    changes: Annotated[
+        list[str],
+        typer.Argument(metavar="KEY=VALUE...", help="As gate.accept=0.8 or context=8192; KEY= takes it away."),
+    ],
+) -> None:
+    """Change what a pair is run with."""
+    load(own_file()).pair(name)
+    keep(own_file(), *((("pairs", name, *_key(text)), _value(text)) for text in changes))
+    put(sys.stderr, f"kept in {own_file()}\n")
+
+
+@app.command("rm")
+def remove(name: _Pair) -> None:
+    """Take a pair of your own, or what you changed of one that ships, out of your models.yaml."""
+    registry, shipped = load(own_file()), load(None)
+    registry.pair(name)
+    if name in shipped.pairs and registry.pairs[name] == shipped.pairs[name]:
+        raise UsageError(f"{name} ships with confspec and cannot be removed.", "confspec models pair default OTHER")
+    if registry.default_pair == name and name not in shipped.pairs:
+        raise UsageError(f"{name} is the default pair.", "confspec models pair default OTHER")
+    keep(own_file(), (("pairs", name), None))
+    put(sys.stderr, f"{name} was taken out of {own_file()}\n")
+
+
+@app.command("default")
+def default(name: _Pair) -> None:
+    """Have a pair taken where none is named."""
+    load(own_file()).pair(name)
+    keep(own_file(), (("default_pair",), name))
+    put(sys.stderr, f"kept in {own_file()}: confspec ask takes {name}\n")
+
+
+@app.command("check")
+def check(name: _Pair) -> None:
+    """Say whether a pair can be used: files, sizes, gates; each finding with what to type next. Exit 3 if not."""
+    registry = load(own_file())
+    pair = registry.pair(name)
+    store = Store(models_folder(os.environ))
+    missing = [model.name for model in registry.models_of(name) if store.find(model) is None]
+    findings = [(f"{model} is not here", f"confspec pull {model}") for model in missing]
+    findings += _doubts(registry, pair)
+    for says, command in findings:
+        typer.echo(f"{says}: {command}" if command else says)
+    if missing:
+        raise ModelMissing(f"{name} cannot be used yet.", f"confspec pull {name}")
+    if not findings:
+        typer.echo(f"{name} is here, and its gates were measured on it")
+    raise typer.Exit(Exit.OK)
+
+
+def _doubts(registry: Registry, pair: Pair) -> list[tuple[str, str]]:
+    draft, target = registry.model(pair.draft), registry.model(pair.target)
+    command = f"confspec calibrate {pair.name} FILE"
+    found = []
+    if draft.bytes > target.bytes > 0:
+        swap = f"confspec models pair set {pair.name} draft={target.name} target={draft.name}"
+        found.append((f"the draft {draft.name} is larger than the target", swap))
+    if draft.thinks != target.thinks:
+        thinker = draft.name if draft.thinks else target.name
+        found.append((f"only {thinker} thinks in a <think> block: the other will write in its style", ""))
+    trusted = pair.trusting(fingerprints((draft, target)))
+    for task in TaskName:
+        if pair.is_calibrated_for(task) and not trusted.is_calibrated_for(task):
+            found.append((f"the models have changed since the gate for {task.value} was measured", command))
+    unmeasured = [task.value for task in TaskName if not pair.is_calibrated_for(task)]
+    if unmeasured:
+        found.append((f"the gate was not measured on {', '.join(unmeasured)}: a cautious guess decides there", command))
+    return found
+
+
+def _key(text: str) -> list[str]:
+    """The way to what a change is of. Raises UsageError for what no pair has."""
+    key, equals, _ = text.partition("=")
+    places = ["gate", *(f"gates.{task.value}" for task in TaskName)]
+    known = [*_OWN, *(f"{place}.{name}" for place in places for name in _GATE)]
+    if not equals or key not in known:
+        raise UsageError(f'A pair has no "{key}"{nearest(key, known)}', "confspec models pair set PAIR gate.accept=0.8")
+    return key.split(".")
+
+
+def _value(text: str) -> Any:
+    """What a change sets: a number, true or false, or text; nothing takes it away."""
+    value = text.partition("=")[2]
+    if value in ("true", "false"):
+        return value == "true"
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value or None

@@ -1,0 +1,123 @@
+"""`confspec models show`: what a model's file says of itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from confspec_cli.commands._completion import models as model_names
+from confspec_cli.commands.model_files import own_file
+from confspec_cli.errors import ModelMissing
+from confspec_cli.models import gguf
+from confspec_cli.models.quants import BLOCKS
+from confspec_cli.models.references import is_reference, resolve
+from confspec_cli.models.registry import load
+from confspec_cli.models.store import Store
+from confspec_cli.render.progress import size
+from confspec_cli.render.wording import counted
+from confspec_cli.runtime.folders import models_folder
+from confspec_cli.runtime.memory_estimate import WEIGHTS, estimate_memory, kv_bytes
+from confspec_cli.runtime.offload import machine
+
+
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="REF", help="A model by name, or a file.", autocompletion=model_names, show_default=False
+        ),
+    ],
+    context: Annotated[int, typer.Option("--context", help="Tokens of context to say the memory for.", min=1)] = 8192,
+    template: Annotated[bool, typer.Option("--template", help="The chat template, and nothing else.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Say what a model's file holds: kind, size, context, chat template, whether it thinks, memory at a context."""
+    registry = load(own_file())
+    model = registry.model(name) if name in registry.models or not is_reference(name) else resolve(name)
+    paths = Store(models_folder(os.environ)).find(model)
+    if not paths:
+        raise ModelMissing(f"{name} is not here.", f"confspec pull {name}")
+    header = gguf.read(paths[0])
+    gguf.check(header)
+    known = _known(header, min(context, header.number("context_length")))
+    if template:
+        typer.echo(known["chat_template"])
+    elif as_json:
+        typer.echo(json.dumps({"schema_version": 1, "name": model.name, "licence": model.licence, **known}, indent=2))
+    else:
+        typer.echo(_told(model.name, known))
+
+
+def _known(header: gguf.Header, context: int) -> dict[str, Any]:
+    template = str(header.values.get("tokenizer.chat_template", ""))
+    memory = estimate_memory(header, context, repacking=machine().repacking)
+    return {
+        "path": str(header.path),
+        "bytes": header.size,
+        "architecture": header.architecture,
+        "title": str(header.values.get("general.name", "")),
+        "parameters": sum(tensor.elements for tensor in header.tensors),
+        "layers": header.number("block_count"),
+        "width": header.number("embedding_length"),
+        "vocabulary": header.lengths.get("tokenizer.ggml.tokens", 0),
+        "trained_context": header.number("context_length"),
+        "types": _types(header),
+        "thinks": "<think>" in template or "enable_thinking" in template,
+        "thinking": _thinking(template),
+        "chat_template": template,
+        "kv_cache": {kind: kv_bytes(header, context, weight) for kind, weight in WEIGHTS.items()},
+        "memory": {**asdict(memory), "total": memory.total},
+        "context": context,
+    }
+
+
+def _thinking(template: str) -> str:
+    """What a chat template knows of thinking, in words."""
+    if "enable_thinking" in template:
+        return "thinks in a <think> block, unless told not to"
+    if "<think>" not in template:
+        return "knows no thinking"
+    last = template.rpartition("add_generation_prompt")
+    return "always begins in a <think> block" if last[0] and "<think>" in last[2] else "thinks in a <think> block"
+
+
+def _types(header: gguf.Header) -> dict[str, int]:
+    """Bytes of the weights by type, the most first."""
+    found: dict[str, int] = {}
+    for tensor in header.tensors:
+        kind = BLOCKS[tensor.kind][0]
+        found[kind] = found.get(kind, 0) + tensor.bytes
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _told(name: str, known: dict[str, Any]) -> str:
+    types = ", ".join(f"{kind} {size(count)}" for kind, count in known["types"].items())
+    caches = ", ".join(f"{kind} {size(round(count))}" for kind, count in known["kv_cache"].items())
+    rows = [
+        ("model", f"{name} ({known['title']})" if known["title"] else name),
+        ("file", f"{known['path']}, {size(known['bytes'])}"),
+        ("kind", f"{known['architecture']}, {known['layers']} layers of {known['width']}"),
+        ("parameters", f"{counted(known['parameters'])}: {types}"),
+        ("vocabulary", f"{known['vocabulary']} tokens"),
+        ("context", f"trained for {known['trained_context']} tokens"),
+        ("template", _template(known)),
+        ("KV cache", f"{caches}, for {known['context']} tokens"),
+        ("memory", _memory(known)),
+    ]
+    return "\n".join(f"{label:<11} {text}" for label, text in rows)
+
+
+def _template(known: dict[str, Any]) -> str:
+    if not known["chat_template"]:
+        return "none in the file"
+    return f"{len(known['chat_template'])} characters, {known['thinking']} (--template prints it)"
+
+
+def _memory(known: dict[str, Any]) -> str:
+    names = {"weights": "weights", "repacked": "repacked", "kv": "f16 cache", "compute": "computing"}
+    parts = ", ".join(f"{word} {size(known['memory'][key])}" for key, word in names.items() if known["memory"][key])
+    return f"{size(known['memory']['total'])} on the processor: {parts}"

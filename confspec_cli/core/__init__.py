@@ -1,0 +1,1 @@
+"""The algorithm: steps, gates, runs and their events. Standard library only."""

@@ -1,0 +1,261 @@
+"""What happened, one frozen class per event: the only thing that passes from the core to the rest.
+
+Events are past tense, JSON-ready and additive: within a schema version fields may be added, never renamed or removed.
+Seconds are durations, measured with the clock the cascade was given.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from confspec_cli.core.gate import Decision
+from confspec_cli.core.legacy_events import upgrade
+from confspec_cli.core.messages import ModelCard
+from confspec_cli.core.trace import Assessment, Author, Cause, Step, WrittenStep
+
+SCHEMA_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run began. `parameters` are all settings that shape it, the seed among them."""
+
+    prompt: str
+    system: str
+    mode: str
+    models: dict[str, ModelCard]
+    parameters: dict[str, str | int | float | bool | None]
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class StepOpened:
+    """A model began to write step `n`. `provisional`: it may yet be rejected."""
+
+    n: int
+    author: Author
+    provisional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TextWritten:
+    """A piece of step `n` was written."""
+
+    n: int
+    author: Author
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepWritten:
+    """Step `n` was written to its end, and not yet judged."""
+
+    n: int
+    written_step: WrittenStep
+
+
+@dataclass(frozen=True, slots=True)
+class StepJudged:
+    """A model judged the drafted step `n`. `cause`: what decided in place of the gate, if anything did."""
+
+    n: int
+    assessment: Assessment
+    decision: Decision
+    confidence: float | None
+    threshold: float | None
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepDropped:
+    """The drafted step `n` was dropped. `reason`: `rejected`, `repeated`, `unsure` or, by a person, `steered`.
+
+    The target writes the step again, unless it was steered, and on from `kept` where the beginning of it stands.
+    """
+
+    n: int
+    written_step: WrittenStep
+    reason: str
+    kept: str = ""
+    kept_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StepCommitted:
+    """A step became part of the reply, for good."""
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class DraftingSwitched:
+    """From step `n` on the draft writes steps, or the target writes alone.
+
+    `gain` is what a drafted step has saved of late, as a share of the target's time for it; below 0 it cost.
+    """
+
+    n: int
+    on: bool
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepPrefetched:
+    """While the target judged the step before, the draft began step `n`: `tokens`, of which `used` became part of it.
+
+    The others were thrown away, all of them where that step was rejected. After the judging `waited` seconds went by
+    until the draft had stopped.
+    """
+
+    n: int
+    tokens: int
+    used: int
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something a person should know; the run goes on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The run ended.
+
+    `reason`: `stop` (the answer is complete), `length` (token budget), `context` (context full), `repetition` (it went
+    in circles), `interrupted`. `reply` is the text after any thinking, `partial` what the writer in charge had written
+    of an unfinished step, `answer` the final answer where one was recognised. `extract` is what is left of the
+    reply for a program that wants the result alone: its last code block, or the final answer.
+    """
+
+    reason: str
+    reply: str
+    partial: str
+    answer: str | None
+    seconds: float
+    extract: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionNamed:
+    """A person gave the session a name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemChanged:
+    """From the next run on, the conversation has another system prompt, or none."""
+
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnsUndone:
+    """The last `count` turns no longer belong to the conversation."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnsForgotten:
+    """The oldest `count` turns the models were still told of are kept from them; `summary` is told in their place."""
+
+    count: int
+    summary: str = ""
+
+
+SessionEvent = SessionNamed | SystemChanged | TurnsUndone | TurnsForgotten
+"""What happens between the runs of a session."""
+
+Event = (
+    RunStarted
+    | StepOpened
+    | TextWritten
+    | StepWritten
+    | StepJudged
+    | StepDropped
+    | StepCommitted
+    | DraftingSwitched
+    | StepPrefetched
+    | Warned
+    | RunFinished
+    | SessionEvent
+)
+_BY_NAME: dict[str, type] = {cls.__name__: cls for cls in typing.get_args(Event)}
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """A JSON-ready dictionary, the event's name under `event`."""
+    return {"event": type(event).__name__, **_plain(event)}
+
+
+def from_dict(record: dict[str, Any]) -> Event | None:
+    """The event a dictionary stands for; None for an event of a later version.
+
+    Unknown fields are dropped, as later versions may add them. Raises ValueError when fields are missing or wrong.
+    """
+    record = upgrade(record)
+    cls = _BY_NAME.get(str(record["event"]))
+    if cls is None:
+        return None
+    try:
+        return typing.cast("Event", _revive_record(cls, record))
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise ValueError(f"not a {cls.__name__} record: {problem}") from problem
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _revive(kind: Any, value: Any) -> Any:
+    """Rebuild a value of the annotated type `kind` from plain JSON; TypeError or ValueError where it does not fit."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and types.NoneType in arguments:
+            return None
+        return _revive(arguments[0], value) if arguments[1:] == (types.NoneType,) else value
+    if origin is tuple:
+        return tuple(_revive(arguments[0], item) for item in value)
+    if origin is dict:
+        return {key: _revive(arguments[1], item) for key, item in value.items()}
+    if dataclasses.is_dataclass(kind):
+        return _revive_record(kind, value)
+    return _revive_scalar(kind, value)
+
+
+def _revive_record(kind: Any, record: Any) -> Any:
+    return kind(**{name: _revive(hint, record[name]) for name, hint in _fields(kind).items() if name in record})
+
+
+@functools.cache
+def _fields(kind: Any) -> dict[str, Any]:
+    """The type of each field of a dataclass; finding out is slow, and long sessions are read at once."""
+    return typing.get_type_hints(kind)
+
+
+def _revive_scalar(kind: Any, value: Any) -> Any:
+    if issubclass(kind, Enum):
+        return kind(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is not a {kind.__name__}")
+    return value

@@ -1,0 +1,89 @@
+"""What the core and the engines pass to each other: messages, prompts, sampling settings, tokens, model cards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A finished turn: role `system`, `user` or `assistant`."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A conversation with its last, open assistant turn.
+
+    `reply` is what has been said in the open turn, in segments; a seam between segments is never retokenized.
+    `ask` closes the turn for the length of one call and puts a question after it.
+    `think` opens the reply inside a `<think>` block, whatever the model's own template does.
+    """
+
+    messages: tuple[Message, ...]
+    reply: tuple[str, ...] = ()
+    ask: str | None = None
+    think: bool = False
+
+
+class Speculation(str, Enum):
+    """Who guesses tokens ahead, for the model to check in one batch."""
+
+    OFF = "off"  # nobody: every token is decoded by itself
+    NGRAM = "ngram"  # the text so far, where its last tokens stood before
+    DRAFT = "draft"  # the draft, for a target of the same vocabulary
+    AUTO = "auto"  # where what was given is being copied, what follows there; else the draft, where that pays
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. Temperature 0 is greedy and ignores all of the rest but the last two.
+
+    `grammar` is GBNF with the start symbol `root`: the text can only be what it allows, and ends when it is complete.
+    `speculation` changes the time alone: what a batch decides may differ from single tokens only where two tokens are
+    as good as equally likely.
+    """
+
+    temperature: float = 0.0
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    seed: int = 0
+    grammar: str | None = None
+    speculation: Speculation = Speculation.OFF
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token.
+
+    `text` may be empty (half a character, or the end) and `logprob` is the natural log of its probability at
+    temperature 1. `is_argmax`: no token was likelier. `entropy`, in nats, is that of the choice. `ends`: it closes the
+    turn. `guessed`: it was guessed ahead and held, so that no decode was spent on what follows it. `batch`: tokens in
+    the batch of guesses that was decoded to decide on it and on what follows; 0 for one decided by itself, or before.
+    """
+
+    text: str
+    logprob: float
+    is_argmax: bool = True
+    entropy: float = 0.0
+    ends: bool = False
+    speculated: bool = False
+    batch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """The facts of a loaded model that a record needs. `bytes` is the size of the weights, `context` is in tokens."""
+
+    name: str
+    file: str
+    bytes: int
+    context: int
+    quant: str = ""
+    sha256: str = ""
+    gpu_layers: int = 0
+    thinks: bool = False

@@ -1,0 +1,92 @@
+"""Everything that shapes a run: who writes, who judges, by which thresholds, how long, and to what end."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import Enum
+
+from confspec_cli.core.gate import Gate, Signal
+from confspec_cli.core.messages import Sampling
+from confspec_cli.core.prompts import Question
+from confspec_cli.core.tasks import TASKS, Task, TaskName
+from confspec_cli.core.trace import Author
+
+
+class Mode(str, Enum):
+    """Who writes and who judges."""
+
+    CONFSPEC = "confspec"  # the draft writes and judges, the target is asked where that is uncertain
+    TARGET = "target"  # the target alone
+    DRAFT = "draft"  # the draft alone
+    SPECREASON = "specreason"  # the draft writes, the target rates every step (arXiv:2504.07891)
+
+
+SOLE_AUTHOR = {Mode.TARGET: Author.TARGET, Mode.DRAFT: Author.DRAFT}
+
+
+def authors(mode: Mode) -> tuple[Author, ...]:
+    """The models a mode needs."""
+    sole = SOLE_AUTHOR.get(mode)
+    return (sole,) if sole else (Author.DRAFT, Author.TARGET)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form the answer must have, once it has been reasoned out: `grammar` is GBNF, `request` asks for the answer."""
+
+    name: str
+    grammar: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Everything that shapes a run. Lengths are in tokens of the writing model, `min_step_chars` in characters.
+
+    At `think_budget` tokens the thinking is closed. `form` shapes the answer alone, never the reasoning. Without `asks`
+    no model is asked for a verdict that the gate would not look at. Where `controlled`, drafting is turned off when it
+    does not pay; where it `overlaps`, the draft writes on while the target judges, when that pays.
+    """
+
+    mode: Mode
+    gate: Gate
+    question: Question
+    sampling: Sampling
+    max_tokens: int
+    max_step_tokens: int
+    min_step_chars: int
+    task: Task = TASKS[TaskName.MATH]
+    think_budget: int | None = None
+    form: Form | None = None
+    asks: bool = True
+    controlled: bool = False
+    overlaps: bool = False
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether what is made of a drafted step decides about it, and not the mode or the gate alone."""
+        return self.mode is Mode.CONFSPEC and self.gate.is_open
+
+    def parameters(self) -> dict[str, str | int | float | bool | None]:
+        """The same as a flat record."""
+        gate = {key: value.value if isinstance(value, Enum) else value for key, value in asdict(self.gate).items()}
+        del gate["weights"]
+        if self.gate.signal is Signal.COMBINED:
+            weights = asdict(self.gate.weights)
+            gate |= {f"{author}_{name}": value for author, named in weights.items() for name, value in named.items()}
+        sampling = asdict(self.sampling) | {"speculation": self.sampling.speculation.value}
+        del sampling["grammar"]
+        return {
+            **gate,
+            **sampling,
+            "question": self.question.text,
+            "max_tokens": self.max_tokens,
+            "max_step_tokens": self.max_step_tokens,
+            "min_step_chars": self.min_step_chars,
+            "task": self.task.name.value,
+            "think_budget": self.think_budget,
+            "form": self.form.name if self.form else None,
+            "asks": self.asks,
+            "controlled": self.controlled,
+            "overlaps": self.overlaps,
+        }

@@ -1,0 +1,186 @@
+"""What a run amounts to, folded from its events: steps by origin, tokens by author, seconds by phase.
+
+Every rate keeps its denominator. Knows events; refuses to know how a number is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from confspec_cli.core.events import (
+    DraftingSwitched,
+    Event,
+    RunFinished,
+    StepCommitted,
+    StepDropped,
+    StepJudged,
+    StepPrefetched,
+    StepWritten,
+)
+from confspec_cli.core.gate import Decision
+from confspec_cli.core.trace import Author, Cause, Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`part` of `whole` steps."""
+
+    part: int
+    whole: int
+
+    @property
+    def share(self) -> float | None:
+        """A fraction in 0..1; None of nothing."""
+        return self.part / self.whole if self.whole else None
+
+
+@dataclass(slots=True)
+class RunStats:
+    """The sums over the events added so far. Tokens are counted by their author's tokenizer, times are in seconds.
+
+    `decisions` and `asked` count what the draft's and the target's readings decided. `decoding` and `catching_up` (the
+    prefill of what the other model wrote) split each author's work, `judging` is each model's verification.
+    `guessed` of the tokens a model wrote were guessed ahead and held, or decided on while it read a step: that saved
+    their decodes. `guesses` were made in all.
+    `undrafted` steps the target wrote alone as drafting did not pay; it was turned off and on again `turns` times.
+    `ahead` tokens the draft wrote while the target judged, `unused` of which were thrown away.
+    """
+
+    steps: dict[Origin, int] = field(default_factory=lambda: dict.fromkeys(Origin, 0))
+    decisions: dict[Decision, int] = field(default_factory=lambda: dict.fromkeys(Decision, 0))
+    asked: dict[Decision, int] = field(default_factory=lambda: dict.fromkeys(Decision, 0))
+    tokens: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
+    speculation_accepted: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
+    speculation_proposed: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
+    written: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
+    wasted_tokens: int = 0
+    undrafted: int = 0
+    turns: int = 0
+    ahead: int = 0
+    unused: int = 0
+    decode: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
+    prefill: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
+    verification: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
+    finished_seconds: float | None = None
+
+    def add(self, event: Event) -> None:
+        """Count one event."""
+        match event:
+            case StepWritten(written_step=written_step):
+                self.prefill[written_step.author] += written_step.prefill_seconds
+                self.decode[written_step.author] += written_step.seconds - written_step.prefill_seconds
+                self.speculation_accepted[written_step.author] += written_step.speculation_accepted
+                self.speculation_proposed[written_step.author] += (
+                    written_step.speculation_batch_tokens - written_step.speculation_batches
+                )
+                self.written[written_step.author] += written_step.tokens
+            case StepJudged(assessment=assessment, decision=decision):
+                self.verification[assessment.by] += assessment.seconds
+                self.prefill[assessment.by] += assessment.prefill_seconds
+                counts = self.decisions if assessment.by is Author.DRAFT else self.asked
+                counts[decision] += 1
+            case StepDropped(written_step=written_step, kept_tokens=kept):
+                self.wasted_tokens += max(written_step.tokens - kept, 0)
+            case StepCommitted(step=step):
+                self.steps[step.origin] += 1
+                by_target = step.tokens - step.kept_tokens if step.origin in (Origin.TARGET, Origin.SALVAGED) else 0
+                self.undrafted += step.cause is Cause.NOT_PAYING
+                self.tokens[Author.TARGET] += by_target
+                self.tokens[Author.DRAFT] += step.tokens - by_target
+            case DraftingSwitched():
+                self.turns += 1
+            case StepPrefetched(tokens=tokens, used=used):
+                self.ahead += tokens
+                self.unused += tokens - used
+            case RunFinished(seconds=seconds):
+                self.finished_seconds = seconds
+
+    @property
+    def accepted(self) -> Rate:
+        """Steps the draft's own reading accepted, of those it judged."""
+        return Rate(self.decisions[Decision.ACCEPT], sum(self.decisions.values()))
+
+    @property
+    def escalated(self) -> Rate:
+        """Steps the draft's own reading left to the target, of those it judged."""
+        return Rate(self.decisions[Decision.ESCALATE], sum(self.decisions.values()))
+
+    @property
+    def accepted_by_target(self) -> Rate:
+        """Steps the target accepted, of those it was asked about."""
+        return Rate(self.asked[Decision.ACCEPT], sum(self.asked.values()))
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens committed."""
+        return sum(self.tokens.values())
+
+    @property
+    def target_share(self) -> float | None:
+        """The fraction of the committed tokens that the target wrote."""
+        return self.tokens[Author.TARGET] / self.total_tokens if self.total_tokens else None
+
+    @property
+    def accounted_seconds(self) -> float:
+        """The time spent inside the models, as far as the events tell."""
+        return sum(sum(phase.values()) for phase in (self.decode, self.prefill, self.verification))
+
+    @property
+    def seconds(self) -> float:
+        """The time of the whole run; before its end, the time accounted for."""
+        return self.accounted_seconds if self.finished_seconds is None else self.finished_seconds
+
+    @property
+    def verification_share(self) -> float | None:
+        """The fraction of the time both models spent on judging."""
+        return sum(self.verification.values()) / self.seconds if self.seconds else None
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Committed tokens over the time of the whole run."""
+        return self.total_tokens / self.seconds if self.seconds else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary; a rate over nothing is null."""
+        return {
+            "steps": {"total": sum(self.steps.values()), **_named(self.steps), "undrafted": self.undrafted},
+            "judged_by_draft": {"steps": self.accepted.whole, **_named(self.decisions)},
+            "judged_by_target": {
+                "steps": self.accepted_by_target.whole,
+                "accept": self.asked[Decision.ACCEPT],
+                "reject": self.asked[Decision.REJECT],
+            },
+            "tokens": {
+                "total": self.total_tokens,
+                **_named(self.tokens),
+                "target_share": self.target_share,
+                "wasted": self.wasted_tokens,
+                "ahead": self.ahead,
+                "ahead_unused": self.unused,
+            },
+            "seconds": {
+                "total": self.seconds,
+                "draft_writing": self.decode[Author.DRAFT],
+                "draft_catching_up": self.prefill[Author.DRAFT],
+                "draft_judging": self.verification[Author.DRAFT],
+                "target_writing": self.decode[Author.TARGET],
+                "target_catching_up": self.prefill[Author.TARGET],
+                "target_judging": self.verification[Author.TARGET],
+            },
+            "verification_share": self.verification_share,
+            "tokens_per_second": self.tokens_per_second,
+        }
+
+
+def fold(events: Iterable[Event]) -> RunStats:
+    """The statistics of a sequence of events."""
+    stats = RunStats()
+    for event in events:
+        stats.add(event)
+    return stats
+
+
+def _named(counts: dict[Origin, int] | dict[Decision, int] | dict[Author, int]) -> dict[str, int]:
+    return {key.value: count for key, count in counts.items()}

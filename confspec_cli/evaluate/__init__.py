@@ -1,0 +1,1 @@
+"""Problems with known answers: graders, statistics, calibration, results."""

@@ -1,0 +1,165 @@
+"""Plots of a benchmark as SVG or PNG: distinct without colour, and the same bytes for the same results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from confspec_cli.errors import UsageError
+from confspec_cli.evaluate.calibration import Choice, Knowledge
+from confspec_cli.evaluate.rejudging import Swept
+from confspec_cli.evaluate.summary import TARGET, Interval, Row, Summary
+
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # Okabe and Ito: apart for everyone
+_SHAPES, _HATCHES = "osD^vP", ("", "///", "...", "xxx")
+
+
+def draw(summaries: Sequence[Summary], folder: Path, suffix: str = "svg") -> list[Path]:
+    """Draw accuracy against speed-up, and time by phase, for every summary. Raises UsageError without matplotlib."""
+    with _drawing() as kind:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_saved(figure, folder / f"{name}.{suffix}") for name, figure in _figures(summaries, kind)]
+
+
+@contextmanager
+def _drawing() -> Iterator[Any]:
+    """The class of figures, and while this holds they come out the same. Raises UsageError without matplotlib."""
+    try:
+        import matplotlib as mpl  # noqa: PLC0415 - an extra, and slow to import
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError:
+        raise UsageError("Plots need matplotlib, which is not here.", "pip install 'confspec-cli[bench]'") from None
+    with mpl.rc_context({"svg.hashsalt": "confspec", "font.size": 9}):
+        yield Figure
+
+
+def _saved(figure: Any, path: Path) -> Path:
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, bbox_inches="tight", dpi=150)
+    return path
+
+
+def draw_calibration(known: Sequence[Knowledge], choice: Choice, folder: Path, suffix: str = "svg") -> list[Path]:
+    """Draw how reliable the three signals are that know most, and loss and speed-up over the gates tried."""
+    pictures = (
+        ("reliability", lambda axes: _reliability(axes, known[:3])),
+        ("thresholds", lambda axes: _swept(axes, choice)),
+    )
+    with _drawing() as kind:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_saved(_single(kind, fill), folder / f"{name}.{suffix}") for name, fill in pictures]
+
+
+def draw_sweep(swept: Sequence[Swept], folder: Path, suffix: str = "svg") -> list[Path]:
+    """Draw what the gate would accept and escalate over its thresholds; nothing where it judged nothing."""
+    if not swept:
+        return []
+    with _drawing() as kind:
+        figure = _single(kind, lambda axes: _decided(axes, swept))
+        return [_saved(figure, folder / f"sweep.{suffix}")]
+
+
+def _decided(axes: Any, swept: Sequence[Swept]) -> None:
+    accept = [one.accept for one in swept]
+    lines = (("accepted unasked", [one.accepted for one in swept]), ("escalated", [one.escalated for one in swept]))
+    for (label, plan_layers), colour, style in zip(lines, _COLOURS, ("-", "--"), strict=False):
+        axes.plot(accept, plan_layers, style, color=colour, drawstyle="steps-post", label=label)
+    axes.set(xlabel="accept from here on", ylabel="steps the draft judged", xlim=(0, 1), ylim=(0, 1.04))
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _single(kind: Any, fill: Callable[[Any], None]) -> Any:
+    figure = kind(figsize=(4.2, 3.4), layout="constrained")
+    fill(figure.subplots())
+    return figure
+
+
+def _reliability(axes: Any, known: Sequence[Knowledge]) -> None:
+    """The share of steps that were right over the mean of the signal; on the diagonal a signal is a probability."""
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
+    for one, colour, shape in zip(known, _COLOURS, _SHAPES, strict=False):
+        label = f"{one.by.value}: {one.signal}"
+        axes.plot(
+            [some.mean for some in one.bins], [some.share for some in one.bins], shape + "-", color=colour, label=label
+        )
+    axes.set(xlabel="mean of the signal", ylabel="share of steps that were right", xlim=(0, 1), ylim=(0, 1.04))
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _swept(axes: Any, choice: Choice) -> None:
+    """Each gate tried: what it gains over the share of problems it lost, and the bound on that."""
+    trials = choice.trials
+    axes.plot(
+        [trial.speedup for trial in trials],
+        [trial.bound for trial in trials],
+        "s--",
+        color=_COLOURS[1],
+        label="at most",
+    )
+    lost = [trial.lost / max(trial.problems, 1) for trial in trials]
+    axes.plot([trial.speedup for trial in trials], lost, "o", color=_COLOURS[0], label="lost here")
+    axes.axvline(1.0, color="0.7", linewidth=0.8, zorder=0)
+    axes.set(xlabel="estimated speed-up over the target alone", ylabel="problems lost to it", ylim=(0, None))
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _figures(summaries: Sequence[Summary], kind: Any) -> Iterator[tuple[str, Any]]:
+    drawable = [summary for summary in summaries if summary.rows]
+    if not drawable:
+        return
+    figure = kind(figsize=(3.6 * len(drawable), 3.2), layout="constrained")
+    for axes, summary in zip(_side_by_side(figure, len(drawable)), drawable, strict=True):
+        _accuracy(axes, summary)
+    yield "accuracy", figure
+    figure = kind(figsize=(3.6 * len(drawable), 2.8), layout="constrained")
+    for axes, summary in zip(_side_by_side(figure, len(drawable)), drawable, strict=True):
+        _phases(axes, summary)
+    yield "phases", figure
+
+
+def _side_by_side(figure: Any, count: int) -> list[Any]:
+    return list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def _accuracy(axes: Any, summary: Summary) -> None:
+    """A point a mode, with its intervals both ways."""
+    for row, colour, shape in zip(summary.rows, _COLOURS, _SHAPES, strict=False):
+        if row.accuracy is None:
+            continue
+        speed = row.speedup or Interval(1.0, 1.0, 1.0)
+        axes.errorbar(
+            speed.value,
+            100 * row.accuracy.value,
+            xerr=[[speed.value - speed.low], [speed.high - speed.value]],
+            yerr=[
+                [100 * (row.accuracy.value - row.accuracy.low)],
+                [100 * (row.accuracy.high - row.accuracy.value)],
+            ],
+            fmt=shape,
+            color=colour,
+            capsize=2,
+            label=row.mode,
+        )
+    axes.axvline(1.0, color="0.7", linewidth=0.8, zorder=0)
+    axes.set(xlabel="speed-up over the target alone", ylabel="right, %", ylim=(0, 104))
+    axes.set_title(f"{summary.name}, {summary.problems} problems", fontsize=9)
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _phases(axes: Any, summary: Summary) -> None:
+    """A bar a mode, of seconds by what they were spent on."""
+    rows: list[Row] = summary.rows[::-1]
+    left = [0.0] * len(rows)
+    for phase, colour, hatch in zip(rows[0].phases, _COLOURS, _HATCHES, strict=False):
+        seconds = [row.phases[phase] for row in rows]
+        axes.barh(
+            [row.mode for row in rows], seconds, left=left, color=colour, hatch=hatch, edgecolor="white", label=phase
+        )
+        left = [start + more for start, more in zip(left, seconds, strict=True)]
+    alone = next((sum(row.phases.values()) for row in rows if row.mode == TARGET), None)
+    if alone:
+        axes.axvline(alone, color="0.4", linewidth=0.8)
+    axes.set(xlabel="mean seconds a problem")
+    axes.set_title(f"{summary.name}, {summary.problems} problems", fontsize=9)
+    axes.legend(frameon=False, fontsize=7)

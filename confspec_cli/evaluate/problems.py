@@ -1,0 +1,170 @@
+"""Problems with known answers: read from lines that strangers write, and put to a model in words.
+
+Knows lines and kinds of answers; refuses to know how a reply is graded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import astuple, dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from confspec_cli.core.tasks import TaskName
+from confspec_cli.errors import UsageError
+from confspec_cli.evaluate import datasets as named
+
+_CODE = "Complete this Python function. Give the whole of it, with what it imports.\n\n```python\n{}\n```"
+_NUMBER = re.compile(r"\s*[-+$]*\s*[\d.,]*\d[\d.,]*\s*[%$]?\s*")
+_LETTERS = "ABCDEFGHIJ"
+_CHOICE_HINT = '{"question": "What is 6 * 7?", "choices": ["41", "42"], "answer": "B"}'
+_HINT = '{"id": "1", "question": "What is 6 * 7?", "answer": "42"}'
+
+
+class AnswerKind(str, Enum):
+    """What an answer is, and so how it is held against the known one."""
+
+    NUMBER = "number"
+    LATEX = "latex"
+    CHOICE = "choice"
+    CODE = "code"
+    EXACT = "exact"
+    NONE = "none"  # no answer is known
+
+
+_TASKS = {AnswerKind.CHOICE: TaskName.QA, AnswerKind.CODE: TaskName.CODE}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem. Of code `tests` call `check` on the function `entry_point`, and `header` is how it begins."""
+
+    id: str
+    prompt: str
+    kind: AnswerKind
+    answer: str = ""
+    tests: str = ""
+    entry_point: str = ""
+    header: str = ""
+    system: str | None = None
+
+    @property
+    def task(self) -> TaskName:
+        """The kind of work it is."""
+        return _TASKS.get(self.kind, TaskName.MATH)
+
+    @property
+    def sha256(self) -> str:
+        """Tells it from another of the same id."""
+        return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()
+
+
+def read_problems(text: str, name: str, graded: bool = True) -> list[Problem]:
+    """The problems in a text, a JSON object a line. Raises UsageError, with the line, for what is none.
+
+    Keys: `question` or `prompt`; `answer`, or `tests` and `entry_point`; `id`, `kind`, `choices` and `system` if there
+    are any. Without a `kind` it is told by the answer, which may be lacking where nothing is `graded`.
+    """
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    problems = [_problem(line, number, f"Line {number} of {name}") for number, line in lines]
+    if not problems:
+        raise UsageError(f"There is no problem in {name}.", _HINT)
+    places: dict[str, int] = {}
+    for problem, (number, _) in zip(problems, lines, strict=True):
+        if graded and problem.kind is AnswerKind.NONE:
+            raise UsageError(f"Line {number} of {name} has neither an answer nor tests.", _HINT)
+        if problem.id in places:
+            raise UsageError(f"Lines {places[problem.id]} and {number} of {name} have the same id, {problem.id}.")
+        places[problem.id] = number
+    return problems
+
+
+def load_problems(file: str, graded: bool = True) -> list[Problem]:
+    """The problems in a file, or of the set of that name on the hub. Raises UsageError and DownloadError."""
+    if file in named.SETS and not Path(file).exists():
+        return read_problems(named.lines(file), file)
+    try:
+        return read_problems(Path(file).read_text(encoding="utf-8-sig"), file, graded)
+    except UnicodeDecodeError:
+        raise UsageError(f"{file} is not UTF-8 text.", f"iconv -f LATIN1 -t UTF-8 {file}") from None
+    except OSError as problem:
+        raise UsageError(f"{file} cannot be read: {problem.strerror}.", "confspec bench FILE.jsonl") from problem
+
+
+def _problem(line: str, number: int, place: str) -> Problem:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise UsageError(f"{place} is not a JSON object.", _HINT)
+    question = _text(record, "question", place) or _text(record, "prompt", place)
+    if not question.strip():
+        raise UsageError(f"{place} has no question.", _HINT)
+    answer, tests, header = _text(record, "answer", place), _text(record, "tests", place), ""
+    kind = _kind(record, answer, tests, place)
+    if kind is AnswerKind.CODE:
+        header, question = question, _CODE.format(question.strip("\n"))
+        if not _text(record, "entry_point", place):
+            raise UsageError(f"{place} has tests but no entry_point, the name of the function they check.")
+    choices = _choices(record, place)
+    if choices:
+        question += "\n\n" + "\n".join(
+            f"({letter}) {choice}" for letter, choice in zip(_LETTERS, choices, strict=False)
+        )
+    if kind is AnswerKind.CHOICE:
+        answer = _letter(answer, len(choices) or len(_LETTERS), place)
+    system = record.get("system")
+    return Problem(
+        id=str(record.get("id", number)),
+        prompt=question,
+        kind=kind,
+        answer=answer,
+        tests=tests,
+        entry_point=_text(record, "entry_point", place),
+        header=header,
+        system=system if isinstance(system, str) else None,
+    )
+
+
+def _choices(record: dict[str, Any], place: str) -> list[Any]:
+    choices = record.get("choices") or []
+    if not isinstance(choices, list) or len(choices) > len(_LETTERS):
+        raise UsageError(f"{place}: choices must be a list of {len(_LETTERS)} at most.", _CHOICE_HINT)
+    return choices
+
+
+def _letter(answer: str, count: int, place: str) -> str:
+    letter = answer.strip(" ().").upper()
+    if len(letter) != 1 or letter not in _LETTERS[:count]:
+        last = _LETTERS[count - 1]
+        raise UsageError(f"{place}: answer must be the letter of a choice, A to {last}.", _CHOICE_HINT)
+    return letter
+
+
+def _text(record: dict[str, Any], key: str, place: str) -> str:
+    value = record.get(key, "")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise UsageError(f"{place}: {key} must be text.", _HINT)
+    return value
+
+
+def _kind(record: dict[str, Any], answer: str, tests: str, place: str) -> AnswerKind:
+    given = record.get("kind")
+    if given is not None:
+        known = [kind.value for kind in AnswerKind]
+        if given not in known:
+            raise UsageError(f"{place}: kind must be one of {', '.join(known)}.")
+        return AnswerKind(given)
+    if not answer.strip() and not tests.strip():
+        return AnswerKind.NONE
+    if tests:
+        return AnswerKind.CODE
+    if record.get("choices"):
+        return AnswerKind.CHOICE
+    return AnswerKind.NUMBER if _NUMBER.fullmatch(answer) else AnswerKind.LATEX if "\\" in answer else AnswerKind.EXACT

@@ -1,0 +1,169 @@
+"""docs/results.md, written from the results beside it: every figure of the page is counted from a committed record.
+
+`python -m confspec_cli.evaluate.results_page [RESULTS…]` takes results in, without
+the texts in them, and writes the page anew.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from confspec_cli.core.run_config import Mode
+from confspec_cli.evaluate.calibration import knowledge
+from confspec_cli.evaluate.calibration_tables import signals_sheet
+from confspec_cli.evaluate.labels import chains_of
+from confspec_cli.evaluate.plots import draw
+from confspec_cli.evaluate.results import Results, read_results, without_text
+from confspec_cli.evaluate.summary import TARGET, Row, Summary, summarise
+from confspec_cli.evaluate.tables import tables
+from confspec_cli.models.registry import Pair, load
+from confspec_cli.storage.jsonl_log import JsonlLog
+
+DOCS = Path("docs")
+_WORK = {
+    "humaneval": "HumanEval, from the first problem on: functions to complete, graded by running their tests",
+    "gsm8k": "GSM8K, from the first problem of its test part on: arithmetic in words, graded by the number",
+    "math500": "MATH-500, from the first problem on: competition mathematics, graded by the formula",
+}
+_NAMES = _WORK | {
+    f"{kind}-guessing": f"{work}; again, with and without tokens guessed ahead" for kind, work in _WORK.items()
+}
+_HEAD = """<!-- Written by `python -m confspec_cli.evaluate.results_page`; do not edit. -->
+# Results
+
+Every mode solved every problem, one after the other on the same machine, each from an empty cache, and the modes took
+turns at going first. All figures are counted from the records in [results/](results/), which hold everything but the
+texts; `confspec bench show docs/results/FILE` prints the tables again. Greedy decoding. Intervals are 95 %: Wilson's
+for accuracy, bootstrapped over problems for speed-ups. The machine was shared with other work, so seconds are those of
+a loaded machine; ratios are within one run.
+"""
+_PLOTS = """## Plots
+
+![Accuracy against speed-up](results/accuracy.svg)
+
+![Time by phase](results/phases.svg)
+"""
+_GATES = """## Where the gates come from
+
+`confspec calibrate` labels the draft's steps on problems other than those above, by whether the target still gets to
+the right answer from them, and takes the gate that gains most while the share of problems lost to the target stays
+below a bound. What the draft gets right and the target does not is not counted as a gain, so the loss in accuracy is
+smaller.
+The labels are in [results/](results/) too. A signal knows something where its AUROC is above 0.5.
+"""
+
+
+def page(folder: Path) -> str:
+    """The page, from the results and labels in a folder."""
+    parts = [_HEAD]
+    for path in sorted(folder.glob("*.jsonl"), key=lambda path: path.stem):
+        if not path.name.endswith(".labels.jsonl"):
+            parts.append(_section(path.stem, read_results(JsonlLog(path).lines(), path.name)))
+    parts.append(_PLOTS)
+    parts.append(_calibration(folder, list(load(None).pairs.values())))
+    return "\n".join(parts)
+
+
+def _section(stem: str, results: Results) -> str:
+    summary = summarise(results)
+    around = results.conditions[-1].system_snapshot
+    pair, _, kind = stem.partition("-")
+    settings: dict[str, Any] = next(
+        iter(results.conditions[-1].fixed["settings"].get(Mode.CONFSPEC.value, {}).values()), {}
+    )
+    bounds = ", ".join(f"{key} {settings[key]:g}" for key in ("accept", "stop", "target") if key in settings)
+    files = " and ".join(model[0] for model in results.conditions[-1].fixed["models"].values())
+    limit = f"at most {settings['max_tokens']} tokens a reply" if settings else ""
+    lines = [
+        f"## {pair} on {_NAMES.get(kind, kind)}",
+        "",
+        f"{files}; {around['processor']}, {around['cores']} cores, {_gpu(around)}; llama-cpp-python "
+        f"{around.get('llama-cpp-python', '')}, confspec {around['confspec']}, {around['date'][:10]}; {limit}. "
+        f"Gate: {settings.get('signal', '')}, {bounds}"
+        + ("." if settings.get("pays", True) else "; drafting does not pay here, so the target begins alone."),
+        "",
+        *(sheet.markdown() for sheet in tables(summary)),
+        _plainly(summary),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _plainly(summary: Summary) -> str:
+    """What the tables say, without being asked."""
+    rows = {row.mode: row for row in summary.rows}
+    target = rows.get(TARGET)
+    said = [_mode(row, target) for mode, row in rows.items() if mode != TARGET and target]
+    return "**In plain words.** " + " ".join(said)
+
+
+def _mode(row: Row, target: Row) -> str:
+    assert row.speedup
+    if row.speedup.low > 1:
+        speed = f"is faster than the target alone, {row.speedup.value:.2f} times"
+    elif row.speedup.high < 1:
+        speed = f"is slower than the target alone: {row.speedup.value:.2f} of its speed"
+    else:
+        speed = f"takes about as long as the target alone ({row.speedup.value:.2f}, which may be chance)"
+    if not row.accuracy or not target.accuracy:
+        return f"`{row.mode}` {speed}."
+    points = 100 * (row.accuracy.value - target.accuracy.value)
+    inside = target.accuracy.low <= row.accuracy.value <= target.accuracy.high
+    where = "inside" if inside else "OUTSIDE"
+    return f"`{row.mode}` {speed}; its accuracy is {points:+.0f} points from the target's, {where} that one's interval."
+
+
+def _calibration(folder: Path, pairs: Sequence[Pair]) -> str:
+    """What the shipped gates were measured on."""
+    parts = [_GATES]
+    for path in sorted(folder.glob("*.labels.jsonl")):
+        records = [json.loads(line) for line in JsonlLog(path).lines()]
+        chains = chains_of([record for record in records if record["record"] == "problem"])
+        solved = sum(chains.solved.values())
+        parts += [f"`{path.name}`: {len(chains.solved)} problems, {solved} solved by the target.", ""]
+        parts += [signals_sheet(knowledge(chains), chains).markdown()]
+    for pair in pairs:
+        for task in ("math", "qa", "code", "plain"):
+            gate, how = getattr(pair.gates, task), getattr(pair.calibrations, task)
+            if gate and how:
+                parts += [
+                    f"- `{pair.name}` on {task}: {gate.signal.value}, accept {gate.accept:g}, "
+                    f"min token probability {gate.min_token_prob:g}, target {gate.target:g}, "
+                    f"{'drafting pays' if gate.worth_drafting else 'drafting does not pay'}; "
+                    f"at most {how.bound:.0%} lost, "
+                    f"with {how.confidence:.0%} confidence, on {how.problems} problems ({how.data}), {how.date}."
+                ]
+    return "\n".join(parts) + "\n"
+
+
+def _gpu(around: dict[str, Any]) -> str:
+    return "no GPU" if not any(around.get("gpu_layers", {}).values()) else "with a GPU"
+
+
+def _taken_in(source: Path, folder: Path) -> None:
+    """Put results beside the page, without the texts in them."""
+    lines = [json.dumps(without_text(json.loads(line))) for line in JsonlLog(source).lines()]
+    (folder / source.name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Take results in, draw the plots, and write the page."""
+    folder = DOCS / "results"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in arguments:
+        _taken_in(Path(name), folder)
+    every = [
+        path
+        for path in sorted(folder.glob("*.jsonl"), key=lambda path: path.stem)
+        if not path.name.endswith(".labels.jsonl")
+    ]
+    draw([summarise(read_results(JsonlLog(path).lines(), path.name)) for path in every], folder)
+    (DOCS / "results.md").write_text(page(folder), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,134 @@
+"""How far a batch is, on stderr: a bar on a terminal, a line for every twentieth of it elsewhere.
+
+Knows numbers of records; the rate and the time left are those of this run alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Protocol, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from confspec_cli.render.console import put
+from confspec_cli.render.wording import count, duration
+
+_TWENTIETHS = 20
+
+
+@dataclass(slots=True)
+class Tally:
+    """Records written, `earlier` of them by earlier runs. `seconds` is the time since this run began."""
+
+    total: int
+    earlier: int = 0
+    done: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def figures(self) -> list[str]:
+        """The rate, the time left and the failures, as far as there are any."""
+        fresh = self.done - self.earlier
+        items = []
+        if fresh and self.seconds > 0:
+            a_minute = 60 * fresh / self.seconds
+            items.append(f"{a_minute:.0f} a minute" if a_minute >= 10 else f"{a_minute:.1f} a minute")
+            if left := self.total - self.done:
+                items.append(f"{duration(self.seconds / fresh * left)} left")
+        return [*items, *([f"{self.failed} failed"] if self.failed else [])]
+
+
+class BatchProgress(Protocol):
+    """Told of every record."""
+
+    def counted(self, failed: bool) -> None:
+        """One more record is written."""
+        ...
+
+    def warned(self, message: str) -> None:
+        """Something a person should know."""
+        ...
+
+
+@contextmanager
+def counting(
+    stream: TextIO, tally: Tally, quiet: bool, moves: bool, clock: Callable[[], float] = monotonic
+) -> Iterator[BatchProgress]:
+    """Something to tell of a batch; at the end, one line says what it came to.
+
+    `moves`: the stream is a terminal that can redraw a bar and has it to itself.
+    """
+    if quiet or not moves:
+        yield _Lines(stream, tally, quiet, clock)
+    else:
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+        console = Console(file=stream)
+        with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
+            yield _Bar(bar, tally, clock)
+    if not quiet:
+        failed = f", {tally.failed} failed" if tally.failed else ""
+        put(stream, f"{tally.done} of {count(tally.total, 'record')}{failed}, in {duration(tally.seconds)}\n")
+
+
+class _Counter:
+    """Keeps the tally."""
+
+    def __init__(self, tally: Tally, clock: Callable[[], float]) -> None:
+        self._tally = tally
+        self._clock = clock
+        self._began = clock()
+
+    def counted(self, failed: bool) -> None:
+        """Count it."""
+        self._tally.done += 1
+        self._tally.failed += failed
+        self._tally.seconds = self._clock() - self._began
+
+
+class _Lines(_Counter):
+    """Whole lines, none of which is ever redrawn."""
+
+    def __init__(self, stream: TextIO, tally: Tally, quiet: bool, clock: Callable[[], float]) -> None:
+        super().__init__(tally, clock)
+        self._stream = stream
+        self._quiet = quiet
+
+    def counted(self, failed: bool) -> None:
+        """Say so when another twentieth is done."""
+        before = self._twentieths
+        super().counted(failed)
+        if self._twentieths > before and not self._quiet:
+            tally = self._tally
+            share = f"{tally.done} of {tally.total} ({100 * tally.done // tally.total}%)"
+            put(self._stream, ", ".join([share, *tally.figures]) + "\n")
+
+    def warned(self, message: str) -> None:
+        """Say so, even when quiet."""
+        put(self._stream, f"warning: {message}\n")
+
+    @property
+    def _twentieths(self) -> int:
+        return _TWENTIETHS * self._tally.done // self._tally.total
+
+
+class _Bar(_Counter):
+    """A bar that is redrawn and goes at the end."""
+
+    def __init__(self, progress: Progress, tally: Tally, clock: Callable[[], float]) -> None:
+        super().__init__(tally, clock)
+        self._progress = progress
+        self._task = progress.add_task("", total=tally.total, completed=tally.done)
+
+    def counted(self, failed: bool) -> None:
+        """Move the bar."""
+        super().counted(failed)
+        self._progress.update(self._task, completed=self._tally.done, description=", ".join(self._tally.figures))
+
+    def warned(self, message: str) -> None:
+        """Say so above the bar."""
+        self._progress.console.print(f"warning: {message}", markup=False, highlight=False, emoji=False, soft_wrap=True)

@@ -1,0 +1,108 @@
+"""The step view behind a curtain that can be drawn and opened at any moment, in mid-step too.
+
+With the curtain drawn only a count moves, and at the end the reply is printed whole. What was missed is shown when it
+opens again.
+"""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from confspec_cli.core.events import Event, RunFinished, RunStarted, StepOpened, TextWritten, Warned
+from confspec_cli.core.stats import RunStats
+from confspec_cli.render import wording
+from confspec_cli.render.console import clean
+from confspec_cli.render.layout import Page, wrap
+from confspec_cli.render.region import Region
+from confspec_cli.render.symbols import Marks
+from confspec_cli.render.terminal import TerminalView
+
+
+class CollapsibleView:
+    """A renderer around the step view. `drawn`: the steps are hidden. `moves`: the terminal can redraw a line."""
+
+    def __init__(self, view: TerminalView, console: Console, marks: Marks, drawn: bool, moves: bool) -> None:
+        self.drawn = drawn
+        self._view = view
+        self._console = console
+        self._marks = marks
+        self._moves = moves
+        self._region = Region(console)
+        self._missed: list[Event] = []
+        self._live: list[Event] = []  # what the view needs to draw the step being written once more
+        self._step = 1
+        self._started: RunStarted | None = None
+        self._stats = RunStats()
+
+    def handle(self, event: Event) -> None:
+        """Show an event, or remember it for when the curtain opens."""
+        self._stats.add(event)
+        if isinstance(event, RunStarted):
+            self._started, self._stats = event, RunStats()
+        elif isinstance(event, StepOpened):
+            self._step, self._live = event.n, [event]
+        elif isinstance(event, TextWritten):
+            self._live.append(event)
+        if not self.drawn:
+            if isinstance(event, RunFinished) and self._view.is_brief:
+                self._view.close()
+                self._region.update([Text(), *self._reply(event)], [])
+            self._view.handle(event)
+        elif isinstance(event, RunFinished):
+            self._finish(event)
+        else:
+            self._missed.append(event)
+            if isinstance(event, Warned):
+                self._region.update(self._page.line(["warning:", clean(event.message)], style="yellow"), [])
+            self._count()
+
+    def toggle(self) -> None:
+        """Draw the curtain, or open it."""
+        self.drawn = not self.drawn
+        if self.drawn:
+            self._view.close()
+            self._missed = list(self._live)
+            self._count()
+            return
+        self._region.close()
+        missed, self._missed = self._missed, []
+        for event in missed:
+            self._view.handle(event)
+
+    def note(self, text: str) -> None:
+        """Print a line for good, above what moves."""
+        if self.drawn:
+            self._region.update(self._page.line([text]), [])
+            self._count()
+        else:
+            self._view.note(text)
+
+    def close(self) -> None:
+        """Leave the terminal in order."""
+        self._region.close()
+        self._view.close()
+
+    @property
+    def _page(self) -> Page:
+        return Page(self._console.width, self._marks.width)
+
+    def _count(self) -> None:
+        if self._moves:
+            line = f"{self._marks.ellipsis} step {self._step}"
+            self._region.update([], self._page.line([line, "(s shows the steps)"]))
+
+    def _reply(self, event: RunFinished) -> list[Text]:
+        """The reply in full, and a blank line."""
+        if not (said := clean(event.reply).strip("\n")):
+            return []
+        return [*map(Text, wrap(said, max(8, self._console.width - 1))), Text()]
+
+    def _finish(self, event: RunFinished) -> None:
+        self._missed = []
+        lines = self._reply(event)
+        if sentence := wording.ending(event, self._started):
+            lines += self._page.line([sentence], style="yellow")
+        lines += self._page.line(wording.summary(self._stats), self._marks.dot)
+        self._region.update(lines, [])
+        self._region.close()

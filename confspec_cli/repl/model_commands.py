@@ -1,0 +1,50 @@
+"""Commands about who plays: /pair, /draft, /target, /mode. Only what changes is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from confspec_cli.core.run_config import Mode
+from confspec_cli.errors import UsageError
+from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.command import Command
+
+
+def _pair(chat: Chat, text: str) -> None:
+    if text:
+        chat.wish(replace(chat.run_options, pair=text, draft=None, target=None))
+    _say(chat)
+
+
+def _draft(chat: Chat, text: str) -> None:
+    if text:
+        chat.wish(replace(chat.run_options, draft=text))
+    _say(chat)
+
+
+def _target(chat: Chat, text: str) -> None:
+    if text:
+        chat.wish(replace(chat.run_options, target=text))
+    _say(chat)
+
+
+def _mode(chat: Chat, text: str) -> None:
+    modes = {mode.value: mode for mode in Mode}
+    if text and text not in modes:
+        raise UsageError(f"There is no mode {text}.", f"/mode {'|'.join(modes)}")
+    if text:
+        chat.wish(replace(chat.run_options, mode=modes[text]))
+    _say(chat)
+
+
+def _say(chat: Chat) -> None:
+    names = [f"{author.value} {engine.card.name}" for author, engine in chat.pool.engines.items()]
+    chat.screen.items([chat.pool.pair, f"mode {chat.run_options.mode.value}", *names])
+
+
+COMMANDS = (
+    Command("/pair", "[NAME]", "changes both models, or says which they are", _pair, ("pair",)),
+    Command("/draft", "[NAME|FILE]", "changes the draft model", _draft, ("model",)),
+    Command("/target", "[NAME|FILE]", "changes the target model", _target, ("model",)),
+    Command("/mode", "[MODE]", "changes who writes and who judges", _mode, ("mode",)),
+)

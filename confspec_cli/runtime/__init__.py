@@ -1,0 +1,1 @@
+"""From names and options to a run: resolve, load, plan the offload, build the prompt."""

@@ -1,0 +1,77 @@
+"""The form an answer is wanted in, and whether the one that came has it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from confspec_cli.commands._input import text_of
+from confspec_cli.commands._options import AnswerOptions
+from confspec_cli.core.events import RunFinished
+from confspec_cli.core.prompts import AS_JSON, in_form
+from confspec_cli.core.run_config import Form
+from confspec_cli.errors import NoAnswer, SchemaMismatch, UsageError
+from confspec_cli.render.options import Format
+from confspec_cli.runtime.json_schema import unknown_keyword, validation_error
+
+_ANY_OBJECT = {"type": "object"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the reply must hold: a JSON value that fits `schema`, or something to extract, or neither."""
+
+    extract: bool
+    form: Form | None = None
+    schema: Any = None
+
+    def check(self, finished: RunFinished, max_tokens: int) -> None:
+        """Raises SchemaMismatch or NoAnswer for a complete run whose reply does not hold it."""
+        if (
+            self.form
+            and finished.reason in ("stop", "length")
+            and (fault := validation_error(finished.reply, self.schema))
+        ):
+            if finished.reason == "length":
+                raise SchemaMismatch(
+                    f"The answer does not fit: it was cut off at {max_tokens} tokens.", f"--max-tokens {2 * max_tokens}"
+                )
+            raise SchemaMismatch(f"The answer {fault}.", "ask again with --temperature 0.7, or loosen the schema")
+        if self.extract and finished.reason == "stop" and finished.extract is None:
+            raise NoAnswer(
+                "There is nothing to extract: the reply has no code block, and no answer is boxed or stated.",
+                "leave out --extract to see the reply",
+            )
+
+
+def wanted(options: AnswerOptions, format_: Format) -> Wanted:
+    """What the options ask for. Raises UsageError for a schema that cannot be read, or cannot be held to."""
+    if options.extract and format_ is not Format.TEXT:
+        raise UsageError(
+            f"--extract prints text, not {format_.value}; the field `extract` holds it there.", "leave out --extract"
+        )
+    if options.schema and options.format_answer:
+        raise UsageError("--schema says already that the answer is JSON.", "leave out --format-answer")
+    if not (options.schema or options.format_answer):
+        return Wanted(options.extract)
+    from confspec_cli.engines.llamacpp.grammar import gbnf  # noqa: PLC0415 - keeps llama_cpp out of --help
+
+    schema = _read(options.schema) if options.schema else _ANY_OBJECT
+    text = json.dumps(schema)
+    grammar = gbnf(text)
+    form = Form(options.schema.name, grammar, in_form(text)) if options.schema else Form("json", grammar, AS_JSON)
+    return Wanted(options.extract, form, schema)
+
+
+def _read(file: Path) -> Any:
+    try:
+        schema = json.loads(text_of(file))
+    except ValueError as problem:
+        raise UsageError(f"{file} is not JSON: {problem}.", f"python -m json.tool {file}") from None
+    if not isinstance(schema, dict):
+        raise UsageError(f"{file} is not a JSON schema: it must be an object.", """e.g. {"type": "object"}""")
+    if keyword := unknown_keyword(schema):
+        raise UsageError(f"confspec cannot hold an answer to the keyword {keyword} of {file}.", "leave it out")
+    return schema

@@ -1,0 +1,130 @@
+"""Files become engines: laid out in memory by the plan, loaded at the same time under one bar, and made acquainted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from confspec_cli.commands._options import HardwareOptions
+from confspec_cli.core.engine import Engine, Interrupt
+from confspec_cli.core.trace import Author
+from confspec_cli.errors import EngineError, UsageError
+from confspec_cli.models.registry import Model
+from confspec_cli.render.console import put
+from confspec_cli.render.progress import loading
+from confspec_cli.runtime.offload import plan_offload
+from confspec_cli.runtime.resolve import KV_TYPES, ResolvedPair
+
+_LOOK = 0.1  # seconds between two looks at whether loads that were told to stop have
+
+
+@contextmanager
+def engines(
+    resolved: ResolvedPair, paths: Mapping[Author, Path], options: HardwareOptions, interrupt: Interrupt
+) -> Iterator[dict[Author, Engine]]:
+    """The models, loaded with progress and closed at the end. One file in both roles is still loaded twice."""
+    loaded = load_engines(resolved, paths, options, interrupt)
+    try:
+        acquaint(loaded)
+        yield loaded
+    finally:
+        for engine in loaded.values():
+            engine.close()
+
+
+def load_engines(
+    resolved: ResolvedPair, paths: Mapping[Author, Path], options: HardwareOptions, interrupt: Interrupt
+) -> dict[Author, Engine]:
+    """Load these models at the same time, and say what does not fit on a GPU; the caller closes them.
+
+    Raises what loading one of them raises, with none of them left open.
+    """
+    if options.kv_type not in KV_TYPES:
+        raise UsageError(f"There is no KV cache type {options.kv_type}.", f"one of: --kv-type {' '.join(KV_TYPES)}")
+    options = replace(options, context=options.context or resolved.pair.context)
+    advice = f"confspec fit {resolved.pair.name}" if resolved.measured else "try --kv-type q8_0, --context 4096"
+    layout, notes = plan_offload(paths, options, advice)
+    for note in notes:
+        put(sys.stderr, f"note: {note}\n")
+    if not paths:
+        return {}
+    sizes = {author: path.stat().st_size if path.is_file() else 1 for author, path in paths.items()}
+    done = dict.fromkeys(paths, 0.0)
+    what = ", ".join(f"{author.value} {path.name}" for author, path in paths.items())
+    with loading(sys.stderr, os.environ, f"loading {what}") as progress:
+
+        def report(author: Author, fraction: float) -> None:
+            done[author] = fraction * sizes[author]
+            progress(sum(done.values()) / sum(sizes.values()))
+
+        def one(author: Author) -> Engine:
+            return _engine(
+                resolved, author, paths[author], layout[author], interrupt, lambda part: report(author, part)
+            )
+
+        try:
+            return _together(one, list(paths), interrupt)
+        except EngineError:
+            if len(paths) == 1:
+                raise
+        return _in_turn(one, list(paths))
+
+
+def acquaint(loaded: Mapping[Author, Engine]) -> None:
+    """Have the draft guess ahead for the target, where both are there."""
+    for author, one in loaded.items():
+        one.take_guesses_of(loaded.get(Author.DRAFT) if author is Author.TARGET else None)
+
+
+def _together(one: Callable[[Author], Engine], authors: list[Author], interrupt: Interrupt) -> dict[Author, Engine]:
+    with ThreadPoolExecutor(len(authors), "loading") as threads:
+        futures = {author: threads.submit(one, author) for author in authors}
+        try:
+            return {author: future.result() for author, future in futures.items()}
+        except BaseException:
+            while wait(futures.values(), _LOOK).not_done:
+                interrupt.set()
+            interrupt.clear()
+            for future in futures.values():
+                if not future.exception():
+                    future.result().close()
+            raise
+
+
+def _in_turn(one: Callable[[Author], Engine], authors: list[Author]) -> dict[Author, Engine]:
+    """One after the other: llama.cpp has one log, and what it complains of is now of the model being loaded."""
+    loaded: dict[Author, Engine] = {}
+    try:
+        for author in authors:
+            loaded[author] = one(author)
+    except BaseException:
+        for engine in loaded.values():
+            engine.close()
+        raise
+    return loaded
+
+
+def _engine(
+    resolved: ResolvedPair,
+    author: Author,
+    path: Path,
+    options: HardwareOptions,
+    interrupt: Interrupt,
+    progress: Callable[[float], None],
+) -> Engine:
+    from confspec_cli.engines.llamacpp.engine import LlamaCppEngine  # noqa: PLC0415 - keeps llama_cpp out of --help
+    from confspec_cli.engines.llamacpp.native import log  # noqa: PLC0415
+    from confspec_cli.engines.llamacpp.open_model import Hardware  # noqa: PLC0415
+
+    log.verbose = options.verbose > 1
+    hardware = Hardware(options.context, options.gpu_layers, options.threads, options.kv_type)
+    loaded = LlamaCppEngine(path, hardware, interrupt, progress)
+    role = resolved.roles[author]
+    if isinstance(role, Model):
+        loaded.card = replace(loaded.card, name=role.name, sha256=role.files[0].sha256)
+    return loaded

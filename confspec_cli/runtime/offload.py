@@ -1,0 +1,146 @@
+"""What there is room for on this machine: what is free, which pair fits, and how many layers of a model go to a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from confspec_cli.commands._options import HardwareOptions
+from confspec_cli.commands.model_files import own_file
+from confspec_cli.core.trace import Author
+from confspec_cli.engines.llamacpp.repacking import Repacking
+from confspec_cli.errors import OutOfMemoryError
+from confspec_cli.models import gguf
+from confspec_cli.models.registry import Pair, Registry, load
+from confspec_cli.render.progress import size
+from confspec_cli.runtime.memory_estimate import MemoryEstimate, estimate_memory, plan_layers
+
+AUTO = "auto"
+"""The pair that stands for the best one for this machine."""
+
+CONTEXT = 8192
+_BESIDES = 1.3  # a model that is not here yet: its files, and about this much for cache and computing
+_AMPLE = 6  # times its files is more than any model takes at the usual context: then no file need be read
+_BEARABLE = 8_000_000_000  # of a pair on a processor, in bytes: beyond, a token of its target takes half a second or so
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What is free, in bytes: on the processor, and on each GPU by its name; and which weights are repacked."""
+
+    free: int
+    gpus: dict[str, int]
+    repacking: Repacking
+
+    @property
+    def room(self) -> int:
+        """What a pair may take: a GPU's memory where there is one."""
+        return max(self.gpus.values(), default=self.free)
+
+    def as_dict(self) -> dict[str, int]:
+        """What is free, JSON-ready."""
+        return {"processor": self.free, **self.gpus}
+
+    def __str__(self) -> str:
+        """What is free, for people."""
+        gpus = [f"{size(free)} on {name}" for name, free in self.gpus.items()]
+        return ", ".join([*gpus, f"{size(self.free)} of memory"])
+
+
+def machine() -> Machine:
+    """This machine, as it is now."""
+    from confspec_cli.engines.llamacpp.devices import can_offload, devices, repacking  # noqa: PLC0415 - loads llama.cpp
+
+    found = devices()
+    gpus = {device.name: device.free for device in found if not device.name.startswith(("CPU", "BLAS"))}
+    total = next((device.free for device in found if device.name.startswith("CPU")), 0)
+    return Machine(available() or total, gpus if can_offload() else {}, repacking())
+
+
+def about(registry: Registry, pair: Pair) -> int:
+    """What a pair takes, in bytes, as guessed from the size of its files alone."""
+    return round(_BESIDES * sum(model.bytes for model in registry.models_of(pair.name)))
+
+
+def best(registry: Registry, here: Machine) -> Pair:
+    """The largest pair that fits, by the size of its files; on a processor one that is not too slow to read along with.
+
+    Raises OutOfMemoryError where none fits.
+    """
+    room = here.room if here.gpus else min(here.room, _BEARABLE)
+    fitting = [pair for pair in registry.pairs.values() if about(registry, pair) <= room]
+    if not fitting:
+        raise OutOfMemoryError(f"No pair fits: {here} are free.", "confspec fit tiny --context 512")
+    return max(fitting, key=lambda pair: about(registry, pair))
+
+
+@cache
+def best_here() -> str:
+    """The name of the best pair for this machine as it was when first asked: loading its models changes what is free.
+
+    Raises OutOfMemoryError where none fits.
+    """
+    return best(load(own_file()), machine()).name
+
+
+def left_over(needs: list[MemoryEstimate], here: Machine) -> int:
+    """Bytes of the processor's memory left beside these models, once a GPU has what it can; below 0 where they lack."""
+    on_gpu = sum(share.bytes for share in plan_layers(needs, here.room)) if here.gpus else 0
+    return here.free - max(0, sum(one.total for one in needs) - on_gpu)
+
+
+def plan_offload(
+    paths: Mapping[Author, Path], options: HardwareOptions, advice: str
+) -> tuple[dict[Author, HardwareOptions], list[str]]:
+    """The options of each model that is to be loaded, with the layers that go to a GPU, and what is to be said of it.
+
+    What fits is planned where nobody said how many; the draft goes first, which has to be quick. `advice` is what may
+    help where not all of it fits. Raises OutOfMemoryError where all of it was to go to a GPU and does not fit.
+    """
+    wanted = dict.fromkeys(paths, options)
+    if not paths or (options.gpu_layers is not None and not options.gpu_only):
+        return wanted, []
+    here = machine()
+    if not here.gpus:
+        if options.gpu_only:
+            raise OutOfMemoryError("There is no GPU that this build of llama.cpp can use.", "confspec doctor")
+        most = _AMPLE * max(1, (options.context or 0) // CONTEXT) * sum(_bytes(path) for path in paths.values())
+        return wanted, [] if most <= here.free else _lacking(_needs(paths, options, here), here, advice)
+    needs = _needs(paths, options, here)
+    notes = []
+    for author, one, share in zip(paths, needs, plan_layers(needs, here.room), strict=True):
+        if not share.whole:
+            notes.append(f"{author.value}: {share.layers} of {one.layers} layers fit on the GPU, the rest is slow")
+        wanted[author] = replace(options, gpu_layers=-1 if share.whole else share.layers)
+    if notes and options.gpu_only:
+        raise OutOfMemoryError(f"Not all of it fits on the GPU ({', '.join(notes)}).", advice)
+    return wanted, [f"{note}: {advice}" for note in notes] + _lacking(needs, here, advice)
+
+
+def _needs(paths: Mapping[Author, Path], options: HardwareOptions, here: Machine) -> list[MemoryEstimate]:
+    headers = [gguf.read(path) for path in paths.values()]
+    for header in headers:
+        gguf.check(header)
+    return [estimate_memory(header, options.context or CONTEXT, options.kv_type, here.repacking) for header in headers]
+
+
+def _lacking(needs: list[MemoryEstimate], here: Machine, advice: str) -> list[str]:
+    """What is to be said where memory may run out; whether it does is up to the system, which can let weights go."""
+    lack = -left_over(needs, here)
+    return [f"the models take {size(lack)} more than is free, which may be slow or fail: {advice}"] if lack > 0 else []
+
+
+def _bytes(path: Path) -> int:
+    """Of all files of a model; 0 for one that is not there."""
+    return sum(one.stat().st_size for one in gguf.parts(path) if one.is_file())
+
+
+def available() -> int | None:
+    """Bytes the system could give to a program now, where it says."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

@@ -1,0 +1,88 @@
+"""Which session a run belongs to, and saving it there while it goes on; what cannot be saved never stops a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from confspec_cli.commands._options import SessionOptions
+from confspec_cli.core.events import Event, RunStarted, Warned
+from confspec_cli.core.messages import Message
+from confspec_cli.errors import ConfigError, StorageError, UsageError
+from confspec_cli.runtime.folders import sessions_folder
+from confspec_cli.storage.sessions import Session, SessionStore
+
+
+class Saving:
+    """The session of a run, or none, and what stands in the way of saving it."""
+
+    def __init__(self, session: Session | None, is_saved: bool, problem: str = "") -> None:
+        self.session = session
+        self._is_saved = is_saved
+        self._problem = problem
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What was said before the run."""
+        return self.session.messages() if self.session else ()
+
+    def over(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The same events, each saved before it is passed on; one warning among them if that cannot be."""
+        for event in events:
+            warning = self._save(event)
+            if isinstance(event, RunStarted):
+                yield event
+                yield from map(Warned, self.session.warnings if self.session else ())
+            yield from [warning] if warning else []
+            if not isinstance(event, RunStarted):
+                yield event
+
+    def close(self) -> None:
+        """Let others go on with the session."""
+        if self.session:
+            self.session.close()
+
+    def _save(self, event: Event) -> Warned | None:
+        if not self._is_saved:
+            return None
+        problem = self._problem
+        if self.session and not problem:
+            try:
+                self.session.record(event)
+            except StorageError as error:
+                problem = str(error)
+        if not problem:
+            return None
+        self._is_saved = False
+        return Warned(f"this run is not saved in a session: {problem}")
+
+
+def saving(options: SessionOptions, is_wanted: bool) -> Saving:
+    """The session asked for, else a new one; `is_wanted` is whether runs are saved where nobody says otherwise.
+
+    Raises UsageError where there is no session to continue.
+    """
+    if options.resume and options.session:
+        raise UsageError("--continue and --session ask for two sessions.", "confspec ask --session NAME")
+    is_asked_for = options.resume or options.session is not None
+    is_saved = not options.no_log and (is_wanted or is_asked_for)
+    if not is_saved and not is_asked_for:
+        return Saving(None, is_saved=False)
+    try:
+        store = SessionStore(sessions_folder(os.environ))
+        return Saving(_session(store, options), is_saved)
+    except (ConfigError, StorageError) as error:
+        if is_asked_for:
+            raise
+        return Saving(None, is_saved, str(error))
+
+
+def _session(store: SessionStore, options: SessionOptions) -> Session:
+    if options.session is not None:
+        return store.find(options.session) or store.new(options.session)
+    if not options.resume:
+        return store.new()
+    session = store.latest()
+    if session is None:
+        raise UsageError(f"There is no session to continue in {store.folder}.", 'confspec ask "What is 17 times 23?"')
+    return session

@@ -1,0 +1,69 @@
+"""Ctrl-C and TERM: an error like any other, or, while a model writes, a request to stop at the next token.
+
+Signals belong to the process, so what came is remembered here: an error raised from a handler can be swallowed by
+whatever library it lands in, and a person has only pressed Ctrl-C once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from confspec_cli.core.engine import Interrupt
+from confspec_cli.errors import Exit, Interrupted
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_came: list[int] = []
+
+
+def leave_at_once() -> None:
+    """From here on a signal ends the process: for the time in which there is nothing to lose."""
+    for number in _SIGNALS:
+        signal.signal(number, lambda number, _: os._exit(128 + number))
+
+
+def raise_errors() -> None:
+    """From here on a signal raises Interrupted in the main thread."""
+    for number in _SIGNALS:
+        signal.signal(number, _raise)
+
+
+def forget() -> None:
+    """What came so far has been obeyed: the process goes on, as it does after Ctrl-C in a conversation."""
+    _came.clear()
+
+
+@contextmanager
+def stopping(interrupt: Interrupt) -> Iterator[list[int]]:
+    """While this holds, a first signal asks the engines to stop; a second one raises. Yields the signals that came."""
+    if _came:
+        raise _error(_came[0])
+    came: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if came:
+            _raise(number, frame)
+        came.append(number)
+        interrupt.set()
+
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    del frame
+    _came.append(number)
+    raise _error(number)
+
+
+def _error(number: int) -> Interrupted:
+    error = Interrupted("Stopped.")
+    error.exit_code = Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED
+    return error

@@ -1,0 +1,81 @@
+"""Templates: what a person types again and again, saved under a name. One YAML file each, in the configuration folder.
+
+A template holds words to put the question into, and options by their names. Knows files; refuses to know what the
+options mean.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from confspec_cli.errors import ConfigError, StorageError, UsageError
+from confspec_cli.models.yaml_reading import dump, parse, text_of
+from confspec_cli.models.yaml_tables import YamlTable, check_keys, nearest
+
+_OWN_KEYS = ("system", "pair", "task")  # options with a key of their own; the rest stand under `flags`
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """`prompt` holds `$input` where the question goes, or is put before it. `options` are values by option name."""
+
+    prompt: str | None
+    options: Mapping[str, Any]
+
+
+def names(folder: Path) -> list[str]:
+    """The templates there are."""
+    return sorted(file.stem for file in folder.glob("*.yaml")) if folder.is_dir() else []
+
+
+def load(folder: Path, name: str) -> Template:
+    """The template of that name; raises UsageError where there is none, ConfigError where it is wrong."""
+    file = _file(folder, name)
+    text = text_of(file)
+    if text is None:
+        guess = nearest(name, names(folder))
+        raise UsageError(
+            f'There is no template "{name}" in {folder}{guess}', f"confspec ask ... --save-template {name}"
+        )
+    table = parse(text, file)
+    if not isinstance(table, YamlTable):
+        raise ConfigError(f"{file} must be a table of the keys prompt, system, pair, task and flags.")
+    check_keys(table, ("prompt", *_OWN_KEYS, "flags"))
+    for key in ("prompt", *_OWN_KEYS):
+        if not isinstance(table.values.get(key, ""), str):
+            raise ConfigError(f"{table.at(key)}: {key} must be text, in quotes where it looks like something else.")
+    flags = {key.replace("-", "_"): value for key, value in table.table("flags").values.items()}
+    own = {key: table.values[key] for key in _OWN_KEYS if key in table.values}
+    return Template(table.values.get("prompt"), {**flags, **own})
+
+
+def save(folder: Path, name: str, template: Template) -> Path:
+    """Write a new template, whole or not at all; raises UsageError where the name is taken, StorageError."""
+    file = _file(folder, name)
+    if file.exists():
+        raise UsageError(f'There is a template "{name}" already.', f"rm {file}")
+    own = {key: template.options[key] for key in _OWN_KEYS if key in template.options}
+    flags = {key.replace("_", "-"): value for key, value in template.options.items() if key not in _OWN_KEYS}
+    values = {**({"prompt": template.prompt} if template.prompt else {}), **own, **({"flags": flags} if flags else {})}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as new:
+            new.write(dump(values))
+        os.replace(new.name, file)  # noqa: PTH105 - as atomic as it gets
+    except OSError as problem:
+        raise StorageError(f"{file} cannot be written: {problem.strerror}.", f"ls -ld {folder}") from problem
+    return file
+
+
+def _file(folder: Path, name: str) -> Path:
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise UsageError(
+            f'"{name}" cannot be the name of a template: letters, digits, _, - and . can.', "--save-template short-name"
+        )
+    return folder / f"{name}.yaml"

@@ -1,0 +1,285 @@
+"""Calibration: steps are labelled by where they lead, a promise is kept, and nothing is promised on too little."""
+
+import itertools
+import json
+import math
+import random
+
+import pytest
+from support.scripted_runs import CONFIG
+
+from confspec_cli.app import main
+from confspec_cli.commands._options import ModelOptions
+from confspec_cli.core.gate import Gate, Signal
+from confspec_cli.core.tasks import TaskName
+from confspec_cli.core.trace import Assessment, Author, Likelihood, Verdict
+from confspec_cli.engines.scripted import ScriptedEngine
+from confspec_cli.errors import Exit
+from confspec_cli.evaluate.calibration import Promise, choose, knowledge, tried
+from confspec_cli.evaluate.calibration_tables import verdict_on
+from confspec_cli.evaluate.labels import Chains, Labelled, Labeller, chains_of
+from confspec_cli.evaluate.problems import read_problems
+from confspec_cli.models.registry import load
+from confspec_cli.runtime.resolve import resolve_pair
+
+PROMISE = Promise(0.2, 0.9)
+
+
+def labelled(problem, n, right, p, lowest):
+    """A step of ten tokens; both models make the same of it."""
+    tokens = (-0.01,) * 5 + (math.log(lowest),) + (-0.01,) * 4
+    draft, target = (
+        Assessment(author, Verdict(p, 1.0), Likelihood(sum(tokens) / 10, min(tokens), 10, 9), 0.1, 0.0, 10)
+        for author in (Author.DRAFT, Author.TARGET)
+    )
+    return Labelled(problem, n, draft, target, right, 10, 1.0, 2.0, tokens, tokens)
+
+
+def chains(rng, problems, lowest_of=lambda rng, right: rng.betavariate(5, 2) if right else rng.betavariate(2, 5)):
+    """Problems of three steps, nine in ten right; the lowest likelihood tells a little, the verdict nothing."""
+    steps = []
+    for n, k in itertools.product(range(problems), range(3)):
+        right = rng.random() < 0.9
+        steps.append(labelled(f"p{n}", k + 1, right, rng.random(), max(lowest_of(rng, right), 1e-6)))
+    return Chains({f"p{n}": True for n in range(problems)}, steps)
+
+
+def test_what_is_promised_is_kept_as_often_as_promised():
+    rng = random.Random(1)
+    population = chains(rng, 3000)
+    broken = 0
+    for _ in range(100):
+        gate = choose(chains(rng, 60), Signal.LIKELIHOOD, PROMISE).gate
+        trial = tried(population, gate, 0.9)
+        broken += trial.lost / trial.problems > PROMISE.bound
+    assert broken <= 15  # 10 are allowed, and chance
+
+
+def test_the_gate_lets_steps_stand_where_the_signal_tells_and_gains_by_it():
+    choice = choose(chains(random.Random(2), 200), Signal.LIKELIHOOD, PROMISE)
+    best = next(trial for trial in choice.trials if trial.gate.accept == choice.gate.accept < 1)
+    assert best.accepted > 0
+    assert 0 < best.lost / best.problems < best.bound <= PROMISE.bound
+    assert choice.gate.min_token_prob == choice.gate.accept
+
+
+def test_a_draft_that_is_surest_when_it_is_wrong_is_never_believed():
+    liar = chains(random.Random(3), 200, lambda rng, right: rng.betavariate(2, 5) if right else rng.betavariate(9, 1))
+    choice = choose(liar, Signal.LIKELIHOOD, PROMISE)
+    trial = tried(liar, choice.gate, 0.9)
+    assert trial.lost / trial.problems <= PROMISE.bound
+    area = {(one.by, one.signal): one.area for one in knowledge(liar)}
+    assert area[Author.DRAFT, "lowest likelihood"] < 0.2
+
+
+def test_the_signal_that_knows_most_comes_first_and_one_that_knows_nothing_is_at_a_half():
+    known = knowledge(chains(random.Random(4), 300))
+    areas = {(one.by, one.signal): one.area for one in known}
+    assert known[0].signal in ("lowest likelihood", "mean likelihood", "combined")
+    assert areas[Author.DRAFT, "verdict"] == pytest.approx(0.5, abs=0.06)
+    assert areas[Author.DRAFT, "combined"] > 0.8
+
+
+def test_with_too_few_problems_nothing_is_promised():
+    assert choose(chains(random.Random(5), 13), Signal.LIKELIHOOD, PROMISE).gate is None
+    assert PROMISE.problems_needed == 14
+    assert Promise(0.1, 0.9).problems_needed == 29
+
+
+def test_where_the_target_itself_solves_next_to_nothing_nothing_is_promised():
+    nothing = Chains({f"p{n}": False for n in range(60)}, [])
+    choice = choose(nothing, Signal.LIKELIHOOD, PROMISE)
+    assert choice.gate is None
+    assert "The target itself solves next to none of them" in verdict_on(choice, PROMISE)
+    little = Chains({f"p{n}": n < 3 for n in range(60)}, [labelled(f"p{n}", 1, False, 0.5, 0.9) for n in range(3)])
+    assert choose(little, Signal.LIKELIHOOD, PROMISE).gate is None
+    assert choose(little, Signal.LIKELIHOOD, Promise(0.1, 0.9)).gate is not None
+
+
+def test_weights_are_fitted_on_one_half_and_thresholds_on_the_other():
+    choice = choose(chains(random.Random(6), 400), Signal.COMBINED, PROMISE)
+    assert choice.trials[0].problems == 200
+    assert choice.gate.weights.draft.lowest > 0.3
+    assert abs(choice.gate.weights.draft.verdict) < 0.3
+
+
+def test_a_step_the_draft_stops_in_costs_only_what_was_written_and_what_the_target_writes_on():
+    step = labelled("p", 1, right=True, p=0.5, lowest=0.3)
+    one = Chains({"p": True}, [step])
+    stopped = tried(one, Gate(Signal.LIKELIHOOD, accept=0.4, target=0.1, min_token_prob=0.4), 0.9)
+    assert stopped.speedup == pytest.approx(2.0 / (0.5 * 1.0 + 0.1 + 0.5 * 2.0))
+    whole = tried(one, Gate(Signal.LIKELIHOOD, accept=0.2, target=0.1, min_token_prob=0.2), 0.9)
+    assert (whole.accepted, whole.speedup) == (1, 2.0)
+
+
+FIRST, SECOND, LAST = "This is the first step of it.\n\n", "And this is the second one.\n\n", "So it is \\boxed{42}."
+SLIP = "And this one goes quite wrong.\n\n"
+
+
+class Finisher(ScriptedEngine):
+    """A target that gets there, unless a step went wrong on the way."""
+
+    def generate(self, prompt, sampling, max_tokens):
+        self.segments = (FIRST, SECOND, "So it is \\boxed{41}." if SLIP in prompt.reply else LAST)
+        return super().generate(prompt, sampling, max_tokens)
+
+
+def test_a_step_is_right_when_the_target_still_gets_there_and_the_rest_is_met_behind_right_ones():
+    models = {Author.DRAFT: ScriptedEngine((FIRST, SLIP, LAST)), Author.TARGET: Finisher(())}
+    ticks = itertools.count()
+    labeller = Labeller(models, CONFIG, lambda: float(next(ticks)))
+    solved, failed = read_problems(
+        '{"id": "a", "question": "?", "answer": "42"}\n{"id": "b", "question": "?", "answer": "7"}', "some"
+    )
+    record = json.loads(json.dumps(labeller.record(solved)))
+    assert [step["right"] for step in record["steps"]] == [True, False, True]
+    again = chains_of([record, labeller.record(failed)])
+    assert again.solved == {"a": True, "b": False}
+    assert [step.is_right for step in again.steps] == [True, False, True]
+    assert all(step.draft.verdict and step.target.likelihood for step in again.steps)
+    assert [len(step.drafted) for step in again.steps] == [7, 6, 5]
+
+
+def test_where_no_answer_is_known_a_step_is_right_when_the_target_says_so():
+    def labels(text):
+        return {"Yes": 0.1, "No": 0.8} if text == SLIP else {"Yes": 0.8, "No": 0.1}
+
+    target = ScriptedEngine((FIRST, SECOND, LAST), labels)
+    models = {Author.DRAFT: ScriptedEngine((FIRST, SLIP, LAST)), Author.TARGET: target}
+    ticks = itertools.count()
+    (problem,) = read_problems('{"id": "a", "question": "?"}', "some", graded=False)
+    record = Labeller(models, CONFIG, lambda: float(next(ticks))).record(problem)
+    assert record["solved"]
+    assert [step["right"] for step in record["steps"]] == [True, False, True]
+    assert target.calls.count("generate") == 4  # its own three steps, and one in place of the slip
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A configuration folder, a file of problems, and its labels in full for the pair starter."""
+    monkeypatch.setenv("CONFSPEC_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    lines = [json.dumps({"id": f"p{n}", "question": "?", "answer": "1"}) for n in range(40)]
+    (tmp_path / "some.jsonl").write_text("\n".join(lines))
+    return tmp_path
+
+
+def labels(own, problems=40, settings=None, known=None):
+    """A file of labels as a run of calibrate writes it."""
+    from confspec_cli.commands._options import GateOptions, HardwareOptions, SamplingOptions, WorkOptions
+    from confspec_cli.commands.calibrate import _Job
+    from confspec_cli.core.run_config import Mode
+    from confspec_cli.runtime.resolve import build_config
+
+    resolved = resolve_pair(ModelOptions("starter"))
+    config = build_config(resolved, Mode.CONFSPEC, GateOptions(), SamplingOptions(), WorkOptions(TaskName.MATH))
+    fixed = _Job(resolved, config, HardwareOptions(), False, True).fixed
+    fixed["settings"] |= settings or {}
+    step = {
+        "n": 1, "right": True, "tokens": 4, "drafting": 1.0, "rewriting": 2.0,
+        "drafted": [-0.01] * 4, "read": [-0.01] * 4,
+        "judged": [judged("draft"), judged("target")],
+    }  # fmt: skip
+    records = [
+        {"record": "problem", "problem": f"p{n}", **(known or {}), "solved": True, "steps": [step]}
+        for n in range(problems)
+    ]
+    header = {"schema_version": 1, "record": "conditions", "name": "some", "fixed": fixed, "circumstances": {}}
+    (own / "labels.jsonl").write_text("".join(json.dumps(record) + "\n" for record in (header, *records)))
+
+
+def judged(by):
+    assessment = {
+        "by": by, "verdict": {"p": 0.9, "certainty": 0.9}, "seconds": 0.1,
+        "likelihood": {"mean": -0.01, "lowest": -0.01, "tokens": 4, "agreed": 4},
+    }  # fmt: skip
+    return {
+        "event": "StepJudged",
+        "n": 1,
+        "reading": assessment,
+        "decision": "escalate",
+        "signal": None,
+        "threshold": None,
+    }
+
+
+RUN = ["calibrate", "starter", "some.jsonl", "-o", "labels.jsonl"]
+
+
+def test_the_gate_found_goes_into_the_users_models_yaml_and_is_gone_by_until_the_models_change(own, capsys):
+    labels(own)
+    assert main(RUN) == Exit.OK
+    said = capsys.readouterr()
+    assert "AUROC" in said.out and "at most 10% of problems are lost" in said.out
+    pair = load(own / "config" / "models.yaml").pair("starter")
+    assert pair.gates.math.signal is Signal.LIKELIHOOD and pair.gates.math.worth_drafting
+    assert (pair.calibrations.math.problems, pair.calibrations.math.bound) == (40, 0.1)
+    resolved = resolve_pair(ModelOptions("starter"))
+    assert resolved.pair.gate_for(TaskName.MATH) == pair.gates.math
+    assert resolved.warnings(CONFIG) == ()
+    file = own / "config" / "models.yaml"
+    file.write_text(file.read_text().replace(pair.calibrations.math.models[0], "f" * 64))
+    (said,) = resolve_pair(ModelOptions("starter")).warnings(CONFIG)
+    assert said == (
+        "the models of starter have changed since its gate for math was measured: confspec calibrate starter FILE"
+    )
+    assert resolve_pair(ModelOptions("starter")).pair.gate_for(TaskName.MATH) == pair.gate
+
+
+def test_a_dry_run_leaves_everything_as_it_is(own, capsys):
+    labels(own)
+    assert main([*RUN, "--dry-run"]) == Exit.OK
+    assert not (own / "config").exists()
+
+
+def test_too_few_problems_are_told_and_nothing_is_kept(own, capsys):
+    labels(own)
+    assert main([*RUN, "--problems", "20"]) == Exit.FAILURE
+    assert "It takes at least 29 problems without a loss. Nothing was changed." in capsys.readouterr().out
+    assert not (own / "config").exists()
+
+
+def test_labels_of_other_settings_are_not_mixed_with_these(own, capsys):
+    labels(own, settings={"max_tokens": 7})
+    assert main(RUN) == Exit.USAGE
+    assert "nothing was added" in capsys.readouterr().err
+
+
+def test_labels_of_other_problems_with_the_same_ids_are_not_taken_for_these(own, capsys):
+    labels(own, known={"problem_sha256": "f" * 64})
+    assert main(RUN) == Exit.USAGE
+    assert "p0 in labels.jsonl is not the problem of that id here: nothing was added." in capsys.readouterr().err
+
+
+def test_labels_by_the_target_s_own_word_are_said_to_be_that(own, capsys):
+    text = "\n".join(json.dumps({"id": f"p{n}", "question": "?"}) for n in range(40))
+    (own / "some.jsonl").write_text(text)
+    labels(own)
+    assert main(RUN) == Exit.OK
+    assert "40 of 40 problems have no known answer: steps are right where the target says so" in capsys.readouterr().out
+    assert "where the target says so" in load(own / "config" / "models.yaml").pair("starter").calibrations.math.data
+    assert main(["bench", "some.jsonl"]) == Exit.USAGE
+    assert "Line 1 of some.jsonl has neither an answer nor tests" in capsys.readouterr().err
+    assert main([*RUN, "--task", "qa"]) == Exit.USAGE
+    assert "The labels in labels.jsonl are of other models or settings" in capsys.readouterr().err
+
+
+def test_problems_of_two_kinds_are_refused(own, capsys):
+    with (own / "some.jsonl").open("a") as file:
+        file.write('\n{"question": "def f():", "tests": "def check(f): pass", "entry_point": "f"}')
+    assert main(RUN) == Exit.USAGE
+    assert "holds problems of code and math" in capsys.readouterr().err
+
+
+def test_a_line_that_is_no_label_is_named(own, capsys):
+    (own / "labels.jsonl").write_text("{}\n")
+    assert main(RUN) == Exit.USAGE
+    assert "Line 1 of labels.jsonl" in capsys.readouterr().err
+
+
+def test_a_pair_that_was_never_measured_says_so(own):
+    (said,) = resolve_pair(ModelOptions("qwen3-8b")).warnings(CONFIG)
+    assert (
+        said
+        == "the gate of qwen3-8b was not measured on math, it is a cautious guess: confspec calibrate qwen3-8b FILE"
+    )

@@ -1,0 +1,163 @@
+"""`confspec doctor`: every finding in words, with what to type next, and a crash that is a sentence."""
+
+import json
+import sys
+from dataclasses import replace
+
+import pytest
+from support.model_sources import at_hub, served
+
+from confspec_cli.app import main
+from confspec_cli.engines.llamacpp.dummy_model import write
+from confspec_cli.errors import Exit
+from confspec_cli.models import gguf
+from confspec_cli.models.quants import BLOCKS
+from confspec_cli.runtime.diagnosis import INSTALL, Status, SystemSnapshot, findings
+
+DEVICE = {"name": "CPU", "description": "Some processor", "free": 8e9, "total": 16e9}
+TRIAL = {"offload": False, "devices": [DEVICE], "features": ["AVX2"], "amx": False, "tokens": 50, "seconds": 1.0}
+TERMINAL = {"is_terminal": True, "width": 80, "colours": "256", "dumb": False, "encoding": "utf-8"}
+WELL = SystemSnapshot(
+    python="3.11.7",
+    package="0.3.36",
+    maker=None,
+    free=8 * 10**9,
+    settings="",
+    models=(3, 2 * 10**9),
+    left=0,
+    trial=TRIAL,
+    exit_status=0,
+    complaint="",
+    model="tiny",
+    disks={"/disk": 10**11},
+    hub="https://hub",
+    hub_error=None,
+    has_token=False,
+    terminal=TERMINAL,
+)
+
+
+def found(sight):
+    return {finding.check: finding for finding in findings(sight)}
+
+
+def test_where_all_is_well_nothing_is_to_be_typed():
+    assert all(finding.status is Status.OK and not finding.next for finding in findings(WELL))
+    assert found(WELL)["device"].says == "CPU: Some processor, 8.0 of 16.0 GB free"
+    assert found(WELL)["writing"].says == "tiny wrote 50 tokens in 1.0 s, 50 a second"
+
+
+@pytest.mark.parametrize(
+    ("maker", "kind"), [("nvidia", "CUDA"), ("amd", "ROCm"), ("apple", "Metal"), ("other", "Vulkan")]
+)
+def test_a_gpu_that_the_build_cannot_use_is_told_with_the_line_that_mends_it(maker, kind):
+    finding = found(replace(WELL, maker=maker))["build"]
+    assert (finding.status, finding.next) == (Status.WARN, INSTALL[kind])
+
+
+def test_a_build_for_a_gpu_and_a_processor_with_amx_are_told():
+    seen = found(replace(WELL, maker="nvidia", trial={**TRIAL, "offload": True, "amx": True}))
+    assert seen["build"].status is Status.OK
+    assert seen["amx"].says.endswith("AMX, whose kernels can crash and are not used: weights stay as they are")
+    trial = {**TRIAL, "amx": True, "features": ["AVX2", "REPACK"]}
+    assert found(replace(WELL, trial=trial))["amx"].says.endswith("weights are repacked for its others")
+    assert "no AMX" in found(WELL)["amx"].says
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "status", "says", "following"),
+    [
+        ({"trial": None, "exit_status": -11}, "writing", "fail", "crashed in native code (SIGSEGV)", "pip install"),
+        (
+            {"trial": None, "exit_status": 1, "complaint": "no"},
+            "writing",
+            "fail",
+            "failed: no",
+            "confspec models verify",
+        ),
+        (
+            {"trial": None, "exit_status": 1, "model": None},
+            "writing",
+            "fail",
+            "writing with a made-up model failed",
+            "pip install",
+        ),
+        ({"models": (0, 0)}, "models", "warn", "no models here", "confspec pull tiny"),
+        ({"trial": {**TRIAL, "tokens": 1}}, "writing", "warn", "1 a second", "confspec ask -p tiny"),
+        ({"disks": {"/disk": 10**9}}, "disk", "warn", "1.0 GB free at /disk", "confspec models list"),
+        ({"settings": "models.yaml, line 3: no"}, "settings", "fail", "models.yaml, line 3: no", "mend that line"),
+        ({"left": 10**9}, "models", "warn", "1.0 GB of interrupted pulls", "confspec models list --all"),
+        ({"hub_error": "refused"}, "hub", "warn", "does not answer (refused)", "confspec pull starter"),
+        ({"terminal": {**TERMINAL, "dumb": True}}, "terminal", "warn", "no colour", "export TERM"),
+    ],
+)
+def test_what_is_wrong_comes_with_what_to_type(changes, check, status, says, following):
+    finding = found(replace(WELL, **changes))[check]
+    assert finding.status.value == status
+    assert says in finding.says
+    assert following in finding.next
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, tiny):
+    """A user whose smallest model is a tiny one, and a hub that answers."""
+    config = tmp_path / "config"
+    config.mkdir()
+    model = f"{{files: [{{name: mine.gguf, sources: [{{path: {tiny('llama')}}}]}}]}}"
+    (config / "models.yaml").write_text(f"models: {{mine: {model}}}")
+    monkeypatch.setenv("CONFSPEC_CONFIG_DIR", str(config))
+    monkeypatch.setenv("CONFSPEC_MODELS", str(tmp_path / "models"))
+    with served(lambda method, path: (200, {}, b"")) as address:
+        at_hub(monkeypatch, tmp_path, address)
+        yield tmp_path
+
+
+def test_a_real_model_writes_for_a_moment_in_a_process_of_its_own(home, capsys):
+    assert main(["doctor", "--json"]) == Exit.OK
+    document = json.loads(capsys.readouterr().out)
+    seen = {finding["check"]: finding for finding in document["findings"]}
+    assert seen["writing"]["status"] in ("ok", "warn")
+    assert seen["writing"]["says"].startswith("mine wrote ")
+    assert seen["hub"]["status"] == "ok"
+    assert seen["device"]["says"].startswith("CPU: ")
+    assert seen["models"]["says"].startswith("1 ")
+    assert sorted(document["install"]) == ["CUDA", "Metal", "ROCm", "Vulkan"]
+
+
+def test_where_no_model_is_here_one_is_made_up_that_goes_through_the_same_code(home, capsys):
+    (home / "config" / "models.yaml").unlink()
+    assert main(["doctor", "--json"]) == Exit.OK
+    seen = {finding["check"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert seen["writing"]["says"].startswith("a made-up model wrote ")
+    assert (seen["models"]["status"], seen["models"]["next"]) == ("warn", "confspec pull tiny")
+
+
+def test_the_made_up_model_is_a_sound_one(tmp_path):
+    header = gguf.read(write(tmp_path / "made-up.gguf"))
+    gguf.check(header)
+    assert "Q8_0" in {BLOCKS[tensor.kind][0] for tensor in header.tensors}
+
+
+def test_a_crash_in_native_code_is_a_sentence_and_not_a_crash(home, capsys, monkeypatch):
+    crashing = home / "python"
+    crashing.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    crashing.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(crashing))
+    assert main(["doctor"]) == Exit.FAILURE
+    assert "FAIL  writing    writing with mine crashed in native code (SIGSEGV)" in capsys.readouterr().out
+
+
+def test_a_models_yaml_that_cannot_be_read_is_a_finding_and_the_rest_is_looked_at(home, capsys):
+    (home / "config" / "models.yaml").write_text("pears: {}")
+    assert main(["doctor"]) == Exit.FAILURE
+    out = capsys.readouterr().out
+    assert 'line 1: there is no key "pears"' in out
+    assert "  terminal  " in out
+
+
+def test_a_file_that_is_no_model_is_told_in_words(home, capsys):
+    (home / "broken.gguf").write_bytes(b"GGUF" + bytes(100))
+    file = home / "config" / "models.yaml"
+    file.write_text(f"models: {{mine: {{files: [{{name: b.gguf, sources: [{{path: {home / 'broken.gguf'}}}]}}]}}}}")
+    assert main(["doctor"]) == Exit.FAILURE
+    assert "writing with mine failed: " in capsys.readouterr().out

@@ -1,0 +1,104 @@
+"""Events: every one survives the way through JSON, and later versions can be read."""
+
+import json
+import typing
+
+import pytest
+from support.recorded_runs import Recorder, sample
+
+from confspec_cli.core.events import (
+    DraftingSwitched,
+    Event,
+    RunFinished,
+    RunStarted,
+    SessionNamed,
+    StepCommitted,
+    StepOpened,
+    StepPrefetched,
+    SystemChanged,
+    TurnsForgotten,
+    TurnsUndone,
+    Warned,
+    from_dict,
+    to_dict,
+)
+from confspec_cli.core.trace import Author
+
+
+def every_event():
+    run = Recorder()
+    run.warn("slow")
+    turned = DraftingSwitched(4, on=False, gain=-0.4)
+    ahead = StepPrefetched(5, tokens=12, used=9, waited=0.01)
+    between = [SessionNamed("maths"), SystemChanged("Be brief."), TurnsUndone(2), TurnsForgotten(3, "It was about 42.")]
+    return [*sample(), *run.finish(partial="and so", reason="length"), turned, ahead, *between]
+
+
+@pytest.mark.parametrize("event", every_event(), ids=lambda event: type(event).__name__)
+def test_an_event_survives_the_way_through_json(event):
+    assert from_dict(json.loads(json.dumps(to_dict(event)))) == event
+
+
+def test_the_sample_holds_every_kind_of_event():
+    assert {type(event) for event in every_event()} == set(typing.get_args(Event))
+
+
+def test_any_character_survives_the_way_through_json():
+    event = Warned("a\x1b[31m \x9b \ud800 所以 🎉 </think>\n\t\x00")
+    assert from_dict(json.loads(json.dumps(to_dict(event)))) == event
+
+
+def test_an_event_of_a_later_version_is_none_of_ours():
+    assert from_dict({"event": "StepSalvaged", "n": 3}) is None
+
+
+def test_fields_of_a_later_version_are_dropped_at_any_depth():
+    event = next(event for event in sample() if isinstance(event, StepCommitted))
+    record = to_dict(event) | {"later": 1}
+    record["step"]["later"] = 1
+    record["step"]["assessments"][0]["verdict"]["later"] = 1
+    assert from_dict(record) == event
+
+
+def test_a_field_with_a_default_may_be_missing():
+    record = to_dict(sample()[0])
+    del record["schema_version"], record["models"]["draft"]["gpu_layers"]
+    event = from_dict(record)
+    assert isinstance(event, RunStarted)
+    assert event.models["draft"].gpu_layers == 0
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"event": "StepOpened", "n": 1, "author": "draft"},
+        {"event": "StepOpened", "n": 1, "author": "nobody", "provisional": True},
+        {"event": "StepCommitted", "step": None},
+        {"event": "StepCommitted", "step": "text"},
+        {"event": "RunStarted", "prompt": "", "system": "", "mode": "", "models": None, "parameters": {}},
+    ],
+)
+def test_a_record_with_missing_or_wrong_fields_is_refused(record):
+    with pytest.raises(ValueError, match=r"."):
+        from_dict(record)
+
+
+def test_events_carry_enumerations_by_value():
+    assert to_dict(StepOpened(1, Author.DRAFT, True)) == {
+        "event": "StepOpened",
+        "n": 1,
+        "author": "draft",
+        "provisional": True,
+    }
+    assert to_dict(RunFinished("stop", "42", "", None, 1.5))["answer"] is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("text", 5), ("tokens", "5"), ("ended", 1), ("seconds", "x"), ("signal", "high"), ("origin", "me")],
+)
+def test_a_field_of_the_wrong_type_is_a_value_error(field, value):
+    record = next(to_dict(event) for event in sample() if isinstance(event, StepCommitted))
+    record["step"][field] = value
+    with pytest.raises(ValueError, match=r"StepCommitted|Origin"):
+        from_dict(record)

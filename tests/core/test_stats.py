@@ -1,0 +1,93 @@
+"""Statistics: what is counted, over what, and where the time goes."""
+
+import json
+
+import pytest
+from support.recorded_runs import Recorder, sample
+
+from confspec_cli.core.gate import Decision
+from confspec_cli.core.stats import RunStats, fold
+from confspec_cli.core.trace import Author, Origin
+
+
+@pytest.fixture
+def stats():
+    return fold(sample())
+
+
+def test_steps_are_counted_by_origin(stats):
+    assert stats.steps == {
+        Origin.DRAFT: 2,
+        Origin.ESCALATED: 1,
+        Origin.TARGET: 1,
+        Origin.SALVAGED: 0,
+        Origin.INJECTED: 0,
+    }
+
+
+def test_every_rate_keeps_its_denominator(stats):
+    assert (stats.accepted.part, stats.accepted.whole) == (2, 4)
+    assert (stats.escalated.part, stats.escalated.whole) == (2, 4)
+    assert (stats.accepted_by_target.part, stats.accepted_by_target.whole) == (1, 2)
+    assert stats.accepted.share == 0.5
+
+
+def test_a_dropped_draft_counts_as_wasted_and_not_as_written(stats):
+    assert stats.wasted_tokens == 4
+    assert stats.tokens == {Author.DRAFT: 9 + 13 + 6, Author.TARGET: 10}
+    assert stats.target_share == pytest.approx(10 / 38)
+
+
+def test_the_phases_add_up_to_the_whole_run(stats):
+    assert stats.decode == {Author.DRAFT: 4 * 0.75, Author.TARGET: 1.75}
+    assert stats.prefill == {Author.DRAFT: 4 * 0.25, Author.TARGET: 0.25}
+    assert stats.verification == {Author.DRAFT: 0.5, Author.TARGET: 0.25}
+    assert stats.accounted_seconds == stats.seconds == 6.75
+    assert stats.verification_share == pytest.approx(0.75 / 6.75)
+    assert stats.tokens_per_second == pytest.approx(38 / 6.75)
+
+
+def test_a_run_without_judging_has_no_rates():
+    run = Recorder(mode="target")
+    run.sole(Author.TARGET, "42.")
+    stats = fold(run.finish())
+    assert stats.accepted.share is None
+    assert stats.target_share == 1
+    assert stats.decode[Author.DRAFT] == 0
+
+
+def test_a_run_of_nothing_divides_by_nothing():
+    stats = RunStats()
+    assert (stats.target_share, stats.tokens_per_second, stats.verification_share) == (None, None, None)
+
+
+def test_events_can_be_added_one_by_one_and_the_time_so_far_is_known():
+    stats = RunStats()
+    events = sample()
+    for event in events[:-1]:
+        stats.add(event)
+    assert stats.seconds == stats.accounted_seconds
+    stats.add(events[-1])
+    assert stats == fold(events)
+
+
+def test_statistics_are_ready_for_json(stats):
+    record = json.loads(json.dumps(stats.to_dict()))
+    assert record["steps"] == {
+        "total": 4,
+        "draft": 2,
+        "escalated": 1,
+        "target": 1,
+        "salvaged": 0,
+        "injected": 0,
+        "undrafted": 0,
+    }
+    assert record["judged_by_draft"] == {"steps": 4, "accept": 2, "escalate": 2, "reject": 0}
+    assert record["judged_by_target"] == {"steps": 2, "accept": 1, "reject": 1}
+    assert record["tokens"]["wasted"] == 4
+    assert set(record["seconds"]) > {"total", "draft_judging", "target_catching_up"}
+
+
+def test_a_decision_of_the_target_is_not_counted_as_one_of_the_draft(stats):
+    assert stats.asked[Decision.REJECT] == 1
+    assert stats.decisions[Decision.REJECT] == 0

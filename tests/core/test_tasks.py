@@ -1,0 +1,151 @@
+"""Kinds of work: what each asks, how it is cut, and what its answer looks like."""
+
+import pytest
+
+from confspec_cli.commands._options import GateOptions, SamplingOptions, WorkOptions
+from confspec_cli.core.grading import Answer, code_block, extract, final_answer
+from confspec_cli.core.prompts import QUESTIONS, SYSTEM
+from confspec_cli.core.run_config import Mode
+from confspec_cli.core.steps import split
+from confspec_cli.core.tasks import TASKS, TaskName
+from confspec_cli.models.registry import Pair
+from confspec_cli.runtime.resolve import ResolvedPair, build_config
+
+CODE = "Plan it.\n\n```python\ndef f(x):\n    return x\n\n\nprint(f(1))\n```\n\nDone."
+
+
+def chosen(task=None, **pair):
+    resolved = ResolvedPair(Pair("p", "d", "t", **pair), {})
+    return build_config(resolved, Mode.CONFSPEC, GateOptions(), SamplingOptions(), WorkOptions(task))
+
+
+def test_every_task_names_a_question_there_is():
+    assert set(TASKS) == set(TaskName)
+    assert all(task.question in QUESTIONS for task in TASKS.values())
+
+
+def test_the_default_is_mathematics_as_it_always_was():
+    config = chosen()
+    assert config.task is TASKS[TaskName.MATH]
+    assert (config.task.system, config.task.system_thinking) == (SYSTEM, "")
+    assert config.question is QUESTIONS["correct"]
+    assert not config.task.cuts_code
+
+
+def test_plain_adds_nothing_to_what_was_asked():
+    plain = TASKS[TaskName.PLAIN]
+    assert (plain.system, plain.system_thinking, plain.answer) == ("", "", Answer.NONE)
+
+
+def test_a_flag_goes_before_the_pair_s_own_task():
+    assert chosen(task=TaskName.QA).task.name is TaskName.QA
+    resolved = ResolvedPair(Pair("p", "d", "t", task=TaskName.CODE), {})
+    for flag, name in ((None, TaskName.CODE), (TaskName.QA, TaskName.QA)):
+        config = build_config(resolved, Mode.CONFSPEC, GateOptions(), SamplingOptions(), WorkOptions(flag))
+        assert config.task.name is name
+
+
+@pytest.mark.parametrize(
+    ("flag", "own", "question"),
+    [(None, None, "careful"), ("math", None, "careful"), ("code", None, "works"), ("code", "code", "careful")],
+)
+def test_a_pair_s_question_is_for_its_own_kind_of_work(flag, own, question):
+    resolved = ResolvedPair(Pair("p", "d", "t", question="careful", task=own and TaskName(own)), {})
+    work = WorkOptions(flag and TaskName(flag))
+    assert build_config(resolved, Mode.CONFSPEC, GateOptions(), SamplingOptions(), work).question is QUESTIONS[question]
+
+
+LONG_CODE = """```python
+import math
+from os import path
+
+def first(x):
+    \"""Says
+
+    a good deal.
+    \"""
+    y = x
+
+    return y
+
+
+class Second:
+    a = 1
+
+    def third(self):
+        return 3
+
+
+print(first(Second().third()))
+```
+"""
+C_CODE = "```c\nint one(void)\n{\n    return 1;\n\n}\n\nint two(void)\n{\n    return 2;\n}\n```\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "definitions"),
+    [
+        (LONG_CODE, ["```python\nimport", "def first", "class Second", "print"]),
+        (C_CODE, ["```c\nint one", "int two"]),
+        ("```py\n\nx = 1\n```\n", ["```py"]),
+    ],
+)
+def test_code_is_cut_between_top_level_definitions_where_that_is_asked_for(code, definitions):
+    steps = split(code, 10, cuts_code=True)
+    assert len(steps) == len(definitions)
+    assert all(step.lstrip("\n").startswith(start) for step, start in zip(steps, definitions, strict=True))
+    assert "".join(steps) == code
+    assert split(code, 10) == [code]
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("So \\boxed{C}.", "C"),
+        ("So \\boxed{(C)}", "C"),
+        ("So \\boxed{\\text{C}}", "C"),
+        ("Answer: C", "C"),
+        ("**Answer: (C) mitochondria**", "C"),
+        ("Answer: **C**", "C"),
+        ("The answer is C because it is.", "C"),
+        ("A is wrong. The correct option is (B).\n\nAnswer: C", "C"),
+        ("Answer: mitochondria", "mitochondria"),
+        ("The answer is a matter of taste.", None),
+        ("It could be A or B.", None),
+    ],
+)
+def test_a_choice_is_known_by_its_letter(reply, answer):
+    assert final_answer(reply, Answer.CHOICE) == answer
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (CODE, "def f(x):\n    return x\n\n\nprint(f(1))"),
+        ("```\none\n```\ntwo\n~~~py\nthree\n~~~", "three"),
+        ("````md\n```\ninner\n```\n````", "```\ninner\n```"),
+        ("1. First:\n   ```sh\n   ls\n     -l\n   ```", "ls\n  -l"),
+        ("```\nwhole\n```\nthen\n```\ncut o", "whole"),
+        ("```py\ncut o", "cut o"),
+        ("none `here`", None),
+        ("```\n```", None),
+    ],
+)
+def test_code_is_the_last_fenced_block(reply, code):
+    assert code_block(reply) == code
+
+
+@pytest.mark.parametrize(
+    ("kind", "reply", "found"),
+    [
+        (Answer.BOXED, f"{CODE}\nIt is \\boxed{{7}}.", "7"),
+        (Answer.BOXED, CODE, code_block(CODE)),
+        (Answer.CODE, f"{CODE}\nIt is \\boxed{{7}}.", code_block(CODE)),
+        (Answer.NONE, f"{CODE}\nAnswer: 7", code_block(CODE)),
+        (Answer.NONE, "Answer: 7", "7"),
+        (Answer.CHOICE, "Answer: B", "B"),
+        (Answer.NONE, "Just words.", None),
+    ],
+)
+def test_what_is_extracted_is_what_the_task_looks_for_first(kind, reply, found):
+    assert extract(reply, kind) == found

@@ -1,0 +1,106 @@
+"""Two models loading at once: both or neither, and what is wrong is said of the right one."""
+
+import sys
+import threading
+import time
+
+import pytest
+from support.tiny_gguf import damage
+
+from confspec_cli.commands._options import HardwareOptions, ModelOptions
+from confspec_cli.core.engine import Interrupt
+from confspec_cli.core.trace import Author
+from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
+from confspec_cli.errors import EngineError, Interrupted
+from confspec_cli.runtime import load as _loading
+from confspec_cli.runtime.load import engines, load_engines
+from confspec_cli.runtime.resolve import files, resolve_pair
+
+SMALL = HardwareOptions(context=512, threads=1)
+
+
+@pytest.fixture
+def closed(monkeypatch):
+    """The names of the engines closed so far."""
+    names = []
+    close = LlamaCppEngine.close
+    monkeypatch.setattr(LlamaCppEngine, "close", lambda self: (names.append(self.card.name), close(self)))
+    return names
+
+
+def resolved(draft, target):
+    cast_ = resolve_pair(ModelOptions(draft=str(draft), target=str(target)))
+    return cast_, files(cast_, yes=False)
+
+
+def test_both_are_loaded_and_the_target_takes_guesses_of_the_draft(tiny, closed):
+    people, paths = resolved(tiny("llama"), tiny("qwen2"))
+    with engines(people, paths, SMALL, Interrupt()) as loaded:
+        assert list(loaded) == list(Author)
+        assert loaded[Author.TARGET]._guesser.assistant
+        assert not loaded[Author.DRAFT]._guesser.assistant
+        assert not closed
+    assert len(closed) == 2
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_what_is_wrong_is_said_of_the_damaged_one_and_neither_stays_open(tiny, tmp_path, closed, turn):
+    sound = tiny("llama")
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(damage(sound, "truncated").read_bytes())
+    people, paths = resolved(*[sound, broken][::turn])
+    with pytest.raises(EngineError, match=r"broken\.gguf"):
+        load_engines(people, paths, SMALL, Interrupt())
+    assert set(closed) <= {sound.stem}
+    assert closed or turn == -1
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, Interrupted])
+def test_ctrl_c_stops_both_and_closes_what_was_loaded(stop):
+    interrupt, ended = Interrupt(), []
+
+    class Loaded:
+        def close(self):
+            ended.append("closed")
+
+    def one(author):
+        if author is Author.DRAFT:
+            raise stop
+        while not interrupt.is_set():
+            time.sleep(0.01)
+        return Loaded()
+
+    with pytest.raises(stop):
+        _loading._together(one, list(Author), interrupt)
+    assert ended == ["closed"]
+    assert not interrupt.is_set()
+
+
+def test_they_load_at_the_same_time():
+    meet = threading.Barrier(2, timeout=10)
+    assert _loading._together(lambda author: meet.wait() in (0, 1), list(Author), Interrupt()) == dict.fromkeys(
+        Author, True
+    )
+
+
+def test_one_bar_shows_both(tiny, monkeypatch):
+    seen, shown = [], []
+
+    class Bar:
+        def __init__(self, stream, env, what):
+            shown.append(what)
+
+        def __enter__(self):
+            return seen.append
+
+        def __exit__(self, *_):
+            return None
+
+    monkeypatch.setattr(_loading, "loading", Bar)
+    monkeypatch.setattr(sys, "stdin", None)
+    people, paths = resolved(tiny("llama"), tiny("qwen2"))
+    for engine in load_engines(people, paths, SMALL, Interrupt()).values():
+        engine.close()
+    assert shown == [f"loading draft {paths[Author.DRAFT].name}, target {paths[Author.TARGET].name}"]
+    assert all(0 <= part <= 1 for part in seen)
+    assert seen[-1] == 1

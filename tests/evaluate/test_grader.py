@@ -1,0 +1,206 @@
+"""Problems are read, replies graded, and code run where it can do no harm."""
+
+import json
+import random
+import time
+
+import pytest
+
+from confspec_cli.core.tasks import TaskName
+from confspec_cli.errors import UsageError
+from confspec_cli.evaluate.grader import grade
+from confspec_cli.evaluate.problems import AnswerKind, Problem, load_problems, read_problems
+from confspec_cli.evaluate.sandbox import passes
+from confspec_cli.evaluate.statistics import ratio_interval, wilson
+
+HEADER = 'def double(n):\n    """Twice n."""\n'
+TESTS = "def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(-1) == -2\n"
+
+
+def line(**fields):
+    return json.dumps({"id": "1", "question": "What?", **fields})
+
+
+def one(**fields):
+    return read_problems(line(**fields), "some.jsonl")[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "task"),
+    [
+        ({"answer": "1,234"}, AnswerKind.NUMBER, TaskName.MATH),
+        ({"answer": 12}, AnswerKind.NUMBER, TaskName.MATH),
+        ({"answer": "$-3.5"}, AnswerKind.NUMBER, TaskName.MATH),
+        ({"answer": "\\frac{1}{2}"}, AnswerKind.LATEX, TaskName.MATH),
+        ({"answer": "B", "choices": ["one", "two"]}, AnswerKind.CHOICE, TaskName.QA),
+        ({"answer": "Evelyn"}, AnswerKind.EXACT, TaskName.MATH),
+        ({"answer": "7", "kind": "exact"}, AnswerKind.EXACT, TaskName.MATH),
+        ({"tests": TESTS, "entry_point": "double"}, AnswerKind.CODE, TaskName.CODE),
+    ],
+)
+def test_a_kind_is_told_by_the_answer_and_tells_the_work(fields, kind, task):
+    problem = one(**fields)
+    assert (problem.kind, problem.task) == (kind, task)
+
+
+def test_choices_are_lettered_and_code_is_asked_for_in_words():
+    assert one(answer="(b)", choices=["one", "two"]).prompt == "What?\n\n(A) one\n(B) two"
+    assert one(answer="(b)", choices=["one", "two"]).answer == "B"
+    code = read_problems(line(question=HEADER, tests=TESTS, entry_point="double"), "x")[0]
+    assert code.prompt.startswith("Complete this Python function.")
+    assert HEADER.strip("\n") in code.prompt
+    assert code.header == HEADER
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no problem"),
+        ("nonsense", "Line 1 of x is not a JSON object"),
+        (line(), "neither an answer nor tests"),
+        (line(question="", answer="1"), "has no question"),
+        (line(answer=["1"]), "answer must be text"),
+        (line(answer="1", kind="odd"), "kind must be one of number"),
+        (line(tests=TESTS), "no entry_point"),
+        (line(answer="C", choices=["one", "two"]), "answer must be the letter of a choice, A to B"),
+        (line(answer="two", choices=["one", "two"]), "answer must be the letter"),
+        (line(answer="A", choices={"A": "one"}), "choices must be a list"),
+        (line(answer="1") + "\n\n" + line(answer="2"), "Lines 1 and 3 of x have the same id"),
+    ],
+)
+def test_what_is_no_problem_is_named_with_its_line(text, said):
+    with pytest.raises(UsageError, match=said):
+        read_problems(text, "x")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(UsageError, match="No such file"):
+        load_problems(str(tmp_path / "none.jsonl"))
+    (tmp_path / "latin.jsonl").write_bytes(b'{"question": "caf\xe9"}')
+    with pytest.raises(UsageError, match="not UTF-8"):
+        load_problems(str(tmp_path / "latin.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "reply", "correct"),
+    [
+        (AnswerKind.NUMBER, "1234", "So it is \\boxed{\\$1,234.00}.", True),
+        (AnswerKind.NUMBER, "1234", "Answer: 1234", True),
+        (AnswerKind.NUMBER, "1234", "Answer: $1,234 a day.", True),
+        (AnswerKind.NUMBER, "-3", "\\boxed{-3 degrees}", True),
+        (AnswerKind.NUMBER, "3", "\\boxed{-3 degrees}", False),
+        (AnswerKind.NUMBER, "3", "\\boxed{3 or 4}", False),
+        (AnswerKind.NUMBER, "1234", "So it is \\boxed{1235}.", False),
+        (AnswerKind.NUMBER, "1234", "It is 1234, I think.", False),
+        (AnswerKind.LATEX, "\\frac{1}{2}", "\\boxed{0.5}", True),
+        (AnswerKind.LATEX, "\\left( 3, \\frac{\\pi}{2} \\right)", "\\boxed{(3, \\pi/2)}", True),
+        (AnswerKind.LATEX, "\\frac{1}{2}", "\\boxed{\\frac{1}{3}}", False),
+        (AnswerKind.CHOICE, "B", "Answer: (B)", True),
+        (AnswerKind.CHOICE, "B", "The answer is C.", False),
+        (AnswerKind.CHOICE, "B", "answer: b", True),
+        (AnswerKind.CHOICE, "B", "**B**", True),
+        (AnswerKind.CHOICE, "A", "A good question. I say B.", False),
+        (AnswerKind.EXACT, "Evelyn", "\\boxed{\\text{Evelyn}}", True),
+        (AnswerKind.EXACT, "Evelyn", "\\boxed{Evelina}", False),
+    ],
+)
+def test_a_reply_is_held_against_the_known_answer(kind, answer, reply, correct):
+    if kind is AnswerKind.LATEX:
+        pytest.importorskip("math_verify", reason="needs the extra: pip install 'confspec-cli[bench]'")
+    assert grade(Problem("1", "What?", kind, answer), reply).correct is correct
+
+
+@pytest.mark.parametrize(
+    ("reply", "correct"),
+    [
+        ("```python\ndef double(n):\n    return 2 * n\n```", True),
+        ("```python\n    return 2 * n\n```", True),  # the function's body alone
+        ("```python\ndef double(n):\n    return 2 * n\n```\n\nIts use:\n\n```python\nprint(double(2))\n```", True),
+        ("```python\ndef doubled(n):\n    return 2 * n\n```", False),
+        ("```python\ndef double(n):\n    return n * n\n```", False),
+        ("```python\ndef double(n:\n```", False),
+        ("I do not know.", False),
+    ],
+)
+def test_code_is_graded_by_its_tests(reply, correct):
+    problem = Problem("1", "", AnswerKind.CODE, tests=TESTS, entry_point="double", header=HEADER)
+    assert grade(problem, reply).correct is correct
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "import os; os._exit(0)",
+        "raise SystemExit(0)",
+        "import os\nwhile True: os.fork()",
+        "import subprocess; subprocess.run(['true'])",
+        "import multiprocessing as m; m.get_context('spawn').Process(target=print).start()",
+        "import socket; socket.create_connection(('127.0.0.1', 9))",
+        "x = bytearray(1 << 34)",
+        "open('big', 'wb').write(bytes(1 << 24))",
+        "import os, signal; os.kill(os.getppid(), signal.SIGKILL)",
+        "import sys; sys.stdout.write('x' * 10**7); raise ValueError",
+        "import ctypes; ctypes.string_at(0)",
+        "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
+        "import os\nfor fd in (3, 4, 5):\n  try:\n    while True: os.write(fd, b'x' * 65536)\n  except OSError: pass",
+    ],
+)
+def test_code_that_does_harm_fails_and_harms_nothing(harm):
+    assert not passes(f"{harm}\ndef double(n): return 2 * n", TESTS, "double")
+
+
+@pytest.mark.parametrize(
+    "hang", ["while True: pass", "import time; time.sleep(60)", "input()\nimport signal; signal.pause()"]
+)
+def test_code_that_does_not_end_is_ended(hang):
+    began = time.monotonic()
+    assert not passes(f"{hang}\ndef double(n): return 2 * n", TESTS, "double", seconds=1)
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    "change", ["open({!r}, 'w')", "import os; os.remove({!r})", "import os; os.rename({!r}, 'mine')"]
+)
+def test_code_changes_no_file_outside_its_folder(change, tmp_path):
+    kept = tmp_path / "kept"
+    kept.write_text("something")
+    assert not passes(f"{change.format(str(kept))}\ndef double(n): return 2 * n", TESTS, "double")
+    assert kept.read_text() == "something"
+
+
+@pytest.mark.parametrize(
+    "means",
+    [
+        "import tempfile\nwith tempfile.TemporaryDirectory() as d: open(d + '/own', 'w').write('x')",
+        "import asyncio\nasync def nothing(): pass\nasyncio.run(nothing())",
+        "import threading\nthread = threading.Thread(target=int); thread.start(); thread.join()",
+        "import subprocess, socket, multiprocessing",
+    ],
+)
+def test_code_may_use_what_keeps_to_itself(means):
+    assert passes(f"{means}\ndef double(n): return 2 * n", TESTS, "double")
+
+
+def test_a_flood_of_words_does_not_keep_right_code_from_passing():
+    assert passes("print('x' * 10**6)\ndef double(n): return 2 * n", TESTS, "double")
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    rng = random.Random(7)
+    held = 0
+    for _ in range(400):
+        low, high = wilson(sum(rng.random() < 0.8 for _ in range(40)), 40)
+        held += low <= 0.8 <= high
+    assert 0.92 <= held / 400 <= 0.98
+    held = 0
+    for _ in range(200):
+        alone = [rng.lognormvariate(2, 0.5) for _ in range(40)]
+        with_draft = [seconds / 1.3 * rng.lognormvariate(-0.02, 0.2) for seconds in alone]
+        _, low, high = ratio_interval(alone, with_draft, draws=300)
+        held += low <= 1.3 <= high
+    assert 0.88 <= held / 200 <= 0.99
+
+
+def test_of_nothing_an_interval_says_nothing():
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert wilson(5, 5)[1] == 1.0

@@ -1,0 +1,127 @@
+"""Two hundred damaged files through the commands that read them: a sentence each, no crash, no hang, no traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import damaged_files as damaged
+from support.tiny_gguf import write
+
+from confspec_cli.app import main
+from confspec_cli.errors import EngineError, Exit
+from confspec_cli.models import gguf
+from confspec_cli.runtime.memory_estimate import estimate_memory
+
+COUNT = 200
+READ_ALL = """
+import os, sys
+from pathlib import Path
+from confspec_cli.app import main
+own = Path(os.environ["CONFSPEC_CONFIG_DIR"]) / "models.yaml"
+for file in sorted(Path(sys.argv[1]).glob("*.gguf")):
+    source = f"{{files: [{{name: {file.name}, sources: [{{path: {file}}}]}}]}}"
+    own.write_text(f"models: {{one: {source}}}\\npairs: {{ours: {{draft: one, target: one}}}}")
+    commands = (
+        ["models", "show", str(file)],
+        ["fit", "ours"],
+        ["ask", "--no-log", "-q", "--mode", "target", "-n", "4", "Hi", "--target", str(file)],
+    )
+    codes = [main(command) for command in commands]
+    print(file.name, *codes, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tiny, tmp_path_factory):
+    """The damaged copies of a tiny model, and a sound one among them."""
+    folder, whole = tmp_path_factory.mktemp("damaged"), tiny("llama")
+    length = gguf.read(whole).data
+    for name, content in damaged.damaged(whole.read_bytes(), COUNT, length):
+        (folder / f"{name}.gguf").write_bytes(content)
+    (folder / "sound.gguf").write_bytes(whole.read_bytes())
+    return folder
+
+
+def test_no_damaged_file_crashes_hangs_or_shows_a_traceback(files, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ALL, str(files)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=os.environ | {"CONFSPEC_CONFIG_DIR": str(tmp_path), "CONFSPEC_MODELS": str(tmp_path)},
+    )
+    lines = [line.split() for line in done.stdout.splitlines() if ".gguf " in line]
+    ended = {name: codes for name, *codes in lines if name.endswith(".gguf")}
+    assert done.returncode == 0, (list(ended)[-1:], done.stderr[-500:])
+    assert len(ended) == COUNT + 1
+    assert "Traceback" not in done.stderr
+    assert ended["sound.gguf"] in (["0", "0", "0"], ["0", "0", "8"])  # all three do read the file
+    answered = {"0", "6", "8"}
+    for name, (shown, fitted, asked) in ended.items():
+        assert {shown, fitted} <= {"0", "1", "4"}, name
+        assert asked in answered | {"1", "4"}, name
+        assert shown != "1" or asked == "1", name  # what is refused once is refused by all
+    refused = [name for name, codes in ended.items() if codes[0] == "1"]
+    assert len(refused) > COUNT / 2  # a byte turned over in a name or a number may do no harm
+    assert len([name for name, codes in ended.items() if codes[2] in answered]) > 1  # and the rest are really loaded
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda data: b"", "not a GGUF file"),
+        (lambda data: b"GGUF", "ends in the middle of its header"),
+        (lambda data: b"GGML" + data[4:], "not a GGUF file"),
+        (lambda data: data[:4] + b"\x09" + data[5:], "version 9"),
+        (lambda data: data[:8] + b"\xff" * 8 + data[16:], "more than fit in it"),
+        (lambda data: data[:-100], "lies beyond its end"),
+    ],
+)
+def test_what_is_wrong_is_said(tiny, tmp_path, change, says):
+    file = tmp_path / "damaged.gguf"
+    file.write_bytes(change(tiny("llama").read_bytes()))
+    with pytest.raises(EngineError, match=says):
+        gguf.check(gguf.read(file))
+
+
+def test_a_model_in_parts_is_read_as_one_and_a_damaged_part_is_found(tiny, tmp_path):
+    whole = gguf.read(tiny("llama"))
+    first = write(tmp_path / "many.gguf", split=8)
+    header = gguf.read(first)
+    gguf.check(header)
+    assert first.name == "many-00001-of-00003.gguf"
+    assert {tensor.name for tensor in header.tensors} == {tensor.name for tensor in whole.tensors}
+    assert header.size == sum(path.stat().st_size for path in gguf.parts(first))
+    _, second, third = gguf.parts(first)
+    with pytest.raises(EngineError, match="not the first of 3 parts"):
+        gguf.read(second)
+    with pytest.raises(EngineError, match="not the first of 3 parts"):
+        gguf.read(first.rename(tmp_path / "one.gguf"))
+    (tmp_path / "one.gguf").rename(first)
+    second.write_bytes(second.read_bytes()[:-64])
+    with pytest.raises(EngineError, match=r"00002-of-00003\.gguf is not whole"):
+        gguf.read(first)
+    third.unlink()
+    second.write_bytes(third.name.encode())
+    with pytest.raises(EngineError, match="is not a GGUF file"):
+        gguf.read(first)
+
+
+def test_the_plan_for_a_model_in_parts_is_that_of_the_whole(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    first = write(tmp_path / "many.gguf", split=8)
+    assert estimate_memory(gguf.read(first), 512) == estimate_memory(gguf.read(tiny("llama")), 512)
+    ask = ["ask", "--no-log", "-q", "--mode", "target", "-n", "4", "Hi", "--target", str(first)]
+    assert main(ask) in (Exit.OK, Exit.NO_ANSWER)
+
+
+def test_a_sound_file_says_what_it_is(tiny):
+    header = gguf.read(tiny("llama"))
+    gguf.check(header)
+    assert header.architecture == "llama"
+    last = max(header.tensors, key=lambda tensor: tensor.offset)
+    assert 0 <= Path(header.path).stat().st_size - (header.data + last.offset + last.bytes) < 32
+    assert header.lengths["tokenizer.ggml.tokens"] == header.lengths["tokenizer.ggml.token_type"]

@@ -1,0 +1,78 @@
+"""Progress lines where nothing can be redrawn."""
+
+import io
+
+import pytest
+from support.recorded_runs import Recorder, sample
+
+from confspec_cli.core.events import StepPrefetched
+from confspec_cli.core.trace import Author
+from confspec_cli.render.console import make_console
+from confspec_cli.render.options import Color, Show
+from confspec_cli.render.plain import PlainLines
+from confspec_cli.render.symbols import UNICODE
+
+
+def printed(events, color=Color.NEVER, **show):
+    stream = io.StringIO()
+    renderer = PlainLines(make_console(stream, color, {}), UNICODE, Show(**show))
+    for event in events:
+        renderer.handle(event)
+    renderer.close()
+    return stream.getvalue().splitlines()
+
+
+def test_a_run_is_one_line_a_step_and_one_in_all():
+    assert printed(sample()) == [
+        "  1 ✓ draft · 9 tokens, 1.1 s",
+        "  2 ▲ escalated · 13 tokens, 1.2 s",
+        "  3 ↻ target · 10 tokens, 1.2 s",
+        "  4 ✓ draft · 6 tokens, 1.1 s",
+        "4 steps: 2 draft, 1 escalated, 1 target · 38 tokens, 10 (26%) by the target · 4 wasted · 6.8 s · 6 tokens/s",
+    ]
+
+
+def test_rejected_drafts_and_confidence_are_there_for_the_asking():
+    lines = printed(sample(), rejected=True, confidence=True)
+    assert lines[0] == "  1 ✓ draft · p 0.99 · certainty 0.98 · lowest 0.40 · threshold 0.95 · 9 tokens, 1.1 s"
+    assert lines[2] == "  3 ✗ draft · rejected · 4 tokens, 1.0 s"
+    assert "target p 0.10" in lines[3]
+
+
+def test_a_quiet_run_says_nothing_but_what_must_be_known():
+    assert printed(sample(), quiet=True) == []
+    run = Recorder()
+    run.draft("Six.\n\n")
+    run.warn("slow\x1b[2J")
+    assert printed(run.finish("context"), quiet=True) == ["warning: slow[2J", "The context is full before an answer."]
+
+
+def test_statistics_come_even_when_quiet_if_asked_for():
+    lines = printed(sample(), quiet=True, stats=True)
+    assert lines[0].startswith("4 steps")
+    assert "accepted by target  1 of 2 escalated (50%)" in lines
+
+
+def test_what_was_drafted_ahead_is_told_with_what_was_thrown_away():
+    events = sample()
+    events[-1:-1] = [StepPrefetched(3, 12, 12, 0.0), StepPrefetched(4, 8, 0, 0.01)]
+    assert "drafted ahead       20 tokens while the target judged, 8 thrown away" in printed(events, stats=True)
+
+
+def test_an_empty_step_is_no_line():
+    run = Recorder()
+    run.draft("Six.")
+    run.draft("")
+    assert len(printed(run.finish())) == 2
+
+
+@pytest.mark.parametrize("color", [Color.ALWAYS, Color.NEVER])
+def test_there_is_colour_only_where_it_is_asked_for(color):
+    assert ("\x1b[32m" in printed(sample(), color)[0]) is (color is Color.ALWAYS)
+
+
+def test_a_long_run_is_told_in_minutes():
+    run = Recorder(mode="target")
+    run.sole(Author.TARGET, "word")
+    run.seconds = 125.4
+    assert "2 min 5 s" in printed(run.finish())[-1]

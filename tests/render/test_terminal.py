@@ -1,0 +1,389 @@
+"""The step view, as a person sees it."""
+
+import itertools
+
+import pytest
+from rich.cells import cell_len
+from support.recorded_runs import Recorder, sample
+from support.screen import Screen
+
+from confspec_cli.core.events import StepCommitted, StepOpened, TextWritten
+from confspec_cli.core.trace import Author, Origin, Step
+from confspec_cli.render.choose import make_console
+from confspec_cli.render.options import Color, Show
+from confspec_cli.render.symbols import ASCII, UNICODE
+from confspec_cli.render.terminal import TerminalView
+
+GOLDEN_80 = """\
+✓ draft      We need the product of 6 and 7.
+
+▲ escalated  Six sevens can be added up: 7 + 7 + 7 + 7 + 7 + 7.
+
+↻ target     That makes 42, as 14 + 14 + 14 = 42.
+
+✓ draft      The answer is **42**.
+
+Answer: 42
+
+4 steps: 2 draft, 1 escalated, 1 target · 38 tokens, 10 (26%) by the target
+4 wasted · 6.8 s · 6 tokens/s"""
+
+GOLDEN_200_WITH_EVERYTHING = """\
+✓ draft      We need the product of 6 and 7.
+             p 0.99 · certainty 0.98 · lowest 0.40 · threshold 0.95 · 9 tokens, 1.1 s
+
+▲ escalated  Six sevens can be added up: 7 + 7 + 7 + 7 + 7 + 7.
+             p 0.60 · certainty 0.98 · lowest 0.40
+             target p 0.90 · certainty 0.98 · lowest 0.40 · threshold 0.50 · 13 tokens, 1.2 s
+
+✗ draft      That makes 44.
+             rejected · 4 tokens, 1.0 s
+
+↻ target     That makes 42, as 14 + 14 + 14 = 42.
+             p 0.40 · certainty 0.98 · lowest 0.40
+             target p 0.10 · certainty 0.98 · lowest 0.40 · threshold 0.50 · 10 tokens, 1.2 s
+
+✓ draft      The answer is **42**.
+             p 0.99 · certainty 0.98 · lowest 0.40 · threshold 0.95 · 6 tokens, 1.1 s
+
+Answer: 42
+
+4 steps: 2 draft, 1 escalated, 1 target · 38 tokens, 10 (26%) by the target · 4 wasted · 6.8 s · 6 tokens/s
+
+accepted by draft   2 of 4 judged (50%)
+escalated           2 of 4 judged (50%)
+accepted by target  1 of 2 escalated (50%)
+draft writing           3.0 s   44%
+draft catching up       1.0 s   15%
+draft judging           0.5 s    7%
+target judging          0.2 s    4%
+target catching up      0.2 s    4%
+target writing          1.8 s   26%
+all verification        0.8 s   11%"""
+
+GOLDEN_40 = """\
+✓ draft
+  We need the product of 6 and 7.
+
+▲ escalated
+  Six sevens can be added up: 7 + 7 + 7
+  + 7 + 7 + 7.
+
+↻ target
+  That makes 42, as 14 + 14 + 14 = 42.
+
+✓ draft
+  The answer is **42**.
+
+Answer: 42
+
+4 steps: 2 draft, 1 escalated, 1 target
+38 tokens, 10 (26%) by the target
+4 wasted · 6.8 s · 6 tokens/s"""
+
+
+class Window(Screen):
+    """A screen with a step view on it; a resize reaches both, as it does in a terminal."""
+
+    def __init__(self, width=80, height=24, *, color=Color.NEVER, marks=UNICODE, clock=None, **show):
+        super().__init__(width, height)
+        self.console = make_console(self, color, {})
+        self.console.size = (width, height)
+        seconds = itertools.count()
+        self.view = TerminalView(self.console, marks, Show(**show), clock or (lambda: next(seconds)))
+
+    def play(self, events):
+        for event in events:
+            self.view.handle(event)
+        return self
+
+    def resize(self, width):
+        super().resize(width)
+        self.console.size = (width, self.height)
+
+
+def writing(text, author=Author.DRAFT, provisional=True):
+    run = Recorder()
+    run.begin(author, text, provisional)
+    return run.events
+
+
+def long_run():
+    run = Recorder()
+    run.draft("First, " + "we say a good deal about it, " * 9 + "and so on.\n\n")
+    run.escalated("\n".join(f"{n}. Item number {n} of a list that is taller than the window." for n in range(1, 41)))
+    run.target("Wrong. " * 30 + "\n\n", "所以余数是二,因为二的一百次方除以七余二。" * 6 + "🎉" * 50 + "\n\n")
+    run.draft("Done.\n")
+    return run.finish()
+
+
+@pytest.mark.parametrize(
+    ("width", "show", "golden"),
+    [
+        (80, {}, GOLDEN_80),
+        (40, {}, GOLDEN_40),
+        (200, {"rejected": True, "confidence": True, "stats": True}, GOLDEN_200_WITH_EVERYTHING),
+    ],
+)
+def test_a_run_is_drawn_as_it_should_be(width, show, golden):
+    assert Window(width, **show).play(sample()).text == golden
+
+
+def test_where_nothing_can_move_the_same_is_drawn_without_escape_sequences():
+    window = Window()
+    window.view = TerminalView(window.console, UNICODE, Show(), None)
+    window.write = lambda text: written.append(text) or len(text)
+    written = []
+    window.play(sample())
+    assert "\x1b" not in "".join(written)
+    assert "".join(written).rstrip("\n") == GOLDEN_80
+
+
+def test_each_origin_has_a_colour_of_its_own():
+    window = Window(color=Color.ALWAYS).play(sample())
+    assert {"32", "33", "35", "1", "2"} <= window.styles
+
+
+def test_a_rejected_draft_is_struck_through():
+    assert "9" in "".join(Window(color=Color.ALWAYS, rejected=True).play(sample()).styles)
+    assert "9" not in "".join(Window(color=Color.ALWAYS).play(sample()).styles)
+
+
+def test_ascii_marks_stand_in_where_the_encoding_needs_them():
+    text = Window(marks=ASCII).play(sample()).text
+    assert "[D] draft      We need" in text
+    assert "[E] escalated  Six" in text
+    assert "[T] target     That makes 42" in text
+
+
+def test_a_draft_is_shown_while_it_is_written_then_judged():
+    events = sample()
+    first_judged = [type(event).__name__ for event in events].index("StepWritten")
+    window = Window().play(events[:first_judged])
+    assert window.lines == ["… draft      We need the product of 6 and 7."]
+    window.play(events[first_judged : first_judged + 1])
+    assert window.lines == ["? judging    We need the product of 6 and 7."]
+
+
+def test_a_step_that_escalates_says_that_the_target_is_judging():
+    events = sample()
+    escalated = [type(event).__name__ for event in events].index("StepJudged", 20)
+    assert "▲ judging    Six sevens" in Window().play(events[: escalated + 1]).text
+
+
+def test_a_rejected_draft_collapses():
+    events = sample()
+    dropped = [type(event).__name__ for event in events].index("StepDropped")
+    window = Window().play(events[:dropped])
+    assert "That makes 44." in window.text
+    window.play(events[dropped:])
+    assert "44" not in window.text
+
+
+def test_the_cursor_is_hidden_while_a_step_is_live_and_comes_back():
+    window = Window().play(writing("Half of it"))
+    assert not window.cursor_shown
+    window.view.close()
+    window.view.close()
+    assert window.cursor_shown
+    assert window.text == ""
+
+
+def test_drawing_again_waits_for_a_fifteenth_of_a_second():
+    now = [0.0]
+    window = Window(clock=lambda: now[0]).play([StepOpened(1, Author.DRAFT, True)])
+    before = window.writes
+    window.play([TextWritten(1, Author.DRAFT, "word ")] * 50)
+    assert window.writes == before
+    now[0] = 0.07
+    window.play([TextWritten(1, Author.DRAFT, "word ")])
+    assert window.writes == before + 1
+
+
+def test_every_drawing_is_one_write():
+    window = Window()
+    for event in long_run():
+        before = window.writes
+        window.play([event])
+        assert window.writes <= before + 1 + (type(event).__name__ == "RunFinished")
+
+
+def test_of_a_step_taller_than_the_window_the_end_is_live_and_the_whole_is_kept_once():
+    events = long_run()
+    tall = next(n for n, event in enumerate(events) if isinstance(event, StepCommitted) and event.step.n == 2)
+    window = Window().play(events[:tall])
+    assert "… 33 lines above" in window.text
+    assert "Item number 12 " not in window.text
+    window.play(events[tall:])
+    for number in range(1, 41):
+        assert window.text.count(f"Item number {number} ") == 1
+    assert "lines above" not in window.text
+
+
+@pytest.mark.parametrize("widths", [(120, 80), (70, 110), (100, 80, 120, 90), (120, 119, 121), (60, 40, 55)])
+def test_resizing_in_mid_step_leaves_nothing_behind_and_doubles_nothing(widths):
+    window = Window(widths[0], 40)
+    turns = itertools.cycle(widths)
+    window.write("$ confspec\n" * 40)
+    for number, event in enumerate(long_run()):
+        if number % 200 == 0:
+            window.resize(next(turns))
+        window.play([event])
+    for gone in ("… draft", "… target", "lines above", "judging", "Wrong."):
+        assert gone not in window.text
+    assert window.text.count("$ confspec") == 40
+    said = "".join(window.text.split())
+    assert said.count("所以余数是二") == 6
+    assert said.count("🎉") == 50
+    for once in ("First,we", "andsoon.", "Done.", *(f"Itemnumber{number}of" for number in range(1, 41))):
+        assert said.count(once) == 1, once
+
+
+@pytest.mark.parametrize("widths", [(200, 30), (250, 20, 60), (40, 200, 25)])
+def test_however_narrow_a_window_becomes_no_live_line_stays_in_it(widths):
+    window = Window(widths[0], 12)
+    turns = itertools.cycle(widths)
+    for number, event in enumerate(long_run()):
+        if number % 17 == 0:
+            window.resize(next(turns))
+        window.play([event])
+        if isinstance(event, StepCommitted):
+            assert "…" not in "".join(row.text for row in window.rows[-window.height :])
+
+
+def test_wide_characters_count_twice():
+    run = Recorder()
+    run.draft("所以余数是二,因为二的一百次方除以七余二。" * 4 + "🎉" * 60 + "\n")
+    window = Window(60).play(run.finish())
+    assert all(row.goes_on is False for row in window.rows)
+    assert sum(line.count("🎉") for line in window.lines) == 60
+
+
+def test_code_keeps_its_lines_and_indentation_and_a_folded_line_hangs_under_its_beginning():
+    run = Recorder()
+    run.draft("```python\ndef f(n):\n\n\tif n:\n\t\treturn " + "n + " * 20 + "1\n```\n")
+    lines = Window(60).play(run.finish()).lines
+    assert lines[:6] == [
+        "✓ draft      ```python",
+        "             def f(n):",
+        "",
+        "                 if n:",
+        "                     return n + n + n + n + n + n + n + n +",
+        "                     n + n + n + n + n + n + n + n + n + n",
+    ]
+
+
+def test_a_word_longer_than_the_line_is_folded():
+    run = Recorder()
+    run.draft("x" * 150)
+    window = Window(60).play(run.finish())
+    assert sum(line.count("x") for line in window.lines) == 150
+    assert max(len(line) for line in window.lines) < 60
+
+
+@pytest.mark.parametrize("width", [1, 2, 9, 20])
+def test_a_tiny_window_loses_no_word(width):
+    window = Window(width, 3).play(sample())
+    assert "".join(window.text.split()).count("42,as14") == 1
+
+
+def test_what_a_terminal_would_obey_never_reaches_it():
+    evil = "a\x1b]0;title\x07b\x1b[2Jc\x9b31md\re\x08f\x00g\x7f"
+    run = Recorder()
+    run.draft(evil)
+    run.target(evil, evil)
+    run.warn(evil)
+    run.begin(Author.TARGET, evil, provisional=False)
+    window = Window(rejected=True).play(run.finish("interrupted", partial=evil, answer=evil))
+    assert window.text.count("a]0;titleb[2Jc31mdefg") == 6
+
+
+def test_where_thinking_ends_a_blank_line_stands_for_the_tag():
+    run = Recorder(think=True)
+    run.draft("<think>\nSix times seven.\n</think>\n\n")
+    run.draft("It is 42.")
+    assert Window().play(run.finish()).lines[:3] == [
+        "✓ draft      Six times seven.",
+        "",
+        "✓ draft      It is 42.",
+    ]
+
+
+def test_a_tag_on_its_own_leaves_a_blank_line_and_no_label():
+    run = Recorder(think=True)
+    run.draft("Six times seven.\n")
+    run.draft("</think>\n\n")
+    run.draft("")
+    run.draft("\n\nIt is 42.")
+    assert Window().play(run.finish()).lines[:3] == [
+        "✓ draft      Six times seven.",
+        "",
+        "✓ draft      It is 42.",
+    ]
+
+
+def test_steps_of_a_list_stay_together():
+    run = Recorder()
+    run.draft("- one\n")
+    run.draft("- two\n\n")
+    run.draft("Done.")
+    lines = Window().play(run.finish()).lines
+    assert lines[:4] == ["✓ draft      - one", "✓ draft      - two", "", "✓ draft      Done."]
+
+
+@pytest.mark.parametrize(
+    ("reason", "answer", "says"),
+    [
+        ("length", None, "The budget of 512 tokens is used up before an answer."),
+        ("length", "4", "The budget of 512 tokens is used up before the reply was complete."),
+        ("context", None, "The context is full before an answer."),
+        ("repetition", None, "The reply went in circles and was stopped before an answer."),
+        ("interrupted", None, "Interrupted."),
+        ("thunder", None, "The run ended early: thunder."),
+    ],
+)
+def test_a_run_that_did_not_come_to_its_end_says_so(reason, answer, says):
+    run = Recorder()
+    run.draft("Six times seven.\n\n")
+    run.begin(Author.TARGET, "That is", provisional=False)
+    window = Window().play(run.finish(reason, partial="That is", answer=answer))
+    assert says in window.lines
+    assert "… cut off    That is" in window.lines
+    assert window.text.count("That is") == 1
+
+
+def test_a_run_by_one_model_says_who_wrote_it():
+    run = Recorder(mode="target")
+    run.sole(Author.TARGET, "It is 42.")
+    window = Window(confidence=True, stats=True).play(run.finish())
+    assert "1 step: 1 target · 3 tokens, all by the target · 2.0 s · 2 tokens/s" in window.lines
+    assert "judg" not in window.text
+
+
+def test_warnings_stand_above_the_live_step():
+    run = Recorder()
+    run.begin(Author.DRAFT, "Half of", provisional=True)
+    run.warn("the draft runs on the processor")
+    assert Window().play(run.events).lines == ["warning: the draft runs on the processor", "… draft      Half of"]
+
+
+def test_a_second_run_begins_anew_below_the_first():
+    window = Window().play(sample()).play(sample())
+    assert window.text == f"{GOLDEN_80}\n\n{GOLDEN_80}"
+
+
+@pytest.mark.parametrize("width", [30, 80, 140])
+def test_in_brief_every_step_is_one_line(width):
+    lines = Window(width, brief=True).play(long_run()).text.split("\n")
+    steps = [line for line in lines if line.startswith(("✓ draft", "▲ escalated", "↻ target"))]
+    assert len(steps) == 4
+    assert lines[:4] == steps
+    assert steps[0].endswith("…")
+    assert all(cell_len(line) < width for line in steps)
+
+
+def test_a_step_that_neither_model_wrote_says_so():
+    run = Recorder(think=True)
+    run.draft("Hm.\n\n")
+    run.events.append(StepCommitted(Step(2, Origin.INJECTED, "Time is up.\n</think>\n\n", 0, False, 0.0)))
+    assert "→ given      Time is up." in Window().play(run.finish()).text

@@ -1,0 +1,352 @@
+"""The conversation at a terminal, on scripted models: what is said, kept, taken back and told."""
+
+import json
+
+import pytest
+from support.scripted_chat import REWRITTEN, STEPS, flat, opened, pool, shown, talk
+
+from confspec_cli.core.events import RunStarted
+from confspec_cli.core.messages import Speculation
+from confspec_cli.core.run_config import Mode
+from confspec_cli.core.trace import Author
+from confspec_cli.errors import EngineError, StorageError
+from confspec_cli.repl.command_table import COMMANDS
+from confspec_cli.repl.loop import converse
+from confspec_cli.repl.record import Unsaved
+from confspec_cli.storage.sessions import Session, SessionStore
+
+REPLY = STEPS[0] + REWRITTEN[1] + STEPS[2]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return SessionStore(tmp_path / "sessions")
+
+
+def test_a_message_is_answered_and_remembered():
+    chat, text = talk("What is it?", "And again?")
+    assert [turn.user for turn in chat.record.turns()] == ["What is it?", "And again?"]
+    assert [message.role for message in chat.record.messages()] == ["system", *("user", "assistant") * 2]
+    assert chat.record.turns()[0].reply == REPLY
+    assert "This is the first step of it." in text
+
+
+def test_a_second_turn_reads_only_what_is_new_and_says_so():
+    models = pool(doubt="never")
+    _chat, text = talk("word " * 200, "Short one?", models=models)
+    first, second = [line for line in text.splitlines() if line.startswith("read ")]
+    draft_first = int(first.split("draft ")[1].split(",")[0])
+    draft_second = int(second.split("draft ")[1].split(",")[0])
+    assert draft_first > 200
+    assert draft_second == 2
+    assert "target 0" in second  # it was never asked, so it has read nothing
+
+
+def test_an_empty_line_asks_nothing():
+    chat, _ = talk("", "   ", '"""\n"""')
+    assert chat.record.turns() == []
+
+
+def test_ctrl_c_at_the_prompt_stays_and_says_how_to_leave():
+    _, text = talk("^C", "^C")
+    assert text.count("Ctrl-D or /quit leaves.") == 2
+
+
+def test_quit_leaves():
+    chat, _ = talk("/quit", "never asked")
+    assert chat.desk.typed == ["never asked"]
+
+
+def test_a_line_of_three_quotes_is_a_message_even_if_it_begins_with_a_slash():
+    chat, _ = talk('"""\n/not a command\nat all\n"""', " /nor this")
+    assert [turn.user for turn in chat.record.turns()] == ["/not a command\nat all", "/nor this"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("/undoo", "did you mean /undo?"),
+        ("/xyzzy", "There is no command /xyzzy."),
+        ("/why", "Nothing has been said yet."),
+        ("/undo", "Nothing has been said yet."),
+        ("/undo x", "/undo takes a number of turns, not x."),
+        ("/regen later", "/regen takes target or nothing"),
+        ("/file", "/file takes the path"),
+        ("/file /no/such/file", "/no/such/file cannot be read: No such file or directory."),
+        ("/mode both", "There is no mode both."),
+        ("/accept 2", "accept is a number from 0 to 1, not 2."),
+        ("/accept nan", "accept is a number from 0 to 1, not nan."),
+        ("/set temperatur 1", "did you mean temperature?"),
+        ("/set max_tokens 0", "max_tokens is a number of at least 1"),
+        ("/set vi maybe", "This is on or off, not maybe."),
+        ("/set speculate luck", "speculate is off, ngram, draft or auto, not luck."),
+        ("/steps some", "/steps takes show or hide"),
+        ("/pair nobody", 'There is no pair "nobody".'),
+        ("/save", "There is no folder to keep sessions in."),
+        ("/rename x", "This conversation is not being saved."),
+        ("/load", "/load takes the name or id"),
+        ("/export pdf x", "/export takes a format and a path."),
+        ("/help nothing", "There is no command /nothing"),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_a_new_prompt(typed, says):
+    chat, text = talk(typed, "still here?")
+    assert says in text
+    assert len(chat.record.turns()) == 1
+
+
+def test_help_lists_every_command_and_key():
+    _, text = talk("/help", "/help why")
+    assert all(name in text for name in COMMANDS)
+    assert "Ctrl-X Ctrl-E" in text
+    assert "a (meanwhile)" in text
+
+
+def test_every_command_the_issue_names_is_there():
+    wanted = "help quit pair draft target mode system set accept reject steps why regen undo edit file stats context"
+    wanted += " save load list rename new export copy"
+    assert {f"/{name}" for name in wanted.split()} == set(COMMANDS)
+
+
+def test_why_tells_the_verdict_the_thresholds_and_the_rejected_text():
+    _, text = talk("What is it?", "/why", "/why 1", "/why 9")
+    judged = text.partition("Step 2 of 3.")[2]
+    assert "draft: verdict p 0.56 · certainty 0.90 · lowest likelihood 0.90" in judged
+    assert "target: verdict p 0.11 · certainty 0.90" in judged
+    assert "threshold: 0.50" in judged
+    assert "✗ draft      And this is the second one." in judged
+    assert "↻ target     And here is the second one." in judged
+    assert "Step 1 of 3. The draft's signal 0.99 reached 0.95" in flat(text)
+    assert "The last answer has no step 9: its steps are 1 to 3." in text
+
+
+def test_steps_shows_the_last_answer_again_with_numbers():
+    _, text = talk("What is it?", "/steps")
+    assert "step 3 · p 0.99" in text
+
+
+def test_undo_takes_turns_back_and_the_models_are_told_no_more_of_them():
+    chat, text = talk("One?", "Two?", "Three?", "/undo 2")
+    assert [turn.user for turn in chat.record.turns()] == ["One?"]
+    assert "Took back 2 turns; 1 left." in text
+
+
+def test_regen_replaces_the_last_answer_and_with_target_the_target_writes_it_alone():
+    chat, _ = talk("One?", "/regen target", "Two?")
+    first, second = chat.record.turns()
+    assert first.reply == "".join(REWRITTEN)
+    assert first.started.mode == "target"
+    assert second.started.mode == "confspec"
+
+
+def test_edit_puts_the_question_on_the_prompt_and_replaces_the_turn_when_sent():
+    chat, _ = talk("One?", "/edit", "Better?")
+    assert chat.desk.given == ["", "", "One?", ""]
+    assert [turn.user for turn in chat.record.turns()] == ["Better?"]
+
+
+def test_an_edit_that_is_not_sent_changes_nothing():
+    chat, _ = talk("One?", "/edit", "^C", "Two?")
+    assert [turn.user for turn in chat.record.turns()] == ["One?", "Two?"]
+
+
+def test_a_file_goes_before_the_next_message_and_no_other(tmp_path):
+    path = tmp_path / "notes.md"
+    path.write_text("eggs: 16\n```\n")
+    chat, _ = talk(f"/file {path}", "How many?", "And?")
+    assert chat.record.turns()[0].user == "notes.md:\n````\neggs: 16\n```\n````\n\nHow many?"
+    assert chat.record.turns()[1].user == "And?"
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "x.bin").write_bytes(b"\xff\xfe")
+    assert "is not UTF-8 text" in flat(talk(f"/file {tmp_path / 'x.bin'}")[1])
+
+
+def test_copy_hands_the_answer_to_the_terminal_and_says_how():
+    _, text = talk("One?", "/copy")
+    assert "\x1b]52;c;" in text
+    assert "OSC 52" in text
+
+
+def test_thresholds_can_be_turned_and_move_each_other_along():
+    chat, text = talk("/reject 0.4", "/accept 0.2", "/accept")
+    assert (chat.config.gate.accept, chat.config.gate.reject) == (0.2, 0.0)
+    chat, text = talk("/accept 0.3", "/reject 0.6")
+    assert (chat.config.gate.accept, chat.config.gate.reject) == (0.95, 0.6)
+    assert "accept 0.95 · reject 0.60" in text
+
+
+def test_a_mode_without_thresholds_says_so():
+    _, text = talk("/mode target", "/accept 0.5")
+    assert "Mode target has no thresholds to turn." in text
+
+
+def test_set_changes_what_is_shown_and_how_tokens_are_chosen():
+    chat, text = talk("/set temperature 0.7", "/set confidence on", "/set steps none", "/set vi on", "/set")
+    assert chat.config.sampling.temperature == 0.7
+    assert chat.show.confidence
+    assert chat.hides_steps
+    assert chat.desk.vi
+    assert "temperature 0.7" in text
+
+
+def test_who_guesses_ahead_can_be_set():
+    chat, text = talk("/set speculate ngram", "/set")
+    assert chat.run_options.speculate is Speculation.NGRAM
+    assert "speculate" in text
+
+
+def test_with_steps_hidden_the_reply_is_shown_whole():
+    _, text = talk("/steps hide", "What is it?")
+    assert REPLY.split("\n")[0] in text
+    assert "✓ draft" not in text
+
+
+def test_a_new_system_prompt_holds_from_the_next_message_on():
+    chat, _ = talk("One?", "/system Answer in verse.", "Two?", "/system none", "Three?")
+    assert [turn.system for turn in chat.record.turns()][1:] == ["Answer in verse.", ""]
+
+
+def test_changing_models_keeps_the_conversation():
+    models = pool()
+    chat, _text = talk("One?", "/target big", "/pair starter", "/mode draft", "Two?", models=models)
+    assert len(chat.record.turns()) == 2
+    assert [run_options.target for run_options in models.loaded] == ["big", None, None]
+    assert models.run_options.mode is Mode.DRAFT
+
+
+def test_a_failing_model_is_a_sentence_and_its_turn_is_taken_back():
+    def fail(_):
+        raise EngineError("llama.cpp failed.", "/pair starter")
+
+    models = pool()
+    models.engines_by_author[Author.DRAFT].labels = fail
+    chat, text = talk("One?", models=models)
+    assert "llama.cpp failed." in text
+    assert chat.record.turns() == []
+
+
+def test_what_cannot_be_saved_is_told_once_and_the_conversation_goes_on(store):
+    class Broken(Session):
+        def record(self, event):
+            super().record(event)
+            raise StorageError("The disk is full.")
+
+    record = Broken(store.new().path)
+    chat, text = talk("One?", "Two?", record=record, store=store)
+    assert text.count("this conversation is not saved any more: The disk is full.") == 1
+    assert len(chat.record.turns()) == 2
+
+
+def test_sessions_are_saved_named_listed_loaded_and_left(store):
+    chat, text = talk(
+        "One?", "/save first", "/new second", "Two?", "/list", "/load first", store=store, record=store.new()
+    )
+    assert chat.record.name == "first"
+    assert [turn.user for turn in store.open("second").turns()] == ["Two?"]
+    assert "/load first goes back." in text
+    assert "* second" in text
+    assert "Going on with first: 1 turn so far." in text
+
+
+def test_an_unsaved_conversation_can_be_saved_whole(store):
+    chat, _text = talk("One?", "Two?", "/undo", "/save kept", "Three?", store=store, record=Unsaved())
+    chat.record.close()
+    assert [turn.user for turn in store.open("kept").turns()] == ["One?", "Three?"]
+
+
+def test_export_writes_a_new_file_and_never_over_another(tmp_path):
+    talk("One?", f"/export md {tmp_path}/a.md", f"/export json {tmp_path}/a.json")
+    assert "One?" in (tmp_path / "a.md").read_text()
+    assert json.loads((tmp_path / "a.json").read_text())["turns"][0]["prompt"] == "One?"
+    _, text = talk("Two?", f"/export md {tmp_path}/a.md")
+    assert "is there already" in flat(text)
+    assert "One?" in (tmp_path / "a.md").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "a.md"]
+
+
+def test_stats_add_up_over_the_conversation():
+    chat, text = talk("One?", "Two?", "/stats")
+    assert chat.stats.accepted.whole == 6
+    assert chat.stats.seconds == pytest.approx(sum(turn.stats.seconds for turn in chat.record.turns()))
+    assert "accepted by draft   4 of 6 judged (67%)" in text
+
+
+def test_context_tells_what_it_is_full_of():
+    _, text = talk("One?", "/context")
+    assert "of 4,096 tokens" in text
+    assert "the system prompt, which always stays" in text
+    assert "One?" in text.rpartition("always stays")[2]
+
+
+def test_the_status_line_says_what_plays_and_how_it_goes_and_fits():
+    chat, _ = talk("One?")
+    line = chat.toolbar(120)
+    for part in ("scripted", "context ", "accept 0.95 reject 0.00", "accepted 2/3 67%", "mode confspec", "CPU"):
+        assert part in line
+    assert len(chat.toolbar(30)) <= 30
+
+
+def test_a_resumed_conversation_shows_where_it_stood(store):
+    record = store.new("trip")
+    talk("One?", store=store, record=record)
+    record.close()
+    chat = opened(store=store, record=store.open("trip"))
+    chat.begin(chat.record)
+    converse(chat)
+    assert "> One?" in shown(chat)
+    assert "Going on with trip: 1 turn so far." in shown(chat)
+    assert chat.stats.accepted.whole == 3
+
+
+def test_the_run_of_a_turn_is_recorded_with_its_whole_prompt():
+    chat, _ = talk("One?", "Two?")
+    events = [event for turn in chat.record.turns() for event in turn.events if isinstance(event, RunStarted)]
+    assert [event.prompt for event in events] == ["One?", "Two?"]
+
+
+def test_an_answer_stopped_before_it_began_gives_the_question_back():
+    models = pool()
+    models.interrupt.set()
+    for engine in models.engines_by_author.values():
+        engine.interrupt = models.interrupt
+    chat, text = talk("One?", "^C", models=models)
+    assert chat.record.turns() == []
+    assert chat.desk.given == ["", "One?", ""]
+    assert "the question is back on the prompt" in text
+
+
+def test_a_status_line_without_models_says_so_and_completion_is_empty(store):
+    class Gone(type(pool())):
+        @property
+        def engines(self):
+            raise EngineError("The models of this conversation are not loaded.", "/pair NAME")
+
+        def names(self, kind):
+            raise StorageError("models.yaml cannot be read.")
+
+    chat = opened(models=Gone(pool().engines_by_author))
+    assert "not loaded" in chat.toolbar(100)
+    assert chat.words("pair") == []
+
+
+def test_a_session_in_use_is_not_loaded(store):
+    other = store.new("busy")
+    talk("One?", record=other, store=store)
+    other.lock()
+    _chat, text = talk("/load busy", store=store)
+    assert "is in use by another confspec" in flat(text)
+    other.close()
+
+
+def test_a_brief_view_is_followed_by_the_whole_reply():
+    chat, text = talk("/set steps brief", "What is it?")
+    assert chat.show.brief
+    assert REPLY.rstrip() in text.rpartition("✓ draft")[2]
+
+
+def test_the_kind_of_work_and_the_thinking_can_be_set():
+    chat, text = talk("/set task code", "/set think_budget 0", "/set task poem", "/set think on", "/set think default")
+    assert (chat.run_options.task.value, chat.run_options.think_budget, chat.run_options.think) == ("code", 0, None)
+    assert "task is one of math, qa, code, plain, not poem." in flat(text)

@@ -1,0 +1,253 @@
+"""Sessions: every event on the disk the moment it has happened, and found again under a name."""
+
+import json
+import os
+import random
+import time
+
+import pytest
+from support.recorded_runs import Recorder, sample, texts
+from support.scripted_runs import child, run
+
+from confspec_cli.core.events import TextWritten
+from confspec_cli.core.messages import Message
+from confspec_cli.core.trace import Author
+from confspec_cli.errors import StorageError, UsageError
+from confspec_cli.storage.event_lines import event_of
+from confspec_cli.storage.sessions import Session, SessionStore
+
+
+@pytest.fixture
+def store(tmp_path):
+    return SessionStore(tmp_path / "data" / "sessions")
+
+
+def recorded(session, events=None):
+    for event in events or sample():
+        session.record(event)
+    session.close()
+    return session
+
+
+def test_nothing_is_made_before_something_is_said(store):
+    session = store.new("maths")
+    session.change_system("Be brief.")
+    session.close()
+    assert not store.folder.exists()
+    assert (session.name, session.system, session.turns()) == ("maths", "Be brief.", [])
+    assert store.latest() is None
+    assert list(store.list()) == []
+
+
+def test_what_was_set_before_the_first_run_is_saved_with_it(store):
+    session = store.new("maths")
+    session.change_system("Be brief.")
+    recorded(session)
+    kinds = [json.loads(line)["event"] for line in session.path.read_text().splitlines()]
+    assert kinds[:3] == ["SessionNamed", "SystemChanged", "RunStarted"]
+
+
+def test_a_session_is_read_again_as_it_was(store):
+    session = recorded(store.new("maths"))
+    again = store.open("maths")
+    assert again.id == session.id
+    assert again.turns() == session.turns()
+    assert again.messages() == (Message("user", "What is 6 * 7?"), Message("assistant", "".join(texts(sample()))))
+    assert again.warnings == []
+
+
+def test_only_its_owner_can_read_it(store):
+    session = recorded(store.new())
+    assert session.path.stat().st_mode & 0o777 == 0o600
+    assert session.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_every_event_but_text_is_on_the_disk_when_record_returns(store):
+    session = store.new()
+    saved = []
+    for event in sample():
+        session.record(event)
+        saved += [] if isinstance(event, TextWritten) else [event]
+        assert [event_of(line, "") for line in session.path.read_text().splitlines()] == saved
+    session.close()
+
+
+def test_a_session_is_gone_on_with_in_the_same_file(store):
+    recorded(store.new("maths"))
+    again = recorded(store.open("maths"))
+    assert [turn.user for turn in store.open("maths").turns()] == ["What is 6 * 7?"] * 2
+    assert len(again.messages()) == 4
+
+
+def test_undoing_renaming_and_forgetting_only_ever_append(store):
+    session = store.new("maths")
+    for _ in range(3):
+        recorded(session)
+    before = session.path.read_bytes()
+    assert session.undo() == 1
+    session.forget(1, "It was about 42.")
+    session.change_system("Be brief.")
+    store.rename(session, "sums")
+    session.close()
+    assert session.path.read_bytes().startswith(before)
+    again = store.open("sums")
+    assert len(again.turns()) == 2
+    assert [message.role for message in again.messages()] == ["system", "user", "assistant", "user", "assistant"]
+    assert again.undo(5) == 1
+    assert again.undo() == 0
+    again.close()
+
+
+def test_ids_sort_by_time_and_the_last_used_is_the_latest(store):
+    first, second = recorded(store.new()), recorded(store.new())
+    assert first.id < second.id
+    assert [session.id for session in store.list()] == [first.id, second.id]
+    assert store.latest().id == second.id
+    os.utime(first.path, (time.time() + 5, time.time() + 5))
+    assert store.latest().id == first.id
+    assert first.used > second.used > first.created
+
+
+def test_sessions_are_found_by_name_and_by_id(store):
+    session = recorded(store.new("maths"))
+    assert store.open(session.id).name == "maths"
+    assert store.find("physics") is None
+    assert store.find("20200101-000000-000000") is None
+    with pytest.raises(UsageError, match='no session "physics"'):
+        store.open("physics")
+
+
+def test_an_old_name_is_free_again(store):
+    session = recorded(store.new("maths"))
+    store.rename(session, "sums")
+    session.close()
+    assert store.find("maths") is None
+    assert recorded(store.new("maths")).name == "maths"
+
+
+def test_a_name_stands_for_one_session(store):
+    session = recorded(store.new("maths"))
+    other = recorded(store.new())
+    with pytest.raises(UsageError, match="already"):
+        store.new("maths")
+    with pytest.raises(UsageError, match="already"):
+        store.rename(other, "maths")
+    store.rename(session, "maths")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", ".x", "-x", "a/b", "x" * 65, "20200101-000000-000000", "a\n"])
+def test_a_name_is_safe_anywhere(store, name):
+    with pytest.raises(UsageError, match="cannot be the name"):
+        store.new(name)
+
+
+def test_a_removed_session_is_gone(store):
+    session = recorded(store.new("maths"))
+    store.remove(session)
+    assert list(store.list()) == []
+
+
+def test_a_session_in_use_is_neither_removed_nor_recorded_in_by_another(store):
+    session = store.new("maths")
+    session.record(sample()[0])
+    other = store.open("maths")
+    with pytest.raises(StorageError, match="in use"):
+        store.remove(other)
+    with pytest.raises(StorageError, match="in use"):
+        other.record(sample()[0])
+    session.close()
+
+
+def test_what_could_not_be_saved_is_kept_and_saved_with_the_next_event(store, tmp_path):
+    session = store.new()
+    (tmp_path / "data").write_text("in the way")
+    events = [event for event in sample() if not isinstance(event, TextWritten)]
+    with pytest.raises(StorageError):
+        session.record(events[0])
+    (tmp_path / "data").unlink()
+    recorded(session, events[1:])
+    assert Session(session.path).turns() == session.turns()
+
+
+def test_a_damaged_line_costs_that_line_and_is_told(store):
+    session = recorded(store.new())
+    lines = session.path.read_bytes().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if b"StepJudged" in line)
+    lines[at : at + 1] = [b"\xff\xfe{\n", b"\n", b'{"event": "StepSalvaged"}\n']
+    session.path.write_bytes(b"".join(lines))
+    again = Session(session.path)
+    assert again.messages() == session.messages()
+    assert [warning.partition(" of ")[0] for warning in again.warnings] == [f"Line {at + 1}", f"Line {at + 3}"]
+
+
+def test_other_files_in_the_folder_are_no_sessions(store):
+    recorded(store.new("maths"))
+    (store.folder / "notes.jsonl").write_text("mine")
+    (store.folder / "notes.txt").write_text("mine")
+    assert [session.name for session in store.list()] == ["maths"]
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="file cannot be read"):
+        SessionStore(tmp_path / "file").list()
+
+
+def test_a_run_that_never_finished_is_a_turn_marked_as_cut_off(store):
+    record = Recorder()
+    record.draft("First.\n\n")
+    record.begin(Author.DRAFT, "half", provisional=True)
+    session = recorded(store.new("maths"), record.events)
+    (turn,) = store.open("maths").turns()
+    assert turn.cut_off
+    assert turn.reply == "First.\n\n"
+    recorded(session)
+    assert [turn.cut_off for turn in store.open("maths").turns()] == [True, False]
+
+
+LIVES_AND_IS_KILLED = """
+import sys
+from pathlib import Path
+from confspec_cli.core.messages import Message
+from confspec_cli.core.events import StepCommitted
+from confspec_cli.storage.sessions import SessionStore
+from support.scripted_runs import run
+
+store = SessionStore(Path(sys.argv[1]))
+session = store.latest() or store.new("maths")
+steps = tuple(f"This is step {n} of very many.\\n\\n" for n in range(1000))
+for event in run((*session.messages(), Message("user", f"turn {len(session.turns())}")), delay=0.0005, steps=steps):
+    session.record(event)
+    if isinstance(event, StepCommitted):
+        print(event.step.n, flush=True)
+"""
+
+
+def test_a_session_killed_again_and_again_loses_at_most_the_step_in_flight(store):
+    """Each child is killed at a random moment; what it told of must be saved, and the next child goes on from there."""
+    choice = random.Random(7)
+    told = []
+    for _ in range(5):
+        with child(LIVES_AND_IS_KILLED, str(store.folder)) as process:
+            lines = [process.stdout.readline()]
+            time.sleep(choice.uniform(0.0, 0.3))
+            process.kill()
+            lines += process.stdout.read().splitlines()
+        told.append(len(lines))
+        turns = store.open("maths").turns()
+        assert len(turns) == len(told)
+        for n, (turn, steps) in enumerate(zip(turns, told, strict=True)):
+            assert turn.user == f"turn {n}"
+            assert turn.cut_off
+            assert steps <= len(turn.steps) <= steps + 1
+            assert turn.reply == "".join(f"This is step {k} of very many.\n\n" for k in range(len(turn.steps)))
+
+
+def test_a_scripted_conversation_goes_on_where_it_was(store):
+    session = store.new("maths")
+    for question in ("one", "two"):
+        for event in run((*session.messages(), Message("user", question))):
+            session.record(event)
+    session.close()
+    assert [message.role for message in store.open("maths").messages()] == ["user", "assistant"] * 2
+    assert [turn.finished.answer for turn in store.open("maths").turns()] == ["42", "42"]
