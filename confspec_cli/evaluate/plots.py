@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from confspec_cli.errors import UsageError
 from confspec_cli.evaluate.calibration import Choice, Knowledge
 from confspec_cli.evaluate.rejudging import Swept
 from confspec_cli.evaluate.summary import TARGET, Interval, Row, Summary
+from confspec_cli.files import write_atomically
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # Okabe and Ito: apart for everyone
 _SHAPES, _HATCHES = "osD^vP", ("", "///", "...", "xxx")
@@ -36,7 +38,11 @@ def _drawing() -> Iterator[Any]:
 
 
 def _saved(figure: Any, path: Path) -> Path:
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, bbox_inches="tight", dpi=150)
+    kind = path.suffix.removeprefix(".")
+    picture = io.BytesIO()
+    metadata = {"Date": None} if kind == "svg" else None
+    figure.savefig(picture, format=kind, metadata=metadata, bbox_inches="tight", dpi=150)
+    write_atomically(path, picture.getvalue())
     return path
 
 

@@ -20,6 +20,7 @@ from confspec_cli.evaluate.plots import draw
 from confspec_cli.evaluate.results import Results, read_results, without_text
 from confspec_cli.evaluate.summary import TARGET, Row, Summary, summarise
 from confspec_cli.evaluate.tables import tables
+from confspec_cli.files import write_atomically
 from confspec_cli.models.registry import Pair, load
 from confspec_cli.storage.jsonl_log import JsonlLog
 
@@ -147,7 +148,7 @@ def _gpu(around: dict[str, Any]) -> str:
 def _taken_in(source: Path, folder: Path) -> None:
     """Put results beside the page, without the texts in them."""
     lines = [json.dumps(without_text(json.loads(line))) for line in JsonlLog(source).lines()]
-    (folder / source.name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_atomically(folder / source.name, "\n".join(lines) + "\n")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -162,7 +163,7 @@ def main(arguments: Sequence[str]) -> None:
         if not path.name.endswith(".labels.jsonl")
     ]
     draw([summarise(read_results(JsonlLog(path).lines(), path.name)) for path in every], folder)
-    (DOCS / "results.md").write_text(page(folder), encoding="utf-8")
+    write_atomically(DOCS / "results.md", page(folder))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from confspec_cli.errors import StorageError, UsageError
+from confspec_cli.errors import UsageError
+from confspec_cli.files import write_atomically
 from confspec_cli.render.transcript import ExportFormat, document, markdown
 from confspec_cli.render.wording import count
 from confspec_cli.repl.chat import Chat
@@ -87,26 +88,15 @@ def _export(chat: Chat, text: str) -> None:
     if kind not in kinds or not name.strip():
         raise UsageError("/export takes a format and a path.", f"/export {'|'.join(kinds)} PATH")
     path = Path(name.strip()).expanduser()
+    if path.exists():
+        raise UsageError(f"{path} exists already.", "choose another name, or remove it first")
     turns = chat.record.turns()
     if kind == ExportFormat.JSON.value:
         whole = json.dumps(document(chat.record.id, chat.record.name, turns), indent=2) + "\n"
     else:
         whole = markdown(chat.record.label, turns)
-    _write(path, whole)
+    write_atomically(path, whole)
     chat.screen.say(f"Wrote {count(len(turns), 'turn')} to {path}.")
-
-
-def _write(path: Path, text: str) -> None:
-    """A new file, whole or not at all."""
-    begun = path.with_name(f".{path.name}.part")
-    try:
-        if path.exists():
-            raise UsageError(f"{path} is there already.", "another name, or remove it first")
-        begun.write_text(text, encoding="utf-8")
-        begun.rename(path)
-    except OSError as problem:
-        begun.unlink(missing_ok=True)
-        raise StorageError(f"{path} cannot be written: {problem.strerror}.") from problem
 
 
 COMMANDS = (

@@ -9,6 +9,7 @@ from pathlib import Path
 from confspec_cli.core.prompts import attached
 from confspec_cli.core.run_config import Mode
 from confspec_cli.errors import UsageError
+from confspec_cli.files import read_text
 from confspec_cli.render.wording import count
 from confspec_cli.repl import turn
 from confspec_cli.repl.chat import Chat
@@ -52,12 +53,7 @@ def _file(chat: Chat, text: str) -> None:
     if not text:
         raise UsageError("/file takes the path of a text file.", "/file notes.md")
     path = Path(text).expanduser()
-    try:
-        said = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8 text.") from None
-    except OSError as problem:
-        raise UsageError(f"{path} cannot be read: {problem.strerror}.") from problem
+    said = read_text(path)
     chat.attached.append(attached(path.name, said))
     chat.screen.say(f"{path.name}, {count(len(said), 'character')}, goes before the next message.")
 

@@ -6,15 +6,14 @@ options mean.
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from confspec_cli.errors import ConfigError, StorageError, UsageError
+from confspec_cli.files import write_atomically
 from confspec_cli.models.yaml_reading import dump, parse, text_of
 from confspec_cli.models.yaml_tables import YamlTable, check_keys, nearest
 
@@ -65,11 +64,11 @@ def save(folder: Path, name: str, template: Template) -> Path:
     values = {**({"prompt": template.prompt} if template.prompt else {}), **own, **({"flags": flags} if flags else {})}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as new:
-            new.write(dump(values))
-        os.replace(new.name, file)  # noqa: PTH105 - as atomic as it gets
     except OSError as problem:
-        raise StorageError(f"{file} cannot be written: {problem.strerror}.", f"ls -ld {folder}") from problem
+        raise StorageError(
+            f"Cannot create {folder}: {problem.strerror}.", "export CONFSPEC_CONFIG_DIR=FOLDER"
+        ) from problem
+    write_atomically(file, dump(values), mode=0o600)
     return file
 
 

@@ -72,7 +72,7 @@ def test_a_line_of_three_quotes_is_a_message_even_if_it_begins_with_a_slash():
         ("/undo x", "/undo takes a number of turns, not x."),
         ("/regen later", "/regen takes target or nothing"),
         ("/file", "/file takes the path"),
-        ("/file /no/such/file", "/no/such/file cannot be read: No such file or directory."),
+        ("/file /no/such/file", "There is no file /no/such/file."),
         ("/mode both", "There is no mode both."),
         ("/accept 2", "accept is a number from 0 to 1, not 2."),
         ("/accept nan", "accept is a number from 0 to 1, not nan."),
@@ -261,7 +261,7 @@ def test_export_writes_a_new_file_and_never_over_another(tmp_path):
     assert "One?" in (tmp_path / "a.md").read_text()
     assert json.loads((tmp_path / "a.json").read_text())["turns"][0]["prompt"] == "One?"
     _, text = talk("Two?", f"/export md {tmp_path}/a.md")
-    assert "is there already" in flat(text)
+    assert "exists already" in flat(text)
     assert "One?" in (tmp_path / "a.md").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "a.md"]
 

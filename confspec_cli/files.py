@@ -1,0 +1,74 @@
+"""Text files read with an explanation, and files written whole or not at all.
+
+Knows files and their errors; refuses to know what is in them.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import stat
+from pathlib import Path
+
+from confspec_cli.errors import StorageError, UsageError
+
+MAX_TEXT_BYTES = 64 << 20
+"""The most that is read of a file a person names: a device or a pipe may have no end."""
+
+
+def read_text(path: Path, hint: str = "", limit: int = MAX_TEXT_BYTES) -> str:
+    """The UTF-8 text of a file, without a byte order mark.
+
+    Raises UsageError where the file cannot be read, is longer than `limit` bytes, or is not UTF-8; `hint` goes with it.
+    """
+    name = shlex.quote(str(path))
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(limit + 1)
+    except FileNotFoundError:
+        raise UsageError(f"There is no file {path}.", hint or f"ls -l {name}") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"Cannot read {path}: {reason}.", hint or f"ls -l {name}") from error
+    if len(raw) > limit:
+        raise UsageError(f"{path} is longer than {limit / (1 << 20):.0f} MiB.", hint or f"head -c {limit} {name}")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{path} is not UTF-8 text: byte {raw[error.start]:#04x} at offset {error.start}.",
+            hint or f"iconv -f LATIN1 -t UTF-8 {name}",
+        ) from None
+
+
+def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:
+    """Replace a file, or create it: whoever reads it sees all of the old content or all of the new.
+
+    A link stays a link, and an existing file keeps its mode; `mode`, less the umask, is that of a new one. What is no
+    regular file, such as /dev/stdout, is written to directly. Raises StorageError.
+    """
+    raw = content.encode() if isinstance(content, str) else content
+    target = path
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream:
+                stream.write(raw)
+            return
+        target = Path(os.path.realpath(path))
+        temporary = target.with_name(f".confspec-{secrets.token_hex(8)}.new")
+        try:
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
+                stream.write(raw)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if target.exists():
+                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StorageError(
+            f"Cannot write {path}: {error.strerror or error}.", f"ls -ld {shlex.quote(str(target.parent))}"
+        ) from error
