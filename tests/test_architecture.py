@@ -21,6 +21,7 @@ THIRD_PARTY = {
     "models/yaml_reading": {"yaml"},
     "models/yaml_editing": {"ruamel"},
     "runtime": {"platformdirs", "typer"},
+    "runtime/json_schema": {"jsonschema", "referencing"},
     "repl": {"prompt_toolkit"},
     "render": {"rich"},
     "commands": {"typer"},

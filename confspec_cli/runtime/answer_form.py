@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from confspec_cli.commands._input import text_of
 from confspec_cli.commands._options import AnswerOptions
 from confspec_cli.core.events import RunFinished
 from confspec_cli.core.prompts import AS_JSON, in_form
 from confspec_cli.core.run_config import Form
 from confspec_cli.errors import NoAnswer, SchemaMismatch, UsageError
+from confspec_cli.files import read_text
 from confspec_cli.render.options import Format
-from confspec_cli.runtime.json_schema import unknown_keyword, validation_error
+from confspec_cli.runtime.json_schema import LONGEST, load, schema_error, validation_error
 
 _ANY_OBJECT = {"type": "object"}
+_MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +62,21 @@ def wanted(options: AnswerOptions, format_: Format) -> Wanted:
 
     schema = _read(options.schema) if options.schema else _ANY_OBJECT
     text = json.dumps(schema)
-    grammar = gbnf(text)
+    grammar = gbnf(schema)
     form = Form(options.schema.name, grammar, in_form(text)) if options.schema else Form("json", grammar, AS_JSON)
     return Wanted(options.extract, form, schema)
 
 
 def _read(file: Path) -> Any:
+    text = read_text(file, limit=_MOST_BYTES)
+    if len(text) > LONGEST:
+        raise UsageError(f"The schema {file} has more than {LONGEST:,} characters.", "leave out what is not needed")
     try:
-        schema = json.loads(text_of(file))
+        schema = load(text)
     except ValueError as problem:
-        raise UsageError(f"{file} is not JSON: {problem}.", f"python -m json.tool {file}") from None
+        raise UsageError(f"{file} is not JSON: {problem}.", f"python -m json.tool {shlex.quote(str(file))}") from None
     if not isinstance(schema, dict):
         raise UsageError(f"{file} is not a JSON schema: it must be an object.", """e.g. {"type": "object"}""")
-    if keyword := unknown_keyword(schema):
-        raise UsageError(f"confspec cannot hold an answer to the keyword {keyword} of {file}.", "leave it out")
+    if fault := schema_error(schema):
+        raise UsageError(f"{file} {fault}.", "mend that part of the schema")
     return schema

@@ -1,115 +1,99 @@
-"""Whether a JSON value fits a JSON schema: the part of the standard that people write by hand.
-
-A grammar holds an answer to the shape of a schema, not to all of it: bounds and repetitions are checked here, and that
-the answer is whole. Knows values; refuses to know files and models. Source: JSON Schema, draft 2020-12.
-"""
+"""JSON schemas: whether one is sound, and whether an answer fits it. The `jsonschema` library decides both."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-Schema = Mapping[str, Any]
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
 
-_TYPES: dict[str, Callable[[Any], bool]] = {
-    "object": lambda value: isinstance(value, dict),
-    "array": lambda value: isinstance(value, list),
-    "string": lambda value: isinstance(value, str),
-    "boolean": lambda value: isinstance(value, bool),
-    "null": lambda value: value is None,
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "integer": lambda value: _TYPES["number"](value) and value == int(value),
-}
-_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool], str]] = {
-    "minimum": ("number", lambda value, bound: value >= bound, "is below {bound}"),
-    "maximum": ("number", lambda value, bound: value <= bound, "is above {bound}"),
-    "exclusiveMinimum": ("number", lambda value, bound: value > bound, "is not above {bound}"),
-    "exclusiveMaximum": ("number", lambda value, bound: value < bound, "is not below {bound}"),
-    "minLength": ("string", lambda value, bound: len(value) >= bound, "is shorter than {bound} characters"),
-    "maxLength": ("string", lambda value, bound: len(value) <= bound, "is longer than {bound} characters"),
-    "pattern": ("string", lambda value, bound: re.search(bound, value) is not None, "does not match {bound}"),
-    "minItems": ("array", lambda value, bound: len(value) >= bound, "has fewer than {bound} items"),
-    "maxItems": ("array", lambda value, bound: len(value) <= bound, "has more than {bound} items"),
-}
-_SCHEMAS = ("additionalProperties", "items")  # keywords that hold a schema, then lists of them, then tables of them
-_LISTS = ("anyOf", "oneOf", "prefixItems")
-_TABLES = ("properties", "$defs", "definitions")
-_NOTES = ("$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated", "format")
-_KNOWN = {"type", "enum", "const", "required", "$ref", *_BOUNDS, *_SCHEMAS, *_LISTS, *_TABLES, *_NOTES}
+LONGEST = 100_000
+"""Characters of a schema: longer ones fit no context, and take minutes to become a grammar."""
+_VALUES = ("enum", "const", "default", "examples")  # keywords that hold values, in which nothing is a schema
+_MOST_WORDS = 200
 
 
-def unknown_keyword(schema: Any) -> str | None:
-    """A keyword anywhere in the schema that would not be held to, or None."""
-    if not isinstance(schema, dict):
-        return None
-    below = [schema.get(keyword) for keyword in _SCHEMAS]
-    below += [item for keyword in _LISTS for item in schema.get(keyword, ())]
-    below += [item for keyword in _TABLES for item in schema.get(keyword, {}).values()]
-    return next((key for key in schema if key not in _KNOWN), None) or next(
-        filter(None, map(unknown_keyword, below)), None
-    )
-
-
-def validation_error(text: str, schema: Schema) -> str | None:
-    """Why this text is not JSON that fits the schema, as the end of a sentence; None where it is."""
+def load(text: str) -> Any:
+    """The value that a JSON text holds. Raises ValueError for what is not JSON, or more than Python can hold."""
     try:
-        value = json.loads(text)
-    except ValueError as problem:
-        return f"is not JSON: {problem}"
-    return next(_problems(value, schema, schema, "it"), None)
+        value = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("an escape in it stands for half a character") from None
+    return value
 
 
-def _problems(value: Any, schema: Any, root: Schema, place: str) -> Iterator[str]:
-    """What is wrong with a value, each as the end of a sentence."""
-    if not isinstance(schema, dict):
+def schema_error(schema: Any) -> str | None:
+    """What is wrong with a schema, and where, as the end of a sentence; None for a sound one."""
+    from jsonschema import SchemaError  # noqa: PLC0415 - takes a tenth of a second that only schemas need
+
+    try:
+        _validator(schema).check_schema(schema)
+    except SchemaError as problem:
+        return f"is not a valid JSON schema: {_said(problem)}"
+    except RecursionError:
+        return "is nested too deeply"
+    return next(_foreign(schema, "#"), None)
+
+
+def validation_error(text: str, schema: Any) -> str | None:
+    """Why this text is not JSON that fits the schema, as the end of a sentence; None where it is."""
+    from jsonschema.exceptions import best_match  # noqa: PLC0415
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+
+    try:
+        value = load(text)
+        problem = best_match(_validator(schema).iter_errors(value))
+    except ValueError as wrong:
+        return f"is not JSON: {wrong}"
+    except RecursionError:
+        return "is nested too deeply to be checked"
+    except Unresolvable as wrong:
+        return f"cannot be checked: the schema refers to {wrong}"
+    return f"does not fit the schema: {_said(problem)}" if problem else None
+
+
+def _validator(schema: Any) -> Validator:
+    """The validator of the draft that the schema names. It never fetches anything."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    from jsonschema.validators import validator_for  # noqa: PLC0415
+    from referencing import Registry  # noqa: PLC0415
+
+    validator: Validator = validator_for(schema, default=Draft202012Validator)(schema, registry=Registry())
+    return validator
+
+
+def _said(problem: ValidationError) -> str:
+    words = problem.message
+    if len(words) > _MOST_WORDS:
+        words = f"{words[: _MOST_WORDS // 2]} ... {words[-_MOST_WORDS // 2 :]}"
+    place = "".join(f"/{part}" for part in problem.absolute_path)
+    return f"at #{place}, {words}" if place else words
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is no number that JSON can hold")
+    return number
+
+
+def _foreign(schema: Any, where: str) -> Iterator[str]:
+    """References, at any depth, to other documents: they would only fail once an answer is there."""
+    if isinstance(schema, list):
+        for index, item in enumerate(schema):
+            yield from _foreign(item, f"{where}/{index}")
+    if not isinstance(schema, Mapping):
         return
-    if "$ref" in schema:
-        yield from _problems(value, _referred(str(schema["$ref"]), root), root, place)
-    kinds = schema.get("type", [])
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    if kinds and not any(_TYPES[kind](value) for kind in kinds):
-        yield f"does not fit: {place} is not of type {' or '.join(kinds)}"
-        return
-    if "enum" in schema and value not in schema["enum"]:
-        yield f"does not fit: {place} is none of {json.dumps(schema['enum'])}"
-    if "const" in schema and value != schema["const"]:
-        yield f"does not fit: {place} is not {json.dumps(schema['const'])}"
-    for keyword, (kind, holds, words) in _BOUNDS.items():
-        if keyword in schema and _TYPES[kind](value) and not holds(value, schema[keyword]):
-            yield f"does not fit: {place} {words.format(bound=schema[keyword])}"
-    yield from _in_choices(value, schema, root, place)
-    if isinstance(value, dict):
-        yield from _in_object(value, schema, root, place)
-    if isinstance(value, list):
-        first = schema.get("prefixItems", [])
-        for index, item in enumerate(value):
-            its_schema = first[index] if index < len(first) else schema.get("items")
-            yield from _problems(item, its_schema, root, f"{place}[{index}]")
-
-
-def _in_choices(value: Any, schema: Schema, root: Schema, place: str) -> Iterator[str]:
-    for keyword in ("anyOf", "oneOf"):
-        choices = schema.get(keyword)
-        if choices and all(any(_problems(value, choice, root, place)) for choice in choices):
-            yield f"does not fit: {place} is none of what {keyword} allows"
-
-
-def _in_object(value: dict[str, Any], schema: Schema, root: Schema, place: str) -> Iterator[str]:
-    properties, others = schema.get("properties", {}), schema.get("additionalProperties")
-    for name in schema.get("required", ()):
-        if name not in value:
-            yield f"does not fit: {place} lacks {name}"
-    for name, item in value.items():
-        if name not in properties and others is False:
-            yield f"does not fit: {place} has {name}, which may not be there"
-        yield from _problems(item, properties.get(name, others), root, f"{place}.{name}")
-
-
-def _referred(reference: str, root: Schema) -> Any:
-    """The schema that a reference within the document names; the grammar was made from it, so it is there."""
-    found: Any = root
-    for name in reference.removeprefix("#").split("/")[1:]:
-        found = found[name]
-    return found
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and not reference.startswith("#"):
+        yield f'refers at {where} to "{reference}", which is not in it'
+    for key, part in schema.items():
+        if key not in _VALUES:
+            yield from _foreign(part, f"{where}/{key}")

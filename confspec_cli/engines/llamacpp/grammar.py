@@ -1,7 +1,7 @@
-"""Grammars: JSON schemas as GBNF, and a text held to one token by token.
+"""Grammars: the one of a JSON schema, tried out, and a text held to one token by token.
 
 The C library aborts the process when a grammar is fed a token it forbids, and crashes on a grammar it could not read:
-both are ruled out here. Knows schemas as text and tokens as ids; refuses to know what an answer is for.
+both are ruled out here. Tokens are ids here.
 """
 
 from __future__ import annotations
@@ -13,28 +13,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from llama_cpp.llama_grammar import json_schema_to_gbnf
 
 from confspec_cli.engines.llamacpp.cache import Logits
 from confspec_cli.engines.llamacpp.native import lib
+from confspec_cli.engines.llamacpp.schema_grammar import Schema, grammar_of
 from confspec_cli.errors import EngineError, UsageError
 
 TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
-_ANY_CHARACTER, _ANY_PRINTED = '[^"\\\\] |', '[^"\\\\\\x7F\\x00-\\x1F] |'
 
 
-def gbnf(schema: str) -> str:
-    """The grammar of a JSON schema, tried out; raises UsageError where llama.cpp can follow none."""
-    try:
-        grammar: str = json_schema_to_gbnf(schema)
-    except (AssertionError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as problem:
-        raise UsageError(f"No grammar can be made of this schema: {problem}.") from problem
-    grammar = grammar.replace(_ANY_CHARACTER, _ANY_PRINTED)  # JSON has no line breaks inside strings
+def gbnf(schema: Schema) -> str:
+    """The grammar of a JSON schema, tried out. Raises UsageError where no answer can fit, or llama.cpp follows none."""
+    grammar = grammar_of(schema)
     with _hushed():  # the parser writes to stderr, whatever the log says
         sampler = lib.llama_sampler_init_grammar(None, grammar.encode(), b"root")
     if not sampler:
         raise UsageError(
-            "llama.cpp cannot follow the grammar of this schema.", "simplify it: a pattern, an empty list of choices?"
+            "llama.cpp cannot follow the grammar of this schema.", "simplify it: are there references in a circle?"
         )
     lib.llama_sampler_free(sampler)
     return grammar
