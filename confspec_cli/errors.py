@@ -19,6 +19,8 @@ Knows exit codes and wording; refuses to know how an error is drawn (app.py does
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -119,3 +121,9 @@ class Interrupted(BaseException):
 
     exit_code = Exit.INTERRUPTED
     hint = ""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: a question after the known one most like it, or a full stop."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f'; did you mean "{close[0]}"?' if close else "."

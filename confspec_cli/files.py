@@ -18,7 +18,7 @@ MAX_TEXT_BYTES = 64 << 20
 
 
 def read_text(path: Path, hint: str = "", limit: int = MAX_TEXT_BYTES) -> str:
-    """The UTF-8 text of a file, without a byte order mark.
+    """The UTF-8 text of a file, without a byte order mark and with the line ends of Unix.
 
     Raises UsageError where the file cannot be read, is longer than `limit` bytes, or is not UTF-8; `hint` goes with it.
     """
@@ -34,7 +34,7 @@ def read_text(path: Path, hint: str = "", limit: int = MAX_TEXT_BYTES) -> str:
     if len(raw) > limit:
         raise UsageError(f"{path} is longer than {limit / (1 << 20):.0f} MiB.", hint or f"head -c {limit} {name}")
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{path} is not UTF-8 text: byte {raw[error.start]:#04x} at offset {error.start}.",

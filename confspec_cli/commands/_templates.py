@@ -9,8 +9,7 @@ from typing import Any
 
 import typer
 
-from confspec_cli.errors import ConfigError
-from confspec_cli.models.yaml_tables import nearest
+from confspec_cli.errors import ConfigError, did_you_mean
 from confspec_cli.runtime.folders import config_folder
 from confspec_cli.storage import templates
 from confspec_cli.storage.templates import Template
@@ -31,7 +30,7 @@ def stand_behind(context: typer.Context, name: str | None) -> str | None:
     known = _kept(context)
     for option in options:
         if option not in known:
-            guess = nearest(option.replace("_", "-"), [each.replace("_", "-") for each in known])
+            guess = did_you_mean(option.replace("_", "-"), [each.replace("_", "-") for each in known])
             raise ConfigError(f'Template {name}: there is no option "--{option.replace("_", "-")}"{guess}')
     context.default_map = options
     return name

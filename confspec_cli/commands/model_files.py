@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -127,15 +128,20 @@ def add(
     thinks: Annotated[bool, typer.Option("--thinks", help="It reasons in a <think> block.")] = False,
 ) -> None:
     """Give a model of your own a name: it goes into your models.yaml, pinned as it stands now."""
-    registry = load(own_file())
-    if name in registry.models or name in registry.pairs:
-        raise UsageError(f"{name} is taken already.", "confspec models list")
+    must_be_new(name, load(own_file()))
     model = resolve(reference)
     entry: dict[str, Any] = {"licence": licence, "quant": model.quant, "thinks": thinks}
     with watching(sys.stderr, os.environ, quiet=False) as watch:
         files = [_entry(_pinned(file, watch)) for file in model.files]
-    keep(own_file(), (("models", name), {**{key: value for key, value in entry.items() if value}, "files": files}))
+    whole = {**{key: value for key, value in entry.items() if value}, "files": files}
+    keep(own_file(), (("models", name), whole), check=partial(must_be_new, name))
     put(sys.stderr, f"kept in {own_file()}: confspec models pair add PAIR DRAFT TARGET\n")
+
+
+def must_be_new(name: str, registry: Registry) -> None:
+    """Raises UsageError where a model or pair has that name."""
+    if name in registry.models or name in registry.pairs:
+        raise UsageError(f'There is a model or pair "{name}" already.', "confspec models list")
 
 
 def _entry(file: ModelFile) -> dict[str, Any]:

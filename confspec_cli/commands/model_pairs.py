@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from confspec_cli.commands._completion import models as model_names
 from confspec_cli.commands._completion import pairs as pair_names
-from confspec_cli.commands.model_files import own_file
+from confspec_cli.commands.model_files import must_be_new, own_file
 from confspec_cli.core.tasks import TaskName
-from confspec_cli.errors import Exit, ModelMissing, UsageError
+from confspec_cli.errors import Exit, ModelMissing, UsageError, did_you_mean
 from confspec_cli.models.registry import Pair, Registry, fingerprints, load
 from confspec_cli.models.store import Store
 from confspec_cli.models.yaml_editing import put as keep
-from confspec_cli.models.yaml_tables import nearest
 from confspec_cli.render.console import put
 from confspec_cli.runtime.folders import models_folder
 
@@ -37,10 +37,10 @@ def add(
 ) -> None:
     """Make a pair of two models by name."""
     registry = load(own_file())
-    if name in registry.pairs or name in registry.models:
-        raise UsageError(f"{name} is taken already.", f"confspec models pair set {name} KEY=VALUE")
+    must_be_new(name, registry)
     entry = {"draft": registry.model(draft).name, "target": registry.model(target).name}
-    keep(own_file(), (("pairs", name), {**entry, **({"about": about} if about else {})}))
+    whole = {**entry, **({"about": about} if about else {})}
+    keep(own_file(), (("pairs", name), whole), check=partial(must_be_new, name))
     put(sys.stderr, f"kept in {own_file()}: confspec models pair check {name}\n")
 
 
@@ -123,7 +123,9 @@ def _key(text: str) -> list[str]:
     places = ["gate", *(f"gates.{task.value}" for task in TaskName)]
     known = [*_OWN, *(f"{place}.{name}" for place in places for name in _GATE)]
     if not equals or key not in known:
-        raise UsageError(f'A pair has no "{key}"{nearest(key, known)}', "confspec models pair set PAIR gate.accept=0.8")
+        raise UsageError(
+            f'A pair has no "{key}"{did_you_mean(key, known)}', "confspec models pair set PAIR gate.accept=0.8"
+        )
     return key.split(".")
 
 

@@ -13,15 +13,16 @@ from pathlib import Path
 
 from confspec_cli.core.gate import Gate
 from confspec_cli.core.tasks import TaskName
-from confspec_cli.errors import ConfigError, ModelMissing
+from confspec_cli.errors import ConfigError, ModelMissing, did_you_mean
 from confspec_cli.models.sources import ModelFile
 from confspec_cli.models.yaml_reading import parse, text_of
-from confspec_cli.models.yaml_tables import YamlTable, check_keys, nearest, overlay, read
+from confspec_cli.models.yaml_tables import YamlTable, check_keys, overlay, read
 
 SCHEMA = 2
 """The version of models.yaml this module reads; an older file is converted as it is read."""
 
-_OLD_KEYS = {"stop": "min_token_prob", "certainty": "min_label_mass", "pays": "worth_drafting"}
+OLD_KEYS = {"stop": "min_token_prob", "certainty": "min_label_mass", "pays": "worth_drafting"}
+"""The keys of gates that had other names in schema 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +143,13 @@ class Registry:
     def model(self, name: str) -> Model:
         """The model of that name; raises ModelMissing."""
         if name not in self.models:
-            raise ModelMissing(f'There is no model "{name}"' + nearest(name, self.models), "confspec models")
+            raise ModelMissing(f'There is no model "{name}"' + did_you_mean(name, self.models), "confspec models")
         return self.models[name]
 
     def pair(self, name: str) -> Pair:
         """The pair of that name; raises ModelMissing."""
         if name not in self.pairs:
-            raise ModelMissing(f'There is no pair "{name}"' + nearest(name, self.pairs), "confspec models")
+            raise ModelMissing(f'There is no pair "{name}"' + did_you_mean(name, self.pairs), "confspec models")
         return self.pairs[name]
 
     def models_of(self, name: str) -> tuple[Model, ...]:
@@ -157,7 +158,7 @@ class Registry:
             return self.models[self.pairs[name].draft], self.models[self.pairs[name].target]
         if name in self.models:
             return (self.models[name],)
-        guess = nearest(name, [*self.pairs, *self.models])
+        guess = did_you_mean(name, [*self.pairs, *self.models])
         raise ModelMissing(f'There is no pair or model "{name}"{guess}', "confspec models")
 
 
@@ -168,9 +169,13 @@ def fingerprints(roles: Iterable[Model | Path]) -> list[str]:
 
 def load(user_file: Path | None) -> Registry:
     """The registry that ships, with the user's file over it if there is one; raises ConfigError, with the line."""
-    table = _shipped()
-    if user_file is not None and (text := text_of(user_file)) is not None:
-        table = _over(table, _parse(text, user_file))
+    text = text_of(user_file) if user_file else None
+    return read_registry(text or "", user_file or Path("models.yaml"))
+
+
+def read_registry(text: str, file: Path) -> Registry:
+    """The registry that ships, with the text of the user's file over it; raises ConfigError, with the line."""
+    table = _over(_shipped(), _parse(text, file))
     models, pairs = table.table("models"), table.table("pairs")
     default_pair = table.values.get("default_pair")
     registry = Registry(
@@ -181,9 +186,14 @@ def load(user_file: Path | None) -> Registry:
     )
     _check(registry, models, pairs)
     if default_pair not in registry.pairs:
-        guess = nearest(registry.default_pair, registry.pairs)
+        guess = did_you_mean(registry.default_pair, registry.pairs)
         raise ConfigError(f'{table.at("default_pair")}: there is no pair "{default_pair}"{guess}')
     return registry
+
+
+def is_old(schema: object) -> bool:
+    """Whether a file of this schema may hold the names of schema 1; one that names none was written by hand."""
+    return schema in (1, None)
 
 
 def _shipped() -> YamlTable:
@@ -205,28 +215,30 @@ def _parse(text: str, file: Path) -> YamlTable:
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
         raise ConfigError(f"{table.at('schema')}: schema must be {SCHEMA}.")
     if schema > SCHEMA:
-        message = f"{table.at('schema')}: schema {schema} is of a later confspec, this one reads up to {SCHEMA}."
+        message = f"{table.at('schema')}: schema {schema} needs a later confspec; this one reads up to {SCHEMA}."
         raise ConfigError(message, "pip install --upgrade confspec-cli")
-    if schema == 1:
-        table = _renamed(table)
+    if is_old(table.values.get("schema")):
+        table = _converted(table)
     check_keys(table, ("schema", "default_pair", "settings", "models", "pairs"))
     return table
 
 
-def _renamed(table: YamlTable) -> YamlTable:
-    """A models.yaml of schema 1 under the names of schema 2: the keys of gates."""
+def _converted(table: YamlTable) -> YamlTable:
+    """A models.yaml of schema 1 in the present one, which has other names for keys of gates."""
 
-    def key(name: str) -> str:
-        return _OLD_KEYS.get(name, name)
+    def gate(inner: YamlTable) -> YamlTable:
+        if clash := next((old for old, new in OLD_KEYS.items() if {old, new} <= set(inner.values)), None):
+            raise ConfigError(f"{inner.at(clash)}: {clash} is the old name of {OLD_KEYS[clash]}, which is there too.")
+        return YamlTable(
+            inner.place,
+            {OLD_KEYS.get(name, name): value for name, value in inner.values.items()},
+            {OLD_KEYS.get(name, name): place for name, place in inner.places.items()},
+        )
 
-    def value(inner: object) -> object:
-        return _renamed(inner) if isinstance(inner, YamlTable) else inner
+    def pair(inner: YamlTable) -> YamlTable:
+        return inner.mapped({"gate": gate, "gates": lambda gates: gates.mapped(dict.fromkeys(gates.values, gate))})
 
-    return YamlTable(
-        table.place,
-        {key(name): value(inner) for name, inner in table.values.items()},
-        {key(name): place for name, place in table.places.items()},
-    )
+    return table.mapped({"pairs": lambda pairs: pairs.mapped(dict.fromkeys(pairs.values, pair))})
 
 
 def _over(shipped: YamlTable, user: YamlTable) -> YamlTable:
@@ -252,7 +264,7 @@ def _check(registry: Registry, models: YamlTable, pairs: YamlTable) -> None:
             raise ConfigError(f'{pairs.at(name)}: "{name}" cannot be the name of a pair.')
         for model_name in (pair.draft, pair.target):
             if model_name not in registry.models:
-                guess = nearest(model_name, registry.models)
+                guess = did_you_mean(model_name, registry.models)
                 raise ConfigError(
                     f'{pairs.at(name)}: pair {name} names a model that is not there, "{model_name}"{guess}'
                 )

@@ -9,18 +9,17 @@ dataclass gets its place.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
 from confspec_cli.core.gate import Real
-from confspec_cli.errors import ConfigError
+from confspec_cli.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
 
@@ -46,6 +45,14 @@ class YamlTable:
             raise ConfigError(f"{self.at(key)}: {key} must be a table of names.")
         return value
 
+    def mapped(self, changes: Mapping[str, Callable[[YamlTable], YamlTable]]) -> YamlTable:
+        """The same with the tables under some keys changed; what is no table there is left for others to refuse."""
+        values = {
+            key: changes[key](value) if key in changes and isinstance(value, YamlTable) else value
+            for key, value in self.values.items()
+        }
+        return YamlTable(self.place, values, self.places)
+
 
 def overlay(base: YamlTable, over: YamlTable, depth: int) -> YamlTable:
     """`base` with the keys of `over` added or put in place of its own; tables in both merge, `depth` levels down."""
@@ -59,18 +66,12 @@ def overlay(base: YamlTable, over: YamlTable, depth: int) -> YamlTable:
     return YamlTable(over.place, values, {**base.places, **over.places})
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A question after the known name that looks most like `name`, or a full stop."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f'; did you mean "{close[0]}"?' if close else "."
-
-
 def check_keys(table: YamlTable, known: Iterable[str]) -> None:
     """Raises ConfigError for a key that is not known."""
     names = list(known)
     for key in table.values:
         if key not in names:
-            raise ConfigError(f'{table.at(key)}: there is no key "{key}" here' + nearest(key, names))
+            raise ConfigError(f'{table.at(key)}: there is no key "{key}" here' + did_you_mean(key, names))
 
 
 def read(kind: type[T], table: YamlTable, name: str | None = None) -> T:
@@ -123,7 +124,7 @@ def _scalar(hint: Any, value: Any, where: str) -> Any:
     if isinstance(hint, type) and issubclass(hint, Enum):
         known = [member.value for member in hint]
         if value not in known:
-            raise ConfigError(f"{where} must be one of {', '.join(known)}" + nearest(str(value), known))
+            raise ConfigError(f"{where} must be one of {', '.join(known)}" + did_you_mean(str(value), known))
         return hint(value)
     if hint is str or hint is Path:
         if not isinstance(value, str):

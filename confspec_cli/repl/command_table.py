@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-
-from confspec_cli.errors import UsageError
+from confspec_cli.errors import UsageError, did_you_mean
 from confspec_cli.repl import explain_commands as accounts
 from confspec_cli.repl import model_commands as models
 from confspec_cli.repl import session_commands as keeping
@@ -19,10 +17,9 @@ def find(name: str) -> Command:
     """The command of that name. Raises UsageError, with the nearest one there is."""
     if name in COMMANDS:
         return COMMANDS[name]
-    near = difflib.get_close_matches(name, COMMANDS, 1, 0.5)
-    guess = f", did you mean {near[0]}?" if near else "."
     raise UsageError(
-        f"There is no command {name}{guess}", "/help   # lists them; a message may begin with / after a space"
+        f"There is no command {name}{did_you_mean(name, COMMANDS)}",
+        "/help   # lists them; a message may begin with / after a space",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from confspec_cli.core.messages import Speculation
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.tasks import TaskName
-from confspec_cli.errors import UsageError
+from confspec_cli.errors import UsageError, did_you_mean
 from confspec_cli.render.options import Steps
 from confspec_cli.repl.chat import Chat
 from confspec_cli.repl.command import Command
@@ -183,9 +182,7 @@ def _set(chat: Chat, text: str) -> None:
         return
     name = name.replace("-", "_")
     if name not in SETTINGS:
-        near = difflib.get_close_matches(name, SETTINGS, 1, 0.5)
-        guess = f", did you mean {near[0]}?" if near else "."
-        raise UsageError(f"There is no setting {name}{guess}", "/set   # lists the settings")
+        raise UsageError(f"There is no setting {name}{did_you_mean(name, SETTINGS)}", "/set   # lists the settings")
     if value.strip():
         SETTINGS[name].change(chat, value.strip())
     chat.screen.say(f"{name} {SETTINGS[name].value(chat)}")

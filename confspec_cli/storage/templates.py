@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from confspec_cli.errors import ConfigError, StorageError, UsageError
+from confspec_cli.errors import ConfigError, StorageError, UsageError, did_you_mean
 from confspec_cli.files import write_atomically
 from confspec_cli.models.yaml_reading import dump, parse, text_of
-from confspec_cli.models.yaml_tables import YamlTable, check_keys, nearest
+from confspec_cli.models.yaml_tables import YamlTable, check_keys
 
 _OWN_KEYS = ("system", "pair", "task")  # options with a key of their own; the rest stand under `flags`
 
@@ -38,7 +38,7 @@ def load(folder: Path, name: str) -> Template:
     file = _file(folder, name)
     text = text_of(file)
     if text is None:
-        guess = nearest(name, names(folder))
+        guess = did_you_mean(name, names(folder))
         raise UsageError(
             f'There is no template "{name}" in {folder}{guess}', f"confspec ask ... --save-template {name}"
         )

@@ -206,7 +206,7 @@ def test_a_file_of_comments_alone_keeps_them(home):
     file = home / "config" / "models.yaml"
     file.write_text("# mine, some day")
     assert main(["models", "pair", "default", "tiny"]) == Exit.OK
-    assert file.read_text() == "# mine, some day\nschema: 1\ndefault_pair: tiny\n"
+    assert file.read_text() == "# mine, some day\nschema: 2\ndefault_pair: tiny\n"
 
 
 def test_two_files_of_ones_own_may_have_one_name(home):
@@ -220,9 +220,9 @@ def test_two_files_of_ones_own_may_have_one_name(home):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["add", "small", "x.gguf"], Exit.USAGE, "small is taken already"),
+        (["add", "small", "x.gguf"], Exit.USAGE, 'a model or pair "small" already'),
         (["add", "new", "none.gguf"], Exit.MODEL_MISSING, "There is no file none.gguf"),
-        (["pair", "add", "mine", "small", "small"], Exit.USAGE, "mine is taken already"),
+        (["pair", "add", "mine", "small", "small"], Exit.USAGE, 'a model or pair "mine" already'),
         (["pair", "add", "new", "smal", "small"], Exit.MODEL_MISSING, 'did you mean "small"?'),
         (["pair", "set", "mine", "gate.acept=1"], Exit.USAGE, 'has no "gate.acept"; did you mean "gate.accept"?'),
         (["pair", "set", "mine", "gate.accept=2"], Exit.USAGE, "accept must be a number from 0 to 1"),

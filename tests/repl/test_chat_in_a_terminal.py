@@ -144,7 +144,7 @@ def test_why_undo_and_an_unknown_command_answer_in_words(env, flags):
         told = say(child, "/why 1")
         assert "certainty" in told
         assert "lowest likelihood" in told
-        assert "did you mean /undo?" in say(child, "/undoo")
+        assert 'did you mean "/undo"?' in say(child, "/undoo")
         assert "Took back 1 turn; none left." in say(child, "/undo")
         leave(child)
     assert users(env) == []

@@ -65,7 +65,7 @@ def test_a_line_of_three_quotes_is_a_message_even_if_it_begins_with_a_slash():
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ("/undoo", "did you mean /undo?"),
+        ("/undoo", 'did you mean "/undo"?'),
         ("/xyzzy", "There is no command /xyzzy."),
         ("/why", "Nothing has been said yet."),
         ("/undo", "Nothing has been said yet."),
@@ -76,7 +76,7 @@ def test_a_line_of_three_quotes_is_a_message_even_if_it_begins_with_a_slash():
         ("/mode both", "There is no mode both."),
         ("/accept 2", "accept is a number from 0 to 1, not 2."),
         ("/accept nan", "accept is a number from 0 to 1, not nan."),
-        ("/set temperatur 1", "did you mean temperature?"),
+        ("/set temperatur 1", 'did you mean "temperature"?'),
         ("/set max_tokens 0", "max_tokens is a number of at least 1"),
         ("/set vi maybe", "This is on or off, not maybe."),
         ("/set speculate luck", "speculate is off, ngram, draft or auto, not luck."),
