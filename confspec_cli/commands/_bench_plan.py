@@ -136,13 +136,13 @@ def conditions(
     return Conditions(Path(name).stem, fixed, around)
 
 
-def begin(journal: JsonlLog, results: Results, now: Conditions, problems: Sequence[Problem]) -> None:
+def begin(log: JsonlLog, results: Results, now: Conditions, problems: Sequence[Problem]) -> None:
     """Note the conditions. Raises UsageError where earlier results in the file are of others, or of other problems."""
     known = {problem.id: problem.sha256 for problem in problems}
     strange = [run.problem for run in results.runs if run.problem_sha256 not in ("", known.get(run.problem))]
     if strange:
         raise UsageError(
-            f"{strange[0]} in {journal.path} is not the problem of that id here: nothing was added.",
+            f"{strange[0]} in {log.path} is not the problem of that id here: nothing was added.",
             "confspec bench FILE -o another-file",
         )
     if results.conditions:
@@ -150,8 +150,8 @@ def begin(journal: JsonlLog, results: Results, now: Conditions, problems: Sequen
         changed = [key for key in now.fixed if json.loads(json.dumps(now.fixed[key])) != earlier.get(key)]
         if changed:
             raise UsageError(
-                f"The results in {journal.path} were had with other {', '.join(changed)}: nothing was added.",
+                f"The results in {log.path} were had with other {', '.join(changed)}: nothing was added.",
                 "confspec bench FILE -o another-file",
             )
-    journal.append(now.to_dict())
+    log.append(now.to_dict())
     results.conditions.append(now)

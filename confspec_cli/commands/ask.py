@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from typing import Annotated
 
@@ -76,7 +75,7 @@ def ask(
     config = replace(build_config(resolved, models.mode, gate, sampling, work), form=want.form)
     paths = files(resolved, models.yes)
     interrupt = Interrupt()
-    with closing(kept), engines(resolved, paths, hardware, interrupt) as loaded:
+    with kept, engines(resolved, paths, hardware, interrupt) as loaded:
         opened = prompt_of(said.text, system, loaded, kept.messages, config, thinks(work, loaded))
         renderer = choose(sys.stdout, sys.stderr, replace(show.show(), extract=answer.extract), os.environ)
         try:

@@ -71,8 +71,8 @@ def batch(
     """
     name = "stdin" if file == "-" else file
     items = read_items(_text_of(file, name), name)
-    journal = _journal(output) if output else None
-    records = journal.lines() if journal else []
+    log = _log(output) if output else None
+    records = log.lines() if log else []
     left, failed = remaining(items, records, str(output))
     tally = Tally(len(items), earlier=len(records), done=len(records), failed=failed)
     resolved = resolve_pair(models)
@@ -83,20 +83,20 @@ def batch(
         raise typer.Exit(Exit.FAILURE if failed else Exit.OK)
     paths = files(resolved, models.yes)
     interrupt = Interrupt()
-    if journal:
-        journal.open()
+    if log:
+        log.open()
     with (
-        closing(journal) if journal else nullcontext(),
+        closing(log) if log else nullcontext(),
         engines(resolved, paths, hardware, interrupt) as loaded,
         stopping(interrupt) as signals,
-        counting(sys.stderr, tally, quiet, _has_room_for_a_bar(journal)) as watch,
+        counting(sys.stderr, tally, quiet, _has_room_for_a_bar(log)) as watch,
     ):
         for doubt in resolved.warnings(config):
             watch.warned(doubt)
         job = Job(loaded, config, system, interrupt, thinks(work, loaded))
-        job.work(left, _written(journal), watch, _settings_of(records))
+        job.work(left, _written(log), watch, _settings_of(records))
     if interrupt.is_set():
-        if journal and not quiet:
+        if log and not quiet:
             put(sys.stderr, "The same command goes on from here.\n")
         raise typer.Exit(exit_code("interrupted", signals))
     raise typer.Exit(Exit.FAILURE if tally.failed else Exit.OK)
@@ -168,20 +168,20 @@ def _text_of(file: str, name: str) -> str:
         ) from None
 
 
-def _journal(output: Path) -> JsonlLog:
+def _log(output: Path) -> JsonlLog:
     if output.exists() and not output.is_file():
         raise UsageError(f"{output} is not a file that can be gone on with.", "confspec batch FILE > there")
     return JsonlLog(output)
 
 
-def _has_room_for_a_bar(journal: JsonlLog | None) -> bool:
+def _has_room_for_a_bar(log: JsonlLog | None) -> bool:
     """Whether stderr can redraw a bar, and no records come between."""
-    return sys.stderr.isatty() and not is_dumb(os.environ) and not (journal is None and sys.stdout.isatty())
+    return sys.stderr.isatty() and not is_dumb(os.environ) and not (log is None and sys.stdout.isatty())
 
 
-def _written(journal: JsonlLog | None) -> Callable[[dict[str, Any]], None]:
-    if journal:
-        return journal.append
+def _written(log: JsonlLog | None) -> Callable[[dict[str, Any]], None]:
+    if log:
+        return log.append
     return lambda record: put(sys.stdout, json.dumps(record) + "\n")
 
 

@@ -110,16 +110,16 @@ def run(
     chosen = every[:count]
     config = config_by_arm(resolved, wanted, Settings(work, gate, sampling), chosen)
     place = output or Path(f"{Path(problems).stem}.{resolved.pair.name}.results.jsonl")
-    journal = JsonlLog(place)
-    results = read_results(journal.lines(), str(place))
+    log = JsonlLog(place)
+    results = read_results(log.lines(), str(place))
     paths = files(resolved, pair.yes)
     interrupt = Interrupt()
     with (
-        closing(journal),
+        closing(log),
         engines(resolved, paths, hardware, interrupt) as loaded,
         stopping(interrupt) as signals,
     ):
-        begin(journal, results, conditions(problems, chosen, loaded, config), every)
+        begin(log, results, conditions(problems, chosen, loaded, config), every)
         done = {(result.problem, result.mode) for result in results.runs if result.error is None}
         total = len(chosen) * len(wanted)
         known = sum((problem.id, mode) in done for problem in chosen for mode in config)
@@ -129,7 +129,7 @@ def run(
             for doubt in warnings(resolved, config):
                 watch.warned(doubt)
             for result in bench.runs(chosen, done):
-                journal.append(result.to_dict())
+                log.append(result.to_dict())
                 results.runs.append(result)
                 watch.counted(failed=result.error is not None)
     if interrupt.is_set():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -48,7 +47,7 @@ from confspec_cli.runtime.load import engines
 from confspec_cli.runtime.resolve import ResolvedPair, build_config, exit_code, files, resolve_pair
 from confspec_cli.runtime.signals import stopping
 from confspec_cli.runtime.system import system_snapshot
-from confspec_cli.storage.jsonl_log import JsonlLog
+from confspec_cli.storage.jsonl_log import JsonlLog, parsed
 
 _SETTINGS = ("question", "max_tokens", "max_step_tokens", "min_step_chars", "task")
 
@@ -157,8 +156,8 @@ class _Job:
 
 def _labelled(job: _Job, problems: Sequence[Problem], name: str, place: Path) -> Chains:
     """The labelled steps of the problems; those that are not yet in the file are labelled, and added to it."""
-    journal = JsonlLog(place)
-    earlier, records = _read(journal)
+    log = JsonlLog(place)
+    earlier, records = _read(log)
     if earlier and earlier.get("fixed") != job.fixed:
         raise UsageError(
             f"The labels in {place} are of other models or settings: nothing was added.",
@@ -172,14 +171,14 @@ def _labelled(job: _Job, problems: Sequence[Problem], name: str, place: Path) ->
             )
     left = [problem for problem in problems if problem.id not in records]
     if left:
-        with closing(journal):
+        with closing(log):
             if not earlier:
-                journal.append(Conditions(name, job.fixed, system_snapshot()).to_dict())
-            _label(job, left, journal, records)
+                log.append(Conditions(name, job.fixed, system_snapshot()).to_dict())
+            _label(job, left, log, records)
     return chains_of([records[problem.id] for problem in problems])
 
 
-def _label(job: _Job, problems: Sequence[Problem], journal: JsonlLog, records: dict[str, Mapping[str, Any]]) -> None:
+def _label(job: _Job, problems: Sequence[Problem], log: JsonlLog, records: dict[str, Mapping[str, Any]]) -> None:
     interrupt = Interrupt()
     tally = Tally(len(records) + len(problems), earlier=len(records), done=len(records))
     with (
@@ -195,7 +194,7 @@ def _label(job: _Job, problems: Sequence[Problem], journal: JsonlLog, records: d
                 break
             if interrupt.is_set():
                 break
-            journal.append(record)
+            log.append(record)
             records[problem.id] = record
             watch.counted(failed=False)
     if interrupt.is_set():
@@ -204,13 +203,13 @@ def _label(job: _Job, problems: Sequence[Problem], journal: JsonlLog, records: d
         raise typer.Exit(exit_code("interrupted", signals))
 
 
-def _read(journal: JsonlLog) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
+def _read(log: JsonlLog) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
     """The conditions of a file of labels, and its records by problem. Raises UsageError for what is none."""
     conditions: dict[str, Any] = {}
     records: dict[str, Mapping[str, Any]] = {}
-    for number, line in enumerate(journal.lines(), 1):
+    for number, line in enumerate(log.lines(), 1):
         try:
-            record = json.loads(line)
+            record = parsed(line)
             if record["record"] == "conditions":
                 conditions = record
             else:
@@ -218,7 +217,7 @@ def _read(journal: JsonlLog) -> tuple[dict[str, Any], dict[str, Mapping[str, Any
                 records[record["problem"]] = record
         except (ValueError, TypeError, KeyError) as problem:
             raise UsageError(
-                f"Line {number} of {journal.path} is no record of labelled steps.",
+                f"Line {number} of {log.path} is no record of labelled steps.",
                 "confspec calibrate PAIR FILE -o LABELS",
             ) from problem
     return conditions, records

@@ -24,10 +24,10 @@ from confspec_cli.errors import ConfigError, UsageError
 from confspec_cli.render.notices import Notices
 from confspec_cli.render.options import Format
 from confspec_cli.repl.pool_protocol import RunOptions
-from confspec_cli.repl.record import Record, Unsaved
 from confspec_cli.runtime.folders import history_file, sessions_folder
 from confspec_cli.runtime.model_pool import LoadedModelPool
 from confspec_cli.runtime.resolve import as_before, resolve_pair
+from confspec_cli.storage.session import Session
 from confspec_cli.storage.sessions import SessionStore
 
 
@@ -103,12 +103,12 @@ def _wishes(models: ModelOptions, work: WorkOptions, gate: GateOptions, sampling
     )
 
 
-def _record(options: SessionOptions, store: SessionStore | None, is_wanted: bool) -> Record:
+def _record(options: SessionOptions, store: SessionStore | None, is_wanted: bool) -> Session:
     """The conversation asked for, else a new one; `is_wanted`: it is saved where nobody says otherwise."""
     if options.resume and options.session:
         raise UsageError("--continue and --session ask for two sessions.", "confspec chat --session NAME")
     if store is None:
-        return Unsaved()
+        return Session()
     if options.session is not None:
         session = store.find(options.session) or store.new(options.session)
     elif options.resume:
@@ -119,9 +119,9 @@ def _record(options: SessionOptions, store: SessionStore | None, is_wanted: bool
     else:
         session = store.new()
     if options.no_log or not (is_wanted or options.resume or options.session):
-        return Unsaved(session.turns())
-    if session.turns():
-        session.lock()
+        return Session(session.turns())
+    if session.turns() or options.session:
+        store.claim(session)
     return session
 
 

@@ -20,7 +20,8 @@ from confspec_cli.render.options import Format
 from confspec_cli.render.transcript import ExportFormat, document, markdown, put_heading
 from confspec_cli.render.wording import columns, count
 from confspec_cli.runtime.folders import sessions_folder
-from confspec_cli.storage.sessions import Session, SessionStore
+from confspec_cli.storage.session import SavedSession
+from confspec_cli.storage.sessions import SessionStore
 
 SCHEMA_VERSION = 1
 
@@ -65,6 +66,8 @@ def list_sessions(
         put(sys.stdout, _listing(found) + "\n")
     else:
         put(sys.stderr, f"There are no sessions in {store.folder}.\n")
+    for warning in store.warnings:
+        put(sys.stderr, f"warning: {warning}\n")
 
 
 @app.command()
@@ -119,7 +122,8 @@ def rename(
 ) -> None:
     """Give a conversation a name, or another one."""
     store = _store()
-    store.rename(store.open(name), new)
+    with closing(store.open(name)) as session:
+        store.rename(session, new)
 
 
 @app.command()
@@ -139,7 +143,7 @@ def _store() -> SessionStore:
     return SessionStore(sessions_folder(os.environ))
 
 
-def _found(name: str | None) -> Session:
+def _found(name: str | None) -> SavedSession:
     """The session of that name, else the one last used. Raises UsageError when there is none."""
     store = _store()
     session = store.latest() if name is None else store.open(name)
@@ -148,15 +152,15 @@ def _found(name: str | None) -> Session:
     return session
 
 
-def _put_document(session: Session) -> None:
+def _put_document(session: SavedSession) -> None:
     put(sys.stdout, json.dumps(document(session.id, session.name, session.turns()), indent=2) + "\n")
 
 
-def _first_prompt(session: Session) -> str:
+def _first_prompt(session: SavedSession) -> str:
     return next((turn.user for turn in session.turns()), "")
 
 
-def _listing(found: Sequence[Session]) -> str:
+def _listing(found: Sequence[SavedSession]) -> str:
     rows = [("NAME", "LAST USED", "TURNS", "BEGINS WITH")]
     for session in found:
         used = f"{session.used.astimezone():%Y-%m-%d %H:%M}"

@@ -16,6 +16,7 @@ from typing import Any
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import UsageError
 from confspec_cli.evaluate import datasets as named
+from confspec_cli.storage.jsonl_log import parsed
 
 _CODE = "Complete this Python function. Give the whole of it, with what it imports.\n\n```python\n{}\n```"
 _NUMBER = re.compile(r"\s*[-+$]*\s*[\d.,]*\d[\d.,]*\s*[%$]?\s*")
@@ -96,7 +97,7 @@ def load_problems(file: str, graded: bool = True) -> list[Problem]:
 
 def _problem(line: str, number: int, place: str) -> Problem:
     try:
-        record = json.loads(line)
+        record = parsed(line)
     except ValueError:
         record = None
     if not isinstance(record, dict):

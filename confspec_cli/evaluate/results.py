@@ -7,7 +7,6 @@ text as it was written piece by piece, so that everything else can be told, judg
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +17,7 @@ from confspec_cli.core.legacy_events import upgrade_parameters
 from confspec_cli.core.stats import RunStats, fold
 from confspec_cli.errors import UsageError
 from confspec_cli.evaluate.problems import Problem
+from confspec_cli.storage.jsonl_log import parsed
 
 SCHEMA_VERSION = 1
 
@@ -143,7 +143,7 @@ def read_results(lines: Sequence[str], name: str) -> Results:
     for number, line in enumerate(lines, 1):
         place = f"Line {number} of {name}"
         try:
-            record = json.loads(line)
+            record = parsed(line)
             if record["schema_version"] > SCHEMA_VERSION:
                 raise UsageError(f"{place} was written by a later confspec.", "pip install --upgrade confspec-cli")
             if record["record"] == "conditions":

@@ -17,7 +17,7 @@ from confspec_cli.render.options import Show
 from confspec_cli.repl import status
 from confspec_cli.repl.pool_protocol import ModelPool, RunOptions
 from confspec_cli.repl.prompt_line import Desk
-from confspec_cli.repl.record import Record
+from confspec_cli.storage.session import Session
 from confspec_cli.storage.sessions import SessionStore
 
 
@@ -30,7 +30,7 @@ class Chat:
 
     pool: ModelPool
     store: SessionStore | None
-    record: Record
+    record: Session
     screen: Notices
     desk: Desk
     keyboard: TextIO
@@ -98,7 +98,7 @@ class Chat:
             event = replace(event, seconds=event.seconds + (self.stats.finished_seconds or 0.0))
         self.stats.add(event)
 
-    def begin(self, record: Record) -> None:
+    def begin(self, record: Session) -> None:
         """Go on in another conversation."""
         if record is not self.record:
             self.record.close()

@@ -18,7 +18,7 @@ from confspec_cli.repl.completion import CommandCompleter
 from confspec_cli.repl.history import PrivateHistory
 from confspec_cli.repl.pool_protocol import ModelPool
 from confspec_cli.repl.prompt_line import Fittings, PromptLine
-from confspec_cli.repl.record import Record
+from confspec_cli.storage.session import Session
 from confspec_cli.storage.sessions import SessionStore
 
 
@@ -37,7 +37,7 @@ class Terminal:
     output: Output | None = None
 
 
-def open_chat(pool: ModelPool, record: Record, store: SessionStore | None, terminal: Terminal) -> Chat:
+def open_chat(pool: ModelPool, record: Session, store: SessionStore | None, terminal: Terminal) -> Chat:
     """A conversation, ready to be had."""
 
     def words(kind: str) -> Sequence[str]:

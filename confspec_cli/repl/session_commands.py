@@ -11,14 +11,13 @@ from confspec_cli.render.transcript import ExportFormat, document, markdown
 from confspec_cli.render.wording import count
 from confspec_cli.repl.chat import Chat
 from confspec_cli.repl.command import Command
-from confspec_cli.repl.record import Record, Unsaved
-from confspec_cli.storage.sessions import Session
+from confspec_cli.storage.session import SavedSession, Session
 
 
 def greet(chat: Chat) -> None:
     """Say which conversation this is, and how it stands."""
     turns = chat.record.turns()
-    if isinstance(chat.record, Session):
+    if isinstance(chat.record, SavedSession):
         for warning in chat.record.warnings:
             chat.screen.say(f"warning: {warning}", style="yellow")
     if turns:
@@ -28,8 +27,8 @@ def greet(chat: Chat) -> None:
 
 def _save(chat: Chat, text: str) -> None:
     record = chat.record
-    if isinstance(record, Unsaved):
-        session = chat.shelf().new(text or None)
+    if not isinstance(record, SavedSession):
+        session = _started(chat, text)
         for event in record.events:
             session.record(event)
         chat.record = session
@@ -47,7 +46,7 @@ def _load(chat: Chat, text: str) -> None:
         raise UsageError(f"{text} is this conversation.", "/list")
     session = chat.shelf().open(text)
     if session.turns():
-        session.lock()
+        chat.shelf().claim(session)
     chat.begin(session)
     greet(chat)
 
@@ -68,7 +67,7 @@ def _list(chat: Chat, text: str) -> None:
 def _rename(chat: Chat, text: str) -> None:
     if not text:
         raise UsageError("/rename takes a name.", "/rename holiday")
-    if not isinstance(chat.record, Session):
+    if not isinstance(chat.record, SavedSession):
         raise UsageError("This conversation is not being saved.", "/save NAME   # saves it, and from here on")
     chat.shelf().rename(chat.record, text)
     chat.screen.say(f"This conversation is {chat.record.label} now.")
@@ -76,10 +75,18 @@ def _rename(chat: Chat, text: str) -> None:
 
 def _new(chat: Chat, text: str) -> None:
     before = chat.record.label if chat.record.turns() else ""
-    record: Record = Unsaved() if isinstance(chat.record, Unsaved) else chat.shelf().new(text or None)
+    record = _started(chat, text) if isinstance(chat.record, SavedSession) else Session()
     chat.begin(record)
-    kept = f" /load {before} goes back." if before and isinstance(record, Session) else ""
+    kept = f" /load {before} goes back." if before and isinstance(record, SavedSession) else ""
     chat.screen.say(f"A new conversation.{kept}")
+
+
+def _started(chat: Chat, name: str) -> SavedSession:
+    """A new session; one with a name has it to itself."""
+    session = chat.shelf().new(name or None)
+    if name:
+        chat.shelf().claim(session)
+    return session
 
 
 def _export(chat: Chat, text: str) -> None:

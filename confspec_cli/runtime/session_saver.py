@@ -10,16 +10,33 @@ from confspec_cli.core.events import Event, RunStarted, Warned
 from confspec_cli.core.messages import Message
 from confspec_cli.errors import ConfigError, StorageError, UsageError
 from confspec_cli.runtime.folders import sessions_folder
-from confspec_cli.storage.sessions import Session, SessionStore
+from confspec_cli.storage.session import SavedSession
+from confspec_cli.storage.sessions import SessionStore
 
 
 class Saving:
-    """The session of a run, or none, and what stands in the way of saving it."""
+    """The session of a run, or none, and what stands in the way of saving it.
 
-    def __init__(self, session: Session | None, is_saved: bool, problem: str = "") -> None:
+    Entered, it keeps a session that was `claimed` by name from other processes until it is left; raises StorageError
+    where one of them has it already.
+    """
+
+    def __init__(
+        self, session: SavedSession | None, is_saved: bool, problem: str = "", claimed: SessionStore | None = None
+    ) -> None:
         self.session = session
         self._is_saved = is_saved
         self._problem = problem
+        self._claimed = claimed
+
+    def __enter__(self) -> Saving:
+        if self.session and self._claimed:
+            self._claimed.claim(self.session)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.session:
+            self.session.close()
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -36,11 +53,6 @@ class Saving:
             yield from [warning] if warning else []
             if not isinstance(event, RunStarted):
                 yield event
-
-    def close(self) -> None:
-        """Let others go on with the session."""
-        if self.session:
-            self.session.close()
 
     def _save(self, event: Event) -> Warned | None:
         if not self._is_saved:
@@ -70,16 +82,17 @@ def saving(options: SessionOptions, is_wanted: bool) -> Saving:
         return Saving(None, is_saved=False)
     try:
         store = SessionStore(sessions_folder(os.environ))
-        return Saving(_session(store, options), is_saved)
+        session = _session(store, options, is_saved)
+        return Saving(session, is_saved, claimed=store if is_saved and is_asked_for else None)
     except (ConfigError, StorageError) as error:
         if is_asked_for:
             raise
         return Saving(None, is_saved, str(error))
 
 
-def _session(store: SessionStore, options: SessionOptions) -> Session:
+def _session(store: SessionStore, options: SessionOptions, is_saved: bool) -> SavedSession | None:
     if options.session is not None:
-        return store.find(options.session) or store.new(options.session)
+        return store.find(options.session) or (store.new(options.session) if is_saved else None)
     if not options.resume:
         return store.new()
     session = store.latest()

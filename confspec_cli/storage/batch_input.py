@@ -5,12 +5,12 @@ Knows lines and records; refuses to know how an item is answered.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from confspec_cli.errors import UsageError
+from confspec_cli.storage.jsonl_log import parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,6 @@ def _item(line: str, number: int, place: str) -> Item:
 
 def _parsed(line: str) -> Any:
     try:
-        return json.loads(line)
+        return parsed(line)
     except ValueError:
         return None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from confspec_cli.core.events import SCHEMA_VERSION, Event, from_dict
 from confspec_cli.errors import UsageError
+from confspec_cli.storage.jsonl_log import parsed
 
 
 def is_record(line: str) -> bool:
@@ -33,7 +33,7 @@ def event_of(line: str, place: str) -> Event | None:
 
 def _record(line: str) -> dict[str, Any] | None:
     try:
-        record = json.loads(line)
+        record = parsed(line)
     except ValueError:
         return None
     return record if isinstance(record, dict) and isinstance(record.get("event"), str) else None

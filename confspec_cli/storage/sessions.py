@@ -1,202 +1,88 @@
-"""Sessions: conversations kept in files, one event a line, each on the disk the moment it has happened.
-
-Nothing is ever rewritten: undoing, renaming and forgetting are events too. A file that was damaged is read as far as
-it goes. Knows files and names; what the events amount to is a Conversation's affair.
-"""
+"""The folder of saved sessions: found by name or id, listed, named and removed."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from confspec_cli.core.conversation import Conversation, Turn
-from confspec_cli.core.events import (
-    Event,
-    RunFinished,
-    RunStarted,
-    SessionEvent,
-    SessionNamed,
-    StepCommitted,
-    SystemChanged,
-    TextWritten,
-    TurnsForgotten,
-    TurnsUndone,
-    to_dict,
-)
-from confspec_cli.core.messages import Message
+from confspec_cli.core.events import SessionNamed
 from confspec_cli.errors import StorageError, UsageError
-from confspec_cli.storage.event_lines import event_of
-from confspec_cli.storage.jsonl_log import JsonlLog
+from confspec_cli.storage.session import SavedSession
 
-_ID = re.compile(r"\d{8}-\d{6}-\d{6}")
+_ID = re.compile(r"\d{8}-\d{6}-\d{6}", re.ASCII)
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 
 
-class Session:
-    """One conversation and its file, which is made when the first run begins.
-
-    `warnings` says which lines of the file could not be read. Only one process can record at a time.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.warnings: list[str] = []
-        self._journal = JsonlLog(path, mode=0o600)
-        self._conversation = Conversation()
-        self._waiting: list[Event] = []  # what happened before the first run
-        lines = self._journal.lines()
-        self._has_begun = bool(lines)
-        for number, line in enumerate(lines, 1):
-            self._read(line, f"Line {number} of {path.name}")
-
-    @property
-    def id(self) -> str:
-        """When the session was made, in universal time: ids sort by it."""
-        return self.path.stem
-
-    @property
-    def name(self) -> str:
-        """The name a person gave it, or nothing."""
-        return self._conversation.name
-
-    @property
-    def label(self) -> str:
-        """What to call it: its name, else its id."""
-        return self.name or self.id
-
-    @property
-    def system(self) -> str | None:
-        """The system prompt of the next run; None where nothing has been said yet."""
-        return self._conversation.system
-
-    @property
-    def created(self) -> datetime:
-        """When the session was made."""
-        return datetime.strptime(self.id, "%Y%m%d-%H%M%S-%f").replace(tzinfo=timezone.utc)
-
-    @property
-    def used(self) -> datetime:
-        """When something was last recorded; for a session without a file, when it was made."""
-        seconds = _used(self.path)
-        return datetime.fromtimestamp(seconds, timezone.utc) if seconds else self.created
-
-    def turns(self) -> list[Turn]:
-        """What was said so far and not undone."""
-        return self._conversation.turns
-
-    def messages(self) -> tuple[Message, ...]:
-        """The conversation as the models are told it, up to the next thing a person says."""
-        return self._conversation.messages()
-
-    def record(self, event: Event) -> None:
-        """Take in an event and save it, before anybody is shown it. Text is not saved: the step that holds it will be.
-
-        Raises StorageError; the event is taken in all the same, and saved with the next one if that can be.
-        """
-        self._conversation.add(event)
-        if isinstance(event, TextWritten):
-            return
-        self._waiting.append(event)
-        self._has_begun = self._has_begun or isinstance(event, RunStarted)
-        if not self._has_begun:
-            return
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as problem:
-            raise StorageError(f"{self.path.parent} cannot be made: {problem.strerror}.") from problem
-        while self._waiting:
-            is_final = isinstance(self._waiting[0], RunStarted | StepCommitted | RunFinished | SessionEvent)
-            self._journal.append(to_dict(self._waiting[0]), sync=is_final)
-            del self._waiting[0]
-
-    def undo(self, count: int = 1) -> int:
-        """Take the last `count` turns out of the conversation; how many there were to take. Raises StorageError."""
-        undone = self._conversation.undoable(count)
-        if undone:
-            self.record(TurnsUndone(undone))
-        return undone
-
-    def forget(self, count: int, summary: str = "") -> None:
-        """Tell the models no more of the oldest `count` turns, but their summary. Raises StorageError."""
-        self.record(TurnsForgotten(count, summary))
-
-    def change_system(self, system: str) -> None:
-        """Give the next runs another system prompt, or none. Raises StorageError."""
-        self.record(SystemChanged(system))
-
-    def close(self) -> None:
-        """Let other processes record; calling it twice is fine."""
-        self._journal.close()
-
-    def lock(self) -> None:
-        """Keep other processes from recording. Raises StorageError where one already does."""
-        self._journal.open()
-
-    def _read(self, line: str, place: str) -> None:
-        if not line.strip():
-            return
-        try:
-            event = event_of(line, place)
-        except UsageError as problem:
-            self.warnings.append(str(problem))
-            return
-        if event is None:
-            self.warnings.append(f"{place} is of a later confspec and left out.")
-        else:
-            self._conversation.add(event)
-
-
 class SessionStore:
-    """The sessions in a folder, which need not be there yet. Every method may raise StorageError."""
+    """The sessions in a folder, which need not be there yet. Every method may raise StorageError.
+
+    `warnings` says which files could not be read when the folder was last gone through.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.warnings: list[str] = []
 
-    def new(self, name: str | None = None) -> Session:
+    def new(self, name: str | None = None) -> SavedSession:
         """A session that nothing was said in yet. Raises UsageError for a name that is taken or cannot be one."""
         if name is not None:
             self._check(name)
-        session = Session(self.folder / f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}.jsonl")
+        session = SavedSession(self.folder / f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}.jsonl")
         if name is not None:
             session.record(SessionNamed(name))
+            session.warnings += self.warnings
         return session
 
-    def find(self, name: str) -> Session | None:
+    def claim(self, session: SavedSession) -> None:
+        """Keep a session, and a name that is new, from other processes until it is closed.
+
+        Raises StorageError where another process has either.
+        """
+        with self._alone():
+            if session.name and not session.path.exists() and self.find(session.name):
+                raise StorageError(
+                    f'Another confspec has just started the session "{session.name}".',
+                    "confspec sessions   # or choose another name",
+                )
+            session.lock()
+
+    def find(self, name: str) -> SavedSession | None:
         """The session of that name or id, if there is one."""
         if _ID.fullmatch(name):
             path = self.folder / f"{name}.jsonl"
-            return Session(path) if path in self._paths() else None
+            return SavedSession(path) if path in self._paths() else None
         mark = SessionNamed.__name__.encode()
-        for path in reversed(self._paths()):
-            if mark in _bytes_of(path) and (session := Session(path)).name == name:
-                return session
-        return None
+        return next((session for session in self._read(reversed(self._paths()), mark) if session.name == name), None)
 
-    def open(self, name: str) -> Session:
+    def open(self, name: str) -> SavedSession:
         """The session of that name or id. Raises UsageError when there is none."""
         session = self.find(name)
         if session is None:
             raise UsageError(f'There is no session "{name}".', "confspec sessions")
         return session
 
-    def latest(self) -> Session | None:
+    def latest(self) -> SavedSession | None:
         """The session that was last recorded in, if there is any."""
-        paths = self._paths()
-        return Session(max(paths, key=lambda path: (_used(path), path.name))) if paths else None
+        paths = sorted(self._paths(), key=lambda path: (_used(path), path.name), reverse=True)
+        return next(self._read(paths), None)
 
-    def list(self) -> Sequence[Session]:
-        """All sessions, the oldest first."""
-        return [Session(path) for path in self._paths()]
+    def list(self) -> Sequence[SavedSession]:
+        """All sessions that can be read, the oldest first."""
+        return list(self._read(self._paths()))
 
-    def rename(self, session: Session, name: str) -> None:
+    def rename(self, session: SavedSession, name: str) -> None:
         """Give a session another name. Raises UsageError for one that is taken or cannot be a name."""
         if name != session.name:
-            self._check(name)
-            session.record(SessionNamed(name))
+            with self._alone():
+                self._check(name)
+                session.record(SessionNamed(name))
 
-    def remove(self, session: Session) -> None:
+    def remove(self, session: SavedSession) -> None:
         """Delete the file of a session, for good."""
         session.lock()
         try:
@@ -208,13 +94,27 @@ class SessionStore:
 
     def _paths(self) -> Sequence[Path]:
         try:
-            return sorted(
-                path for path in self.folder.iterdir() if path.suffix == ".jsonl" and _ID.fullmatch(path.stem)
-            )
+            return sorted(path for path in self.folder.iterdir() if path.suffix == ".jsonl" and _is_id(path.stem))
         except FileNotFoundError:
             return []
         except OSError as problem:
             raise StorageError(f"{self.folder} cannot be read: {problem.strerror}.") from problem
+
+    def _read(self, paths: Iterable[Path], mark: bytes = b"") -> Iterator[SavedSession]:
+        """The sessions in these files that can be read, where the file holds the mark."""
+        self.warnings = []
+        for path in paths:
+            if not path.is_file():  # a folder, a link that leads nowhere, a pipe that would be waited for
+                self.warnings.append(f"{path.name} was skipped: it is not a file.")
+                continue
+            try:
+                session = SavedSession(path) if mark in path.read_bytes() else None
+            except OSError as problem:
+                self.warnings.append(f"{path.name} was skipped: {problem.strerror}.")
+            except StorageError as problem:
+                self.warnings.append(f"{path.name} was skipped: {problem}")
+            else:
+                yield from [session] if session else []
 
     def _check(self, name: str) -> None:
         if not _NAME.fullmatch(name) or _ID.fullmatch(name):
@@ -224,6 +124,29 @@ class SessionStore:
         if self.find(name) is not None:
             raise UsageError(f'There is a session "{name}" already.', f"confspec sessions show {name}")
 
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While this holds, no other process gives or takes a name here."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self.folder, os.O_RDONLY)
+        except OSError as problem:
+            raise StorageError(f"{self.folder} cannot be opened: {problem.strerror}.") from problem
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+
+def _is_id(stem: str) -> bool:
+    try:
+        datetime.strptime(stem, "%Y%m%d-%H%M%S-%f")
+    except ValueError:
+        return False
+    return _ID.fullmatch(stem) is not None
+
 
 def _used(path: Path) -> float:
     """When a file was last written to; 0 for one that is not there."""
@@ -231,10 +154,3 @@ def _used(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise StorageError(f"{path} cannot be read: {problem.strerror}.") from problem

@@ -136,15 +136,22 @@ def test_a_user_without_a_home_folder_is_one_warning(ask, monkeypatch):
     assert err.count("not saved in a session: This user has no home folder.") == 1
 
 
-def test_a_session_in_use_elsewhere_is_one_warning(ask, own_sessions):
+@pytest.mark.parametrize("wanted", [["-c"], ["--session", "maths"]])
+def test_a_session_in_use_elsewhere_is_refused_before_the_run(ask, own_sessions, wanted):
     ask("Hello", "--session", "maths")
     session = SessionStore(own_sessions).open("maths")
     session.lock()
-    code, _, err = ask("And then?", "-c")
+    code, out, err = ask("And then?", *wanted)
     session.close()
-    assert code in (Exit.OK, Exit.NO_ANSWER)
+    assert (code, out) == (Exit.STORAGE, {})
     assert err.count("in use") == 1
     assert len(SessionStore(own_sessions).open("maths").turns()) == 1
+
+
+def test_a_run_that_could_not_begin_leaves_no_session_of_its_name(ask, own_sessions):
+    code, _, _ = ask("Hello " * 5000, "--session", "maths")
+    assert code == Exit.CONTEXT_FULL
+    assert list(own_sessions.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -308,3 +315,10 @@ def test_a_conversation_goes_on_with_its_own_pair_unless_another_is_named(tiny, 
     had = [{author: card.name for author, card in turn.started.models.items()} for turn in session.turns()]
     other, usual = {"draft": "one", "target": "two"}, {"draft": "one", "target": "one"}
     assert had == [other, other, usual, usual, {"target": "one"}]
+
+
+def test_sessions_that_cannot_be_read_are_skipped_with_a_warning(two, run, own_sessions):
+    (own_sessions / "20260101-000000-000000.jsonl").mkdir()
+    code, out, err = run("sessions")
+    assert (code, len(out.splitlines())) == (Exit.OK, 3)
+    assert err == "warning: 20260101-000000-000000.jsonl was skipped: it is not a file.\n"

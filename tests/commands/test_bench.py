@@ -90,13 +90,13 @@ def test_a_bench_interrupted_five_times_gives_the_table_of_one_that_was_not(tmp_
     whole = list(bench().runs(PROBLEMS, set()))
     place, counts = tmp_path / "results.jsonl", []
     for until in (0, 1, 50, 123, 200, None):  # in the middle of a run
-        journal = JsonlLog(place)
-        kept = read_results(journal.lines(), place.name)
+        log = JsonlLog(place)
+        kept = read_results(log.lines(), place.name)
         counts.append(len(kept.runs))
-        with closing(journal):
-            journal.append(Conditions("some", {}, {}).to_dict())
+        with closing(log):
+            log.append(Conditions("some", {}, {}).to_dict())
             for run in bench(until=until).runs(PROBLEMS, {(run.problem, run.mode) for run in kept.runs}):
-                journal.append(run.to_dict())
+                log.append(run.to_dict())
         with place.open("a") as file:
             file.write('{"schema_version": 1, "reco')  # as a killed one leaves it
     assert counts[:3] == [0, 0, 0] and 0 < counts[3] < counts[4] < counts[5] < 70

@@ -12,8 +12,8 @@ from confspec_cli.core.trace import Author
 from confspec_cli.errors import EngineError, StorageError
 from confspec_cli.repl.command_table import COMMANDS
 from confspec_cli.repl.loop import converse
-from confspec_cli.repl.record import Unsaved
-from confspec_cli.storage.sessions import Session, SessionStore
+from confspec_cli.storage.session import SavedSession, Session
+from confspec_cli.storage.sessions import SessionStore
 
 REPLY = STEPS[0] + REWRITTEN[1] + STEPS[2]
 
@@ -228,7 +228,7 @@ def test_a_failing_model_is_a_sentence_and_its_turn_is_taken_back():
 
 
 def test_what_cannot_be_saved_is_told_once_and_the_conversation_goes_on(store):
-    class Broken(Session):
+    class Broken(SavedSession):
         def record(self, event):
             super().record(event)
             raise StorageError("The disk is full.")
@@ -251,7 +251,7 @@ def test_sessions_are_saved_named_listed_loaded_and_left(store):
 
 
 def test_an_unsaved_conversation_can_be_saved_whole(store):
-    chat, _text = talk("One?", "Two?", "/undo", "/save kept", "Three?", store=store, record=Unsaved())
+    chat, _text = talk("One?", "Two?", "/undo", "/save kept", "Three?", store=store, record=Session())
     chat.record.close()
     assert [turn.user for turn in store.open("kept").turns()] == ["One?", "Three?"]
 

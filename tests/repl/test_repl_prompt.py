@@ -17,7 +17,7 @@ from confspec_cli.repl import lines
 from confspec_cli.repl.history import PrivateHistory
 from confspec_cli.repl.loop import converse
 from confspec_cli.repl.opening import Terminal, open_chat
-from confspec_cli.repl.record import Unsaved
+from confspec_cli.storage.session import Session
 from confspec_cli.storage.sessions import SessionStore
 
 ALT_ENTER, CTRL_J, CTRL_C, CTRL_D, CTRL_R, UP = "\x1b\r", "\n", "\x03", "\x04", "\x12", "\x1b[A"
@@ -31,7 +31,7 @@ def at_terminal(tmp_path):
         with create_pipe_input() as pipe:
             screen = Notices(io.StringIO(), Show(), {})
             terminal = Terminal(screen, io.StringIO(), history, vi, pipe, DummyOutput())
-            chat = open_chat(pool(doubt="never"), Unsaved(), SessionStore(tmp_path / "sessions"), terminal)
+            chat = open_chat(pool(doubt="never"), Session(), SessionStore(tmp_path / "sessions"), terminal)
             pipe.send_text(keys)
             converse(chat)
             return chat

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import time
+from contextlib import suppress
 
 import pytest
 from support.recorded_runs import Recorder, sample, texts
@@ -12,9 +13,10 @@ from support.scripted_runs import child, run
 from confspec_cli.core.events import TextWritten
 from confspec_cli.core.messages import Message
 from confspec_cli.core.trace import Author
-from confspec_cli.errors import StorageError, UsageError
+from confspec_cli.errors import Interrupted, StorageError, UsageError
 from confspec_cli.storage.event_lines import event_of
-from confspec_cli.storage.sessions import Session, SessionStore
+from confspec_cli.storage.session import SavedSession
+from confspec_cli.storage.sessions import SessionStore
 
 
 @pytest.fixture
@@ -166,7 +168,7 @@ def test_what_could_not_be_saved_is_kept_and_saved_with_the_next_event(store, tm
         session.record(events[0])
     (tmp_path / "data").unlink()
     recorded(session, events[1:])
-    assert Session(session.path).turns() == session.turns()
+    assert SavedSession(session.path).turns() == session.turns()
 
 
 def test_a_damaged_line_costs_that_line_and_is_told(store):
@@ -175,7 +177,7 @@ def test_a_damaged_line_costs_that_line_and_is_told(store):
     at = next(i for i, line in enumerate(lines) if b"StepJudged" in line)
     lines[at : at + 1] = [b"\xff\xfe{\n", b"\n", b'{"event": "StepSalvaged"}\n']
     session.path.write_bytes(b"".join(lines))
-    again = Session(session.path)
+    again = SavedSession(session.path)
     assert again.messages() == session.messages()
     assert [warning.partition(" of ")[0] for warning in again.warnings] == [f"Line {at + 1}", f"Line {at + 3}"]
 
@@ -185,6 +187,60 @@ def test_other_files_in_the_folder_are_no_sessions(store):
     (store.folder / "notes.jsonl").write_text("mine")
     (store.folder / "notes.txt").write_text("mine")
     assert [session.name for session in store.list()] == ["maths"]
+
+
+def test_a_file_that_cannot_be_read_is_skipped_with_a_warning(store):
+    recorded(store.new("maths"))
+    (store.folder / "20260101-000000-000000.jsonl").mkdir()
+    (store.folder / "20260101-000000-000001.jsonl").symlink_to("20260101-000000-000001.jsonl")
+    os.mkfifo(store.folder / "20260101-000000-000002.jsonl")
+    (store.folder / "99999999-999999-999999.jsonl").touch()
+    assert [session.name for session in store.list()] == ["maths"]
+    assert [warning.split()[0] for warning in store.warnings] == [f"20260101-000000-00000{n}.jsonl" for n in range(3)]
+    assert store.latest().name == store.open("maths").name == "maths"
+    assert len(store.new("physics").warnings) == 3
+
+
+def test_a_line_nested_too_deep_is_a_damaged_line(store):
+    session = recorded(store.new("maths"))
+    with session.path.open("a") as file:
+        file.write("[" * 200_000 + "\n")
+    (found,) = store.list()
+    assert (len(found.turns()), len(found.warnings)) == (1, 1)
+
+
+@pytest.mark.parametrize("moment", ["synced", "not yet"])
+def test_an_event_whose_saving_was_interrupted_stands_once(store, monkeypatch, moment):
+    session = store.new("maths")
+    events = [event for event in sample() if not isinstance(event, TextWritten)]
+    fsync, calls = os.fsync, []
+
+    def interrupted(file):
+        calls.append(file)
+        if moment == "synced":
+            fsync(file)
+        if len(calls) == 3:
+            raise Interrupted
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    for event in events:
+        with suppress(Interrupted):
+            session.record(event)
+    session.close()
+    lines = session.path.read_text().splitlines()[1:]
+    assert [event_of(line, "") for line in lines] == events
+
+
+def test_a_name_that_another_process_is_beginning_is_refused(store):
+    theirs, mine = store.new("maths"), store.new("maths")
+    store.claim(theirs)
+    with pytest.raises(StorageError, match='just started the session "maths"'):
+        store.claim(mine)
+    theirs.close()
+    assert list(store.folder.iterdir()) == []
+    store.claim(mine)
+    recorded(mine)
+    assert len(store.open("maths").turns()) == 1
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path):

@@ -21,8 +21,8 @@ from confspec_cli.render.options import Show
 from confspec_cli.repl.chat import Chat
 from confspec_cli.repl.loop import converse
 from confspec_cli.repl.pool_protocol import RunOptions
-from confspec_cli.repl.record import Unsaved
 from confspec_cli.runtime.build_prompt import prompt_of
+from confspec_cli.storage.session import Session
 
 STEPS = ("This is the first step of it.\n\n", "And this is the second one.\n\n", "So it is \\boxed{42}.")
 REWRITTEN = ("This is the first step of all.\n\n", "And here is the second one.\n\n", "So it must be \\boxed{43}.")
@@ -115,13 +115,14 @@ def opened(*typed: str, models: ScriptedCompany | None = None, store=None, recor
     """A conversation in which these lines will be typed."""
     screen = Notices(io.StringIO(), Show(), {})
     desk = ScriptedDesk(list(typed), list(choices))
-    return Chat(models or pool(), store, record or Unsaved(), screen, desk, io.StringIO())
+    return Chat(models or pool(), store, record or Session(), screen, desk, io.StringIO())
 
 
 def talk(*typed: str, **more) -> tuple[Chat, str]:
     """Have a conversation; the state it ends in, and everything that was shown."""
     chat = opened(*typed, **more)
     converse(chat)
+    chat.record.close()
     return chat, shown(chat)
 
 
