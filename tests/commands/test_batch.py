@@ -53,7 +53,7 @@ def test_a_record_is_the_document_of_its_run_with_an_id():
     assert [record["id"] for record in records] == [1, 2, 3]
     assert [record["prompt"] for record in records] == [item.prompt for item in ITEMS]
     for record in records:
-        assert record["schema_version"] == 1
+        assert record["schema_version"] == 2
         assert record["answer"] == "42"
         assert record["reply"] == "".join(STEPS)
         assert record["finish_reason"] == "stop"
@@ -131,8 +131,8 @@ from pathlib import Path
 from confspec_cli.commands.batch import Job
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.storage.batch_input import read_items, remaining
-from confspec_cli.storage.jsonl_log import Journal
-from support.scripted_runs import RULES, models
+from confspec_cli.storage.jsonl_log import JsonlLog
+from support.scripted_runs import CONFIG, models
 
 class Watch:
     def counted(self, failed):
@@ -141,10 +141,10 @@ class Watch:
     def warned(self, message):
         sys.exit(message)
 
-output = Journal(Path(sys.argv[2]))
+output = JsonlLog(Path(sys.argv[2]))
 items = read_items(Path(sys.argv[1]).read_text(), sys.argv[1])
 left, _ = remaining(items, output.lines(), sys.argv[2])
-Job(models(delay=0.0004), RULES, None, Interrupt()).work(left, output.append, Watch())
+Job(models(delay=0.0004), CONFIG, None, Interrupt()).work(left, output.append, Watch())
 """
 
 
