@@ -25,11 +25,12 @@ from confspec_cli.core.cascade import Cascade, Mode, RunConfig
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.events import RunFinished
 from confspec_cli.core.gate import Gate
-from confspec_cli.core.grading import final_answer, same_answer
+from confspec_cli.core.grading import final_answer
 from confspec_cli.core.messages import Message, Prompt, Sampling, Token
 from confspec_cli.core.prompts import QUESTIONS, RATING, SYSTEM
 from confspec_cli.core.steps import Splitter
 from confspec_cli.core.trace import Author, Likelihood
+from confspec_cli.evaluate.grader import is_same_value
 from confspec_cli.runtime.load import engines
 from confspec_cli.runtime.resolve import files, resolve_pair
 
@@ -45,7 +46,7 @@ def judge_chain(problem: Record, models: Mapping[Author, Engine]) -> Iterator[Re
     if alone is None:
         yield {"problem": problem["id"], "done": True, "skipped": "the target gives no answer"}
         return
-    solved = same_answer(alone, problem["answer"])
+    solved = is_same_value(alone, problem["answer"])
     for n in range(1, _MOST_STEPS + 1):
         text, ended, written = _step(prompt, draft)
         read = target.score(prompt, text, ended)
@@ -60,7 +61,7 @@ def judge_chain(problem: Record, models: Mapping[Author, Engine]) -> Iterator[Re
                 signals[f"{author.value} lowest token"] = likelihood.lowest_p
                 signals[f"{author.value} mean log-likelihood"] = likelihood.mean
         final = final_answer("".join(extended.reply)) if ended else _finish(extended, target)
-        right = final is not None and same_answer(final, alone)
+        right = final is not None and is_same_value(final, alone)
         yield {
             "problem": problem["id"], "n": n, "text": text, "solved": solved, "right": right, "signals": signals
         }  # fmt: skip

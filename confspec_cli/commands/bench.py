@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from confspec_cli.commands import _problem_set as problem_set
 from confspec_cli.commands._bench_plan import (
     PlotOptions,
     Settings,
@@ -108,6 +109,7 @@ def run(
     resolved = resolve_pair(ModelOptions(pair.pair, pair.draft, pair.target, pair.yes, widest(wanted)))
     every = load_problems(problems)
     chosen = every[:count]
+    problem_set.check(chosen)
     config = config_by_arm(resolved, wanted, Settings(work, gate, sampling), chosen)
     place = output or Path(f"{Path(problems).stem}.{resolved.pair.name}.results.jsonl")
     log = JsonlLog(place)

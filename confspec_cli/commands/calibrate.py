@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from confspec_cli.commands import _problem_set as problem_set
 from confspec_cli.commands._bench_plan import PlotOptions
 from confspec_cli.commands._completion import pairs
 from confspec_cli.commands._option_groups import grouped
@@ -102,6 +103,7 @@ def calibrate(
     """
     resolved = resolve_pair(ModelOptions(pair, yes=yes))
     chosen = load_problems(problems, graded=False)[:count]
+    problem_set.check(chosen)
     task = task or _task(chosen, problems)
     config = build_config(resolved, Mode.CONFSPEC, gate, SamplingOptions(speculate=Speculation.OFF), WorkOptions(task))
     place = output or Path(f"{Path(problems).stem}.{pair}.labels.jsonl")

@@ -1,16 +1,25 @@
-"""Final answers: find one in a reply, and tell whether two are the same."""
+"""Final answers: what a reply gives as its answer, and the code blocks in it. Comparing them is not done here."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from decimal import Decimal, InvalidOperation
 from enum import Enum
 
-_STATED = re.compile(r"(?:^|\n)\W*(?:final\s+)?answer\W*?:\W*?([^\n]+)", re.IGNORECASE)
-_CHOSEN = re.compile(r"(?i:answer|choice|option)(?i:\s+is)?[\s:*_$(\[{\\]*(?:boxed\{)?\(?([A-J])\b")
-_LETTER = re.compile(r"\W*([A-Ja-j])\W*")
-_CHOICE = re.compile(r"\W*(?:text\{)?\W*([A-J])\b")
+from confspec_cli.core.choice_letters import bare_letter, chosen_letter
+
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:(\{)|(-?[\w.]+))")
+_BETWEEN_BOXES = re.compile(r"[\s$,;]*(?:\\text\{)?(?:and|or)?[}\s$,;]*")
+_NUMBER = r"[-+\u2212$\u20ac\u00a3]*\d[\d,./]*\s*%?"
+_STATED = re.compile(
+    rf"""
+    ^\#{{4}}\s+(?P<marked>{_NUMBER})\s*$                              # "#### 7", as GSM8K has it
+    | ^[^\n:]{{0,60}}?\banswer(?:\s+is)?\W*?:\W*?(?P<labelled>[^\n]+)     # "Answer: 7", "the final answer is: 7"
+    | ^\W*(?:final\s+)?answer[*_\s]*\n+(?P<headed>[^\n]+)             # a heading, and the answer below it
+    | \banswer\s+is\s+(?P<said>[^\n]+?)(?=\.?\s*$|\.\s)              # "The answer is 7."
+    """,
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
 _FENCE = re.compile(r"([ \t]*)(?:[-*+]\s+|\d+[.)]\s+)?(`{3,}|~{3,})([^`]*)$")
 
 
@@ -68,35 +77,31 @@ def code_blocks(reply: str) -> list[str]:
 
 
 def _choice(reply: str) -> str | None:
-    stated = _boxed_or_stated(reply)
-    if alone := _LETTER.fullmatch(stated or reply):
-        return alone[1].upper()
-    chosen = _CHOSEN.findall(reply)
-    boxed = _CHOICE.match(stated or "")
-    return boxed[1] if boxed else chosen[-1] if chosen else stated
+    boxed = _boxed(reply)
+    return bare_letter(boxed or reply) or chosen_letter(reply) or boxed or _stated(reply, in_prose=False)
 
 
 def _boxed_or_stated(reply: str) -> str | None:
-    """The last `\\boxed{…}` of a reply, else the last line that says "Answer: …", else None."""
-    start = reply.rfind("\\boxed{")
-    if start >= 0 and (boxed := _braced(reply, start + len("\\boxed"))) is not None:
-        return boxed.strip() or None
-    stated = _STATED.findall(reply)
-    return stated[-1].strip().strip("*_$ ") or None if stated else None
+    return _boxed(reply) or _stated(reply, in_prose=True)
 
 
-def same_answer(one: str, other: str) -> bool:
-    """Whether two answers agree: as numbers where both are, else as text without spaces, dollars or a full stop."""
-    a, b = _tidy(one), _tidy(other)
-    try:
-        return Decimal(a.replace(",", "")) == Decimal(b.replace(",", ""))
-    except InvalidOperation:
-        return a == b
+def _boxed(reply: str) -> str | None:
+    """What is in the last box of a reply that is not empty, with the boxes listed right before it."""
+    answer, end = None, 0
+    for box in _BOX.finditer(reply):
+        inside = _braced(reply, box.start(1)) if box[1] else box[2]
+        if inside is None or not inside.strip():
+            continue
+        follows_on = answer is not None and _BETWEEN_BOXES.fullmatch(reply, end, box.start())
+        answer = f"{answer}, {inside.strip()}" if follows_on else inside.strip()
+        end = box.start(1) + len(inside) + 2 if box[1] else box.end()
+    return answer
 
 
-def _tidy(answer: str) -> str:
-    bare = re.sub(r"\\(?:text|mathrm)\{([^{}]*)\}", r"\1", answer)
-    return re.sub(r"\\[,;! ]|\\\$|[\s$]|\\%|%", "", bare).rstrip(".")
+def _stated(reply: str, in_prose: bool) -> str | None:
+    """What the last line that states the answer gives, without emphasis; `in_prose`: "The answer is …" counts too."""
+    found = [one for one in _STATED.finditer(reply) if in_prose or one.lastgroup != "said"]
+    return found[-1][found[-1].lastgroup or 0].strip().strip("*_$` ") or None if found else None
 
 
 def _braced(text: str, start: int) -> str | None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import logging
 import re
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
-from confspec_cli.core.grading import Answer, code_blocks, final_answer, same_answer
+from confspec_cli.core.grading import Answer, code_blocks, final_answer
+from confspec_cli.errors import UsageError
 from confspec_cli.evaluate.problems import AnswerKind, Problem
 from confspec_cli.evaluate.sandbox import passes
 
-_QUANTITY = re.compile(r"(?:[A-Za-z]+ +)*\$?(-?[\d,]*\.?\d+)%?(?: +[A-Za-z]+)*\.?")  # and the words around it
+_WORD = r"[A-Za-z\u00b0][A-Za-z/^\u00b2\u00b3]*(?:\^?\d)?"
+_QUANTITY = re.compile(
+    rf"(?:[A-Za-z]+ +)*(?P<sign>[-\u2212]?)[$\u20ac\u00a3]?(?P<number>-?(?:\d[\d,]*)?\.?\d+)(?P<fraction> +\d+/\d+)?"
+    rf"%?(?:(?: *\(.*\))|(?: +{_WORD})+|[A-Za-z]{{2,}})?\.?"
+)
+_WORDS = re.compile(r"\\text\{[^{}]*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +30,12 @@ class Graded:
     by: str
 
 
+def require_graders(problems: Sequence[Problem]) -> None:
+    """Raise UsageError where answers of these problems could not be compared for lack of a library."""
+    if any(problem.kind in (AnswerKind.NUMBER, AnswerKind.LATEX) for problem in problems) and not _has_math_verify():
+        raise UsageError("Comparing numbers and formulas needs math-verify.", "pip install 'confspec-cli[bench]'")
+
+
 def grade(problem: Problem, reply: str) -> Graded:
     """Grade a reply; one without an answer is wrong."""
     if problem.kind is AnswerKind.CODE:
@@ -29,16 +43,40 @@ def grade(problem: Problem, reply: str) -> Graded:
     said = final_answer(reply, Answer.CHOICE if problem.kind is AnswerKind.CHOICE else Answer.BOXED)
     if said is None:
         return Graded(False, "no answer")
-    if same_answer(said, problem.answer):
-        return Graded(True, "equal text or number")
-    if problem.kind is AnswerKind.NUMBER and (one := _QUANTITY.fullmatch(said)) and same_answer(one[1], problem.answer):
-        return Graded(True, "equal text or number")
-    if (
-        problem.kind in (AnswerKind.LATEX, AnswerKind.NUMBER)
-        and (same := _same_formula(problem.answer, said)) is not None
-    ):
-        return Graded(same, "math-verify")
-    return Graded(False, "equal text or number")
+    if problem.kind in (AnswerKind.NUMBER, AnswerKind.LATEX) and not _WORDS.fullmatch(problem.answer):
+        return Graded(is_same_value(problem.answer, said, problem.kind is AnswerKind.NUMBER), "math-verify")
+    return Graded(_plain(said) == _plain(problem.answer), "equal text")
+
+
+def is_same_value(known: str, said: str, is_quantity: bool = True) -> bool:
+    """Whether two numbers or formulas have the same value; of a quantity, the words around it are left out."""
+    from math_verify import parse, verify  # noqa: PLC0415 - an extra, and slow to import
+
+    logging.getLogger("math_verify").setLevel(logging.CRITICAL)  # it logs formulas that take too long
+    if is_quantity:
+        known, said = _number_of(known), _number_of(said)
+    return bool(verify(parse(f"${known.strip('$ ')}$"), parse(f"${said.strip('$ ')}$")))
+
+
+def _has_math_verify() -> bool:
+    return find_spec("math_verify") is not None
+
+
+def _number_of(text: str) -> str:
+    """The number of a text that has nothing else but words; a mixed number as a formula."""
+    found = _QUANTITY.fullmatch(text.strip())
+    if not found:
+        return text
+    number = f"{'-' if found['sign'] else ''}{found['number']}"
+    if found["fraction"]:
+        above, below = found["fraction"].split("/")
+        number += rf"\frac{{{above.strip()}}}{{{below}}}"
+    return number
+
+
+def _plain(answer: str) -> str:
+    bare = re.sub(r"\\(?:text|mathrm|textbf|mathbf)\{([^{}]*)\}", r"\1", answer)
+    return " ".join(re.sub(r"[$*()]|\\[,;! ]", " ", bare).split()).rstrip(".").casefold()
 
 
 def _program(problem: Problem, reply: str) -> str:
@@ -49,13 +87,3 @@ def _program(problem: Problem, reply: str) -> str:
     if whole is None:
         return f"{problem.header}\n{textwrap.indent(blocks[-1], '    ')}"
     return f"{defines.split(problem.header)[0]}\n{whole}"
-
-
-def _same_formula(known: str, said: str) -> bool | None:
-    """Whether two formulas say the same; None without the library that can tell."""
-    try:
-        from math_verify import parse, verify  # noqa: PLC0415 - an extra, and slow to import
-    except ImportError:
-        return None
-    logging.getLogger("math_verify").setLevel(logging.CRITICAL)  # it tells of formulas that take too long
-    return bool(verify(parse(f"${known}$"), parse(f"${said}$")))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from enum import Enum
 from pathlib import Path
@@ -19,7 +20,11 @@ from confspec_cli.evaluate import datasets as named
 from confspec_cli.storage.jsonl_log import parsed
 
 _CODE = "Complete this Python function. Give the whole of it, with what it imports.\n\n```python\n{}\n```"
-_NUMBER = re.compile(r"\s*[-+$]*\s*[\d.,]*\d[\d.,]*\s*[%$]?\s*")
+_NUMBER = re.compile(r"[-+\u2212$\u20ac\u00a3 ]*(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?<=\d)\s*[%$]?")
+_MARKED = re.compile(r"####\s*(\S[^\n]*)\s*$")  # GSM8K's answers end so, behind the solution
+_WITH_UNIT = re.compile(rf"({_NUMBER.pattern})\s*\([A-Za-z][^()]*\)")  # ASDiv's: "9 (apples)"
+_WORD = re.compile(r"\b(?!sqrt|pi|sin|cos|tan|log|ln|exp|inf)[^\W\d_]{2,}")
+_LETTER = re.compile(r"\(?([A-J])\)?")
 _LETTERS = "ABCDEFGHIJ"
 _CHOICE_HINT = '{"question": "What is 6 * 7?", "choices": ["41", "42"], "answer": "B"}'
 _HINT = '{"id": "1", "question": "What is 6 * 7?", "answer": "42"}'
@@ -95,6 +100,18 @@ def load_problems(file: str, graded: bool = True) -> list[Problem]:
         raise UsageError(f"{file} cannot be read: {problem.strerror}.", "confspec bench FILE.jsonl") from problem
 
 
+def text_answers(problems: Sequence[Problem]) -> str | None:
+    """A sentence on answers that can only be compared as text, with one of them; None where there are none."""
+    text = [problem for problem in problems if problem.kind is AnswerKind.EXACT]
+    if not text:
+        return None
+    example = text[0].answer if len(text[0].answer) <= 60 else text[0].answer[:57] + "..."
+    return (
+        f"{len(text)} of {len(problems)} answers are neither numbers, formulas nor letters of choices and are compared "
+        f"as text, such as {json.dumps(example, ensure_ascii=False)} of problem {text[0].id}."
+    )
+
+
 def _problem(line: str, number: int, place: str) -> Problem:
     try:
         record = parsed(line)
@@ -106,7 +123,8 @@ def _problem(line: str, number: int, place: str) -> Problem:
     if not question.strip():
         raise UsageError(f"{place} has no question.", _HINT)
     answer, tests, header = _text(record, "answer", place), _text(record, "tests", place), ""
-    kind = _kind(record, answer, tests, place)
+    answer = _bare(answer)
+    kind = _kind(record, question, answer, tests, place)
     if kind is AnswerKind.CODE:
         header, question = question, _CODE.format(question.strip("\n"))
         if not _text(record, "entry_point", place):
@@ -155,7 +173,15 @@ def _text(record: dict[str, Any], key: str, place: str) -> str:
     return value
 
 
-def _kind(record: dict[str, Any], answer: str, tests: str, place: str) -> AnswerKind:
+def _bare(answer: str) -> str:
+    """An answer without what public sets write around it."""
+    marked = _MARKED.search(answer)
+    bare = marked[1].strip() if marked else answer
+    with_unit = _WITH_UNIT.fullmatch(bare.strip())
+    return with_unit[1].strip() if with_unit else bare
+
+
+def _kind(record: dict[str, Any], question: str, answer: str, tests: str, place: str) -> AnswerKind:
     given = record.get("kind")
     if given is not None:
         known = [kind.value for kind in AnswerKind]
@@ -166,6 +192,9 @@ def _kind(record: dict[str, Any], answer: str, tests: str, place: str) -> Answer
         return AnswerKind.NONE
     if tests:
         return AnswerKind.CODE
-    if record.get("choices"):
+    letter = _LETTER.fullmatch(answer.strip())
+    if record.get("choices") or (letter and all(f"({one})" in question for one in {"A", "B", letter[1]})):
         return AnswerKind.CHOICE
-    return AnswerKind.NUMBER if _NUMBER.fullmatch(answer) else AnswerKind.LATEX if "\\" in answer else AnswerKind.EXACT
+    if _NUMBER.fullmatch(answer.strip()):
+        return AnswerKind.NUMBER
+    return AnswerKind.LATEX if "\\" in answer or not _WORD.search(answer) else AnswerKind.EXACT

@@ -314,7 +314,8 @@ def speculated(event, costs, size):
     alone = one.tokens + one.ended - 3 - bool(one.prefill_tokens)
     prefill = one.prefill_seconds if one.prefill_tokens else 0.0
     seconds = prefill + costs[Author.TARGET, WorkKind.DECODE].of(alone) + 0.5 + 0.1 * size
-    return replace(event, written_step=replace(one, seconds=seconds, speculated=2, batches=1, batched=size))
+    guesses = {"speculation_accepted": 2, "speculation_batches": 1, "speculation_batch_tokens": size}
+    return replace(event, written_step=replace(one, seconds=seconds, **guesses))
 
 
 def test_steps_and_guesses_together_are_held_against_the_product_of_both():

@@ -2,14 +2,15 @@
 
 import json
 import random
+import sys
 import time
 
 import pytest
 
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import UsageError
-from confspec_cli.evaluate.grader import grade
-from confspec_cli.evaluate.problems import AnswerKind, Problem, load_problems, read_problems
+from confspec_cli.evaluate.grader import grade, require_graders
+from confspec_cli.evaluate.problems import AnswerKind, Problem, load_problems, read_problems, text_answers
 from confspec_cli.evaluate.sandbox import passes
 from confspec_cli.evaluate.statistics import ratio_interval, wilson
 
@@ -33,6 +34,13 @@ def one(**fields):
         ({"answer": "$-3.5"}, AnswerKind.NUMBER, TaskName.MATH),
         ({"answer": "\\frac{1}{2}"}, AnswerKind.LATEX, TaskName.MATH),
         ({"answer": "B", "choices": ["one", "two"]}, AnswerKind.CHOICE, TaskName.QA),
+        ({"answer": "Ann has 2+3=5.\n#### 5"}, AnswerKind.NUMBER, TaskName.MATH),
+        ({"answer": "12 (plums)"}, AnswerKind.NUMBER, TaskName.MATH),
+        ({"answer": "3/4"}, AnswerKind.LATEX, TaskName.MATH),
+        ({"answer": "1,2"}, AnswerKind.LATEX, TaskName.MATH),
+        ({"answer": "(3, 4)"}, AnswerKind.LATEX, TaskName.MATH),
+        ({"answer": "2x + sqrt(3)"}, AnswerKind.LATEX, TaskName.MATH),
+        ({"answer": "(A)", "question": "Which? (A) this (B) that"}, AnswerKind.CHOICE, TaskName.QA),
         ({"answer": "Evelyn"}, AnswerKind.EXACT, TaskName.MATH),
         ({"answer": "7", "kind": "exact"}, AnswerKind.EXACT, TaskName.MATH),
         ({"tests": TESTS, "entry_point": "double"}, AnswerKind.CODE, TaskName.CODE),
@@ -92,6 +100,29 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         (AnswerKind.NUMBER, "3", "\\boxed{3 or 4}", False),
         (AnswerKind.NUMBER, "1234", "So it is \\boxed{1235}.", False),
         (AnswerKind.NUMBER, "1234", "It is 1234, I think.", False),
+        (AnswerKind.NUMBER, "12", "\\boxed{1,2}", False),
+        (AnswerKind.NUMBER, "12", "\\boxed{1 2}", False),
+        (AnswerKind.NUMBER, "314", "\\boxed{3,14}", False),
+        (AnswerKind.NUMBER, "7.5", "\\boxed{7 1/2}", True),
+        (AnswerKind.NUMBER, "7.5", "\\boxed{7\\frac{1}{2}}", True),
+        (AnswerKind.NUMBER, "0.5", "\\boxed{\\dfrac12}", True),
+        (AnswerKind.NUMBER, "-3", "Answer: \u22123", True),
+        (AnswerKind.NUMBER, "5", "Answer: \u20ac5", True),
+        (AnswerKind.NUMBER, "5", "\\boxed{5 \\text{ cm}}", True),
+        (AnswerKind.NUMBER, "5", "\\boxed{5 cm^2}", True),
+        (AnswerKind.NUMBER, "5", "\\boxed{5kg}", True),
+        (AnswerKind.NUMBER, "5", "\\boxed{5x}", False),
+        (AnswerKind.NUMBER, "90", "\\boxed{90^\\circ}", True),
+        (AnswerKind.NUMBER, "1234", "\\boxed{1{,}234}", True),
+        (AnswerKind.NUMBER, "5", "\\boxed{}", False),
+        (AnswerKind.LATEX, "1/2", "\\boxed{0.5}", True),
+        (AnswerKind.LATEX, "(1,2)", "\\boxed{\\left(1,2\\right)}", True),
+        (AnswerKind.LATEX, "(1,2)", "\\boxed{(2,1)}", False),
+        (AnswerKind.LATEX, "x+1", "\\boxed{1+x}", True),
+        (AnswerKind.LATEX, "2, 3", "\\boxed{2} and \\boxed{3}", True),
+        (AnswerKind.LATEX, "2, 3", "\\boxed{23}", False),
+        (AnswerKind.LATEX, "\\text{Evelyn}", "\\boxed{Evelyn}", True),
+        (AnswerKind.LATEX, "\\text{Evelyn}", "\\boxed{nelEvy}", False),
         (AnswerKind.LATEX, "\\frac{1}{2}", "\\boxed{0.5}", True),
         (AnswerKind.LATEX, "\\left( 3, \\frac{\\pi}{2} \\right)", "\\boxed{(3, \\pi/2)}", True),
         (AnswerKind.LATEX, "\\frac{1}{2}", "\\boxed{\\frac{1}{3}}", False),
@@ -105,9 +136,32 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     ],
 )
 def test_a_reply_is_held_against_the_known_answer(kind, answer, reply, correct):
-    if kind is AnswerKind.LATEX:
+    if kind in (AnswerKind.LATEX, AnswerKind.NUMBER):
         pytest.importorskip("math_verify", reason="needs the extra: pip install 'confspec-cli[bench]'")
     assert grade(Problem("1", "What?", kind, answer), reply).correct is correct
+
+
+def test_raw_answers_of_public_sets_are_brought_to_what_is_compared():
+    assert one(answer="She has 40+2=<<40+2=42>>42.\n#### 1,042").answer == "1,042"
+    assert one(answer="12 (plums)").answer == "12"
+    assert one(answer="(b)", question="Which? (A) this (B) that", kind="choice").answer == "B"
+
+
+def test_answers_that_can_only_be_compared_as_text_are_told_once_with_an_example():
+    assert text_answers([one(answer="7"), one(answer="x + 1")]) is None
+    told = text_answers([one(answer="7"), one(answer="the red one"), one(answer="blue or so")])
+    assert told is not None
+    assert told.startswith("2 of 3 answers")
+    assert '"the red one" of problem 1' in told
+
+
+def test_without_the_library_numbers_and_formulas_are_refused_with_its_install_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "math_verify", None)
+    monkeypatch.setattr("confspec_cli.evaluate.grader.find_spec", lambda name: None)
+    with pytest.raises(UsageError) as refused:
+        require_graders([one(answer="7")])
+    assert refused.value.hint == "pip install 'confspec-cli[bench]'"
+    require_graders([one(answer="the red one")])
 
 
 @pytest.mark.parametrize(
