@@ -43,6 +43,7 @@ ALLOWED = {
         "storage",
         "engines",
         "core",
+        "child_process",
         "files",
         "errors",
     },
@@ -54,6 +55,7 @@ ALLOWED = {
         "storage",
         "engines",
         "core",
+        "child_process",
         "files",
         "errors",
         "__init__",
@@ -62,12 +64,13 @@ ALLOWED = {
         "repl",
     },
     "render": {"render", "core", "files", "errors"},
-    "models": {"models", "core", "files", "errors"},
-    "engines": {"engines", "models/gguf", "core", "files", "errors"},
+    "models": {"models", "core", "child_process", "files", "errors"},
+    "engines": {"engines", "models/gguf", "core", "child_process", "files", "errors"},
     "storage": {"storage", "core", "files", "errors", "models"},
     "core": {"core", "errors"},
     "files": {"errors"},
     "errors": set(),
+    "child_process": set(),
 }
 
 

