@@ -1,17 +1,31 @@
-"""What llama.cpp can compute on here: its devices and their memory, how it was built, and what it repacks.
+"""What llama.cpp can compute on here: its devices and their memory, its build, and which weights it repacks.
 
-Asks ggml itself, whose functions the Python package does not carry; where they cannot be found there are no devices.
+Asks ggml, whose functions the Python package does not wrap; where they cannot be found, there are no devices.
 """
 
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from types import SimpleNamespace
 
 from confspec_cli.engines.llamacpp.native import has_amx, lib
 from confspec_cli.engines.llamacpp.repacking import Repacking
+
+_POINTER, _TEXT, _SIZE = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t
+_FUNCTIONS = {  # what each returns, and what it takes
+    "dev_count": (_SIZE,),
+    "dev_get": (_POINTER, _SIZE),
+    "dev_name": (_TEXT, _POINTER),
+    "dev_description": (_TEXT, _POINTER),
+    "dev_memory": (None, _POINTER, ctypes.POINTER(_SIZE), ctypes.POINTER(_SIZE)),
+    "reg_by_name": (_POINTER, _TEXT),
+    "reg_dev_get": (_POINTER, _POINTER, _SIZE),
+    "reg_get_proc_address": (_POINTER, _POINTER, _TEXT),
+    "buft_name": (_TEXT, _POINTER),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +40,8 @@ class Device:
 
 def devices() -> list[Device]:
     """The devices of this build on this machine, processors among them."""
-    functions = _functions()
-    if functions is None:
-        return []
-    registry, base = functions
-    return [_device(registry.ggml_backend_dev_get(n), base) for n in range(registry.ggml_backend_dev_count())]
+    ggml = _ggml()
+    return [_device(ggml, ggml.dev_get(n)) for n in range(ggml.dev_count())] if ggml else []
 
 
 def can_offload() -> bool:
@@ -51,47 +62,41 @@ def repacking() -> Repacking:
 
 def repacked_buffer() -> int | None:
     """The type of buffer that repacks what is put into it; None where this build has none."""
-    functions = _functions()
-    if functions is None:
+    ggml = _ggml()
+    processor = ggml and ggml.reg_by_name(b"CPU")
+    if not ggml or not processor:
         return None
-    registry, base = functions
-    processor = registry.ggml_backend_reg_by_name(b"CPU")
-    address = processor and base.ggml_backend_reg_get_proc_address(processor, b"ggml_backend_dev_get_extra_bufts")
+    address = ggml.reg_get_proc_address(processor, b"ggml_backend_dev_get_extra_bufts")
     if not address:
         return None
     found = ctypes.CFUNCTYPE(ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p)(address)
-    extra: Iterator[int | None] = iter(found(base.ggml_backend_reg_dev_get(processor, 0)))
-    return next(buffer for buffer in extra if not buffer or base.ggml_backend_buft_name(buffer) == b"CPU_REPACK")
+    extra: Iterator[int | None] = iter(found(ggml.reg_dev_get(processor, 0)))
+    return next(buffer for buffer in extra if not buffer or ggml.buft_name(buffer) == b"CPU_REPACK")
 
 
-def _device(handle: int, base: ctypes.CDLL) -> Device:
+def _device(ggml: SimpleNamespace, handle: int) -> Device:
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
-    base.ggml_backend_dev_memory(handle, ctypes.byref(free), ctypes.byref(total))
-    words = (base.ggml_backend_dev_name(handle), base.ggml_backend_dev_description(handle))
-    name, description = (word.decode("utf-8", "replace") for word in words)
+    ggml.dev_memory(handle, ctypes.byref(free), ctypes.byref(total))
+    name, description = (
+        text.decode("utf-8", "replace") for text in (ggml.dev_name(handle), ggml.dev_description(handle))
+    )
     return Device(name, description, free.value, total.value)
 
 
-def _functions() -> tuple[ctypes.CDLL, ctypes.CDLL] | None:
-    """ggml's registry of devices, and what is known of one, in the libraries beside llama.cpp's."""
-    folder: Path = lib._base_path  # the libraries in use, and no second copy of them
-    found = {path.name.split(".")[0].removeprefix("lib"): path for path in sorted(folder.glob("*ggml*"), reverse=True)}
-    try:
-        registry, base = (ctypes.CDLL(str(found[name])) for name in ("ggml", "ggml-base"))
-        pointer, text = ctypes.c_void_p, ctypes.c_char_p
-        for library, name, result, arguments in (
-            (registry, "dev_count", ctypes.c_size_t, ()),
-            (registry, "dev_get", pointer, (ctypes.c_size_t,)),
-            (registry, "reg_by_name", pointer, (text,)),
-            (base, "reg_dev_get", pointer, (pointer, ctypes.c_size_t)),
-            (base, "reg_get_proc_address", pointer, (pointer, text)),
-            (base, "dev_name", text, (pointer,)),
-            (base, "dev_description", text, (pointer,)),
-            (base, "dev_memory", None, (pointer, *[ctypes.POINTER(ctypes.c_size_t)] * 2)),
-            (base, "buft_name", text, (pointer,)),
-        ):
-            function = getattr(library, f"ggml_backend_{name}")
-            function.restype, function.argtypes = result, arguments
-    except (KeyError, OSError, AttributeError):
-        return None
-    return registry, base
+def _ggml() -> SimpleNamespace | None:
+    """The functions of `ggml_backend_…` that are needed here, None where one is missing.
+
+    They are looked up through llama.cpp's own library, which finds them in the ggml it uses. The Python package opens
+    that by another name, and gets a second copy, whose registry knows nothing of devices registered in the first.
+    """
+    libraries = [lib._lib]
+    if sys.platform == "win32":  # a library there does not pass on what the libraries it uses hold
+        libraries += [ctypes.CDLL(str(path)) for path in lib._base_path.glob("ggml*.dll")]
+    found = SimpleNamespace()
+    for name, (result, *arguments) in _FUNCTIONS.items():
+        function = next((f for library in libraries if (f := getattr(library, f"ggml_backend_{name}", None))), None)
+        if function is None:
+            return None
+        function.restype, function.argtypes = result, arguments
+        setattr(found, name, function)
+    return found
