@@ -115,6 +115,31 @@ def test_what_the_other_model_wrote_is_read_exactly_once(tiny, load, kind):
     assert engine._cache.restarts == 0
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_prompts_that_fit_in_the_context_are_answered_one_after_the_other(tiny, load, kind):
+    engine = load(tiny(kind), context=512)
+    for n in range(3):
+        prompt = asked(f"{n}: " + "How many eggs are left? " * 12, ask=QUESTION)
+        assert engine.count(prompt) > 256
+        assert written(engine, prompt, 4)
+        assert engine.judge(prompt, "There are two eggs.", ends=False, labels=LABELS)
+    engine.reset()
+    assert written(engine, asked("Again: " + "How many eggs are left? " * 12), 4)
+
+
+@pytest.mark.parametrize("kind", ["mamba", "lfm2"])
+def test_going_back_to_after_a_checkpoint_reads_only_what_follows_it(tiny, load, kind):
+    engine = load(tiny(kind))
+    prompt = asked(PROMPTS[0])
+    first = text_of(written(engine, prompt, 8))
+    engine.judge(replace(prompt, ask=QUESTION), "One step.\n\n", ends=False, labels=LABELS)
+    before = engine.tokens_read
+    again = replace(prompt, reply=("One step",))
+    assert written(engine, again, 4) == written(load(tiny(kind)), again, 4)
+    assert engine.tokens_read - before < engine.count(prompt)
+    assert first
+
+
 @pytest.mark.parametrize("kind", ["llama", "mamba"])
 def test_a_second_turn_reads_only_what_is_new(tiny, load, kind):
     engine = load(tiny(kind))

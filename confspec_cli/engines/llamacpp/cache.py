@@ -143,11 +143,11 @@ class Cache:
                 raise EngineError("llama.cpp could not roll the KV cache back.")
         else:
             lib.llama_memory_seq_rm(self._memory, _TEXT, -1, -1)
-            if length == self._checkpoint and length:
+            start = self._checkpoint if 0 < self._checkpoint <= length else 0
+            if start:
                 lib.llama_memory_seq_cp(self._memory, _CHECKPOINT, _TEXT, -1, -1)
-            else:
-                again = self.tokens[:length]
-                self.restarts += bool(again)
+            again = self.tokens[start:length]
+            self.restarts += bool(again)
         logits = None if logits is None else logits.copy()
         self._truncate(length - len(again))
         self._last = self._last if logits is None else logits
@@ -164,6 +164,8 @@ class Cache:
         self._kept = {position: logits for position, logits in self._kept.items() if position <= length}
         self._last = self._kept.get(length)
         if self._checkpoint > length:
+            # Its cells would otherwise take the place of what comes next: they are shared with the text only so far.
+            lib.llama_memory_seq_rm(self._memory, _CHECKPOINT, -1, -1)
             self._checkpoint = -1
 
     def _append(self, tokens: Sequence[int], every: bool, after: Sequence[int] = ()) -> None:
