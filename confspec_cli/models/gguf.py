@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import mmap
 import re
+import stat
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -168,9 +169,10 @@ def read(path: Path) -> Header:
 
 
 def _read(path: Path) -> Header:
-    if path.is_dir():
-        raise EngineError(f"{path} is a folder, not a GGUF file.")
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # opening a pipe would wait for whoever writes to it
+            raise EngineError(f"{path} is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}, not a GGUF file.")
         with path.open("rb") as file:
             if file.read(4) != b"GGUF":
                 raise EngineError(f"{path} is not a GGUF file.", "confspec models   # lists models by name")
@@ -202,11 +204,6 @@ def _check_vocabulary(header: Header) -> None:
         length = header.lengths.get(f"tokenizer.ggml.{key}", words)
         if length != words:
             raise EngineError(f"{header.path} is damaged: it has {words} tokens, but {length} of {key}.", _HINT)
-    for key, value in header.values.items():
-        if key.startswith("tokenizer.ggml.") and key.endswith("_token_id"):
-            is_one = isinstance(value, int) and (0 <= value < words or value == 0xFFFFFFFF)
-            if words and not is_one:
-                raise EngineError(f"{header.path} is damaged: {key} is {value}, of {words} tokens.", _HINT)
     table = next((tensor for tensor in header.tensors if tensor.name == "token_embd.weight"), None)
     if words and table is not None and (len(table.shape) < 2 or table.shape[1] < words):
         raise EngineError(f"{header.path} is damaged: it has {words} tokens, and no weights for all of them.", _HINT)
@@ -215,6 +212,8 @@ def _check_vocabulary(header: Header) -> None:
 def _header(reader: _Reader) -> Header:
     reader.take(4)
     version = int(reader.number("I"))
+    if version and not version & 0xFFFF:
+        raise EngineError(f"{reader.path} is a big-endian GGUF file; only little-endian ones can be read here.")
     if version not in (2, 3):
         raise EngineError(f"{reader.path} is a GGUF file of version {version}, which cannot be read here.")
     tensor_count, value_count = reader.count(24), reader.count(13)
@@ -273,7 +272,7 @@ def _tensor(reader: _Reader) -> Tensor:
     shape = tuple(int(reader.number("Q")) for _ in range(dimensions))
     kind, offset = int(reader.number("I")), int(reader.number("Q"))
     if kind not in BLOCKS:
-        raise reader.damaged(f"{name} is of type {kind}, which is not known")
+        raise EngineError(f"{reader.path} cannot be read: {name} is of type {kind}, which this version does not know.")
     if 0 in shape or math.prod(shape) >= 1 << 62 or offset >= 1 << 62:
         raise reader.damaged(f"{name} has the shape {shape}")
     if shape[0] % BLOCKS[kind][2]:

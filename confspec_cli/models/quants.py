@@ -40,5 +40,8 @@ BLOCKS: Mapping[int, tuple[str, int, int]] = {
     34: ("TQ1_0", 54, 256),
     35: ("TQ2_0", 66, 256),
     39: ("MXFP4", 17, 32),
+    40: ("NVFP4", 36, 64),
+    41: ("Q1_0", 18, 128),
+    42: ("Q2_0", 18, 64),
 }
 """The name of each type by its number, and the bytes and elements of a block of it."""

@@ -1,5 +1,6 @@
 """Two hundred damaged files through the commands that read them: a sentence each, no crash, no hang, no traceback."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -7,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from support import damaged_files as damaged
-from support.tiny_gguf import write
+from support.tiny_gguf import damage, write
 
 from confspec_cli.app import main
+from confspec_cli.engines.llamacpp.native import lib
 from confspec_cli.errors import EngineError, Exit
 from confspec_cli.models import gguf
+from confspec_cli.models.quants import BLOCKS
 from confspec_cli.runtime.memory_estimate import estimate_memory
 
 COUNT = 200
@@ -76,6 +79,7 @@ def test_no_damaged_file_crashes_hangs_or_shows_a_traceback(files, tmp_path):
         (lambda data: b"GGUF", "ends in the middle of its header"),
         (lambda data: b"GGML" + data[4:], "not a GGUF file"),
         (lambda data: data[:4] + b"\x09" + data[5:], "version 9"),
+        (lambda data: data[:4] + b"\0\0\0\x03" + data[8:], "big-endian"),
         (lambda data: data[:8] + b"\xff" * 8 + data[16:], "more than fit in it"),
         (lambda data: data[:-100], "lies beyond its end"),
     ],
@@ -85,6 +89,28 @@ def test_what_is_wrong_is_said(tiny, tmp_path, change, says):
     file.write_bytes(change(tiny("llama").read_bytes()))
     with pytest.raises(EngineError, match=says):
         gguf.check(gguf.read(file))
+
+
+@pytest.mark.parametrize("how", ["pipe", "folder"])
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path, how):
+    file = tmp_path / "model.gguf"
+    os.mkfifo(file) if how == "pipe" else file.mkdir()
+    with pytest.raises(EngineError, match="not a GGUF file"):
+        gguf.read(file)
+
+
+def test_a_tensor_of_a_newer_type_is_not_called_damage(tiny):
+    with pytest.raises(EngineError, match="of type 9999, which this version does not know") as caught:
+        gguf.read(damage(tiny("llama"), "type"))
+    assert "damaged" not in str(caught.value)
+
+
+def test_types_of_weights_are_as_large_as_llama_cpp_has_them():
+    for kind, (name, size, elements) in BLOCKS.items():
+        ggml = lib._lib
+        ggml.ggml_type_name.restype, ggml.ggml_type_size.restype = ctypes.c_char_p, ctypes.c_size_t
+        assert ggml.ggml_type_name(kind).decode().upper() == name.upper()
+        assert (ggml.ggml_type_size(kind), ggml.ggml_blck_size(kind)) == (size, elements)
 
 
 def test_a_model_in_parts_is_read_as_one_and_a_damaged_part_is_found(tiny, tmp_path):

@@ -142,6 +142,7 @@ def write(
     add_bos: bool = False,
     context: int = CONTEXT,
     split: int = 0,
+    metadata: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a model of one of KINDS to `path` and return it; its first file where it is `split` after so many tensors.
 
@@ -151,6 +152,7 @@ def write(
     `drift` moves every weight by that share of its own spread, the same way each time: of two models alike but for a
     drift of 0.02, each agrees with about 9 of 10 tokens the other writes (llama; 0.05: 8 of 10; 0.1: 6 of 10).
     `template=None` leaves the chat template out; `add_bos` asks for `<|begin|>` before every text.
+    `metadata` replaces values of the header, or leaves them out where it says None.
     A template that names `<think>` makes `</think>` likelier than the end of the turn; without one it is never written.
     """
     words = tokenizer(vocab)
@@ -160,6 +162,7 @@ def write(
     writer = gguf.GGUFWriter(path, kind, split_max_tensors=split)
     _write_settings(writer, kind, context)
     _write_tokenizer(writer, words, template, add_bos)
+    _replace(writer.kv_data[0], metadata or {})
     weights = _Weights(seed, drift)
     _embed(weights, kind, biases)
     for layer in range(_LAYERS):
@@ -284,6 +287,14 @@ def _write_tokenizer(writer: gguf.GGUFWriter, words: Tokenizer, template: str | 
     writer.add_add_bos_token(add_bos)
     if template is not None:
         writer.add_chat_template(template)
+
+
+def _replace(values: dict[str, gguf.GGUFValue], metadata: Mapping[str, Any]) -> None:
+    kinds = {int: gguf.GGUFValueType.UINT32, float: gguf.GGUFValueType.FLOAT32, list: gguf.GGUFValueType.ARRAY}
+    for key, value in metadata.items():
+        values.pop(key, None)
+        if value is not None:
+            values[key] = gguf.GGUFValue(value, kinds.get(type(value), gguf.GGUFValueType.STRING))
 
 
 # --- the weights ---------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import ctypes
 from functools import lru_cache
 
 from confspec_cli.engines.llamacpp.native import lib
+from confspec_cli.engines.llamacpp.open_model import metadata
 from confspec_cli.errors import EngineError
 
 
@@ -19,7 +20,9 @@ class Vocab:
         if self.size <= 0:
             raise EngineError("The model file holds no vocabulary.")
         self._compared: dict[Vocab, bool] = {}
-        self.ends = frozenset(token for token in range(self.size) if lib.llama_vocab_is_eog(self._vocab, token))
+        self._bos, self._eos = (self._special(model, which) for which in ("bos", "eos"))
+        ends = {token for token in range(self.size) if lib.llama_vocab_is_eog(self._vocab, token)}
+        self.ends = frozenset(ends if self._eos >= 0 else ends - {lib.llama_vocab_eos(self._vocab)})
         self.piece = lru_cache(maxsize=None)(self._piece)
         # SentencePiece vocabularies put a blank before every text; a step must not gain one at its seam.
         self._anchor = self._tokenize(b"\n", False) if self._detokenize(self._tokenize(b"a", False)) == b" a" else []
@@ -34,13 +37,12 @@ class Vocab:
 
     def begin(self) -> list[int]:
         """The token that opens every text, where the model wants one."""
-        token = lib.llama_vocab_bos(self._vocab)
-        return [token] if lib.llama_vocab_get_add_bos(self._vocab) and 0 <= token < self.size else []
+        return [self._bos] if lib.llama_vocab_get_add_bos(self._vocab) and self._bos >= 0 else []
 
     def special_text(self, which: str) -> str:
-        """Text of the `bos` or `eos` token, for chat templates."""
-        token = getattr(lib, f"llama_vocab_{which}")(self._vocab)
-        return lib.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace") if 0 <= token < self.size else ""
+        """Text of the `bos` or `eos` token, for chat templates; empty where the model has none."""
+        token = self._bos if which == "bos" else self._eos
+        return lib.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace") if token >= 0 else ""
 
     def begins_like(self, other: Vocab) -> bool:
         """Whether the ids both vocabularies have stand for the same: it may be the same one, padded."""
@@ -49,6 +51,17 @@ class Vocab:
             text = lib.llama_vocab_get_text
             self._compared[other] = all(text(self._vocab, one) == text(other.pointer, one) for one in shared)
         return self._compared[other]
+
+    def _special(self, model: object, which: str) -> int:
+        """The `bos` or `eos` token, -1 where there is none.
+
+        Where a file names none, llama.cpp answers token 11, which is a comma in Qwen's vocabulary: only a control token
+        can be right then.
+        """
+        token: int = getattr(lib, f"llama_vocab_{which}")(self._vocab)
+        named = metadata(model, f"tokenizer.ggml.{which}_token_id") == str(token)
+        is_one = 0 <= token < self.size and (named or lib.llama_vocab_is_control(self._vocab, token))
+        return token if is_one else -1
 
     def _tokenize(self, text: bytes, special: bool) -> list[int]:
         room = len(text) + 8
