@@ -19,10 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from confspec_cli.commands._options import GateOptions, ModelOptions, SamplingOptions
-from confspec_cli.core.cascade import Cascade, Mode
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.messages import Message, Prompt, Sampling, Speculation
 from confspec_cli.core.prompts import SYSTEM
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import Mode
 from confspec_cli.core.stats import fold
 from confspec_cli.engines.llamacpp.cache import MAX_BATCH
 from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
@@ -148,7 +149,7 @@ def run(pair: str | None) -> None:
     engines = {author: LlamaCppEngine(path, hardware, Interrupt(), lambda _: None) for author, path in paths.items()}
     prompt = Prompt((Message("system", SYSTEM), Message("user", PROBLEM)))
     config = build_config(resolved, Mode.CONFSPEC, GateOptions(), SamplingOptions(speculate=Speculation.OFF))
-    stats = fold(Cascade(prompt, engines, config, time.perf_counter).run())
+    stats = fold(ReasoningRun(prompt, engines, config, time.perf_counter).events())
     print(
         f"{resolved.pair.name}: {sum(stats.steps.values())} steps in {stats.seconds:.1f} s, {physical_cores()} threads"
     )

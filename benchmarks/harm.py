@@ -20,12 +20,13 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
-from confspec_cli.core.cascade import Cascade, Mode, RunConfig
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.events import RunFinished, StepCommitted
 from confspec_cli.core.gate import Gate, Signal
 from confspec_cli.core.messages import Prompt, Sampling, Speculation, Token
 from confspec_cli.core.policy import AdaptiveDrafting, adaptive_drafting
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.trace import Author, Cause
 from confspec_cli.engines.llamacpp.native import physical_cores
 from confspec_cli.evaluate.problems import load_problems
@@ -99,7 +100,7 @@ def solve(arm: Arm, prompt: Prompt, models: Mapping[Author, Engine], text: str) 
     for engine in models.values():
         engine.reset()
     causes, reply, began = list[Cause | None](), "", time.perf_counter()
-    for event in Cascade(prompt, models, arm.config, time.perf_counter, drafting=arm.drafting).run():
+    for event in ReasoningRun(prompt, models, arm.config, time.perf_counter, drafting=arm.drafting).events():
         if isinstance(event, StepCommitted):
             causes.append(event.step.cause)
         elif isinstance(event, RunFinished):

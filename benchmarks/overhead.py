@@ -19,11 +19,12 @@ from typing import Any
 from unittest.mock import patch
 
 from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
-from confspec_cli.core.cascade import Cascade, Mode
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import RunFinished, StepCommitted
 from confspec_cli.core.messages import Speculation
-from confspec_cli.core.trace import Trace
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import Mode
+from confspec_cli.core.transcript import Transcript
 from confspec_cli.runtime.build_prompt import prompt_of
 from confspec_cli.runtime.load import engines
 from confspec_cli.runtime.resolve import build_config, files, resolve_pair
@@ -87,8 +88,8 @@ def never_ending(engine: Any) -> None:
 @contextmanager
 def repetition_not_minded() -> Iterator[None]:
     """While this holds a run is looked through for what it said before, and never found to have said it."""
-    has_said = Trace.has_said
-    with patch.object(Trace, "has_said", lambda trace, text: has_said(trace, text) and False):
+    has_said = Transcript.has_said
+    with patch.object(Transcript, "has_said", lambda transcript, text: has_said(transcript, text) and False):
         yield
 
 
@@ -118,7 +119,7 @@ def measure(pair: str | None, mode: Mode, tokens: int, speculation: Speculation)
         prompt = prompt_of(QUESTION, None, models, (), config)
         start = before = time.perf_counter()
         inside = first = decoded()
-        for event in Cascade(prompt, models, config, time.perf_counter).run():
+        for event in ReasoningRun(prompt, models, config, time.perf_counter).events():
             if isinstance(event, StepCommitted):
                 now, inside_now = time.perf_counter(), decoded()
                 written += event.step.tokens

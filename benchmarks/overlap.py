@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
-from confspec_cli.core.cascade import Cascade, Mode, RunConfig
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.events import Event, StepCommitted, StepPrefetched
 from confspec_cli.core.messages import Message, Prompt, Speculation
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.stats import fold
 from confspec_cli.core.tasks import TASKS
 from confspec_cli.core.trace import Author
@@ -32,10 +33,10 @@ def ran(models: Mapping[Author, Engine], config: RunConfig, prompt: Prompt, alwa
     """The events of a run from nothing read."""
     for engine in models.values():
         engine.reset()
-    cascade = Cascade(prompt, models, config, time.perf_counter)
+    run = ReasoningRun(prompt, models, config, time.perf_counter)
     if always and config.overlaps:
-        cascade._overlap.begins = lambda: True  # type: ignore[method-assign]  # whatever it would decide
-    return list(cascade.run())
+        run._prefetch_policy.begins = lambda: True  # type: ignore[method-assign]  # whatever it would decide
+    return list(run.events())
 
 
 def text(events: list[Event]) -> str:

@@ -9,11 +9,12 @@ import sys
 import time
 
 from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
-from confspec_cli.core.cascade import Cascade, RunConfig
 from confspec_cli.core.conversation import Conversation
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.events import TextWritten
 from confspec_cli.core.messages import Prompt
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import RunConfig
 from confspec_cli.core.trace import Author
 from confspec_cli.runtime.build_prompt import prompt_of
 from confspec_cli.runtime.load import engines
@@ -56,7 +57,7 @@ def _long(models: dict[Author, Engine]) -> str:
 def _first_token(prompt: Prompt, models: dict[Author, Engine], config: RunConfig, talk: Conversation) -> float:
     """Seconds from asking to the first text; the run goes on to its end."""
     began, first = time.perf_counter(), 0.0
-    for event in Cascade(prompt, models, config, time.perf_counter).run():
+    for event in ReasoningRun(prompt, models, config, time.perf_counter).events():
         if isinstance(event, TextWritten) and not first:
             first = time.perf_counter()
         talk.add(event)

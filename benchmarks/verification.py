@@ -21,13 +21,14 @@ from typing import Any
 
 from confspec_cli.commands._options import HardwareOptions, ModelOptions
 from confspec_cli.core import verify
-from confspec_cli.core.cascade import Cascade, Mode, RunConfig
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.events import RunFinished
 from confspec_cli.core.gate import Gate
 from confspec_cli.core.grading import final_answer
 from confspec_cli.core.messages import Message, Prompt, Sampling, Token
 from confspec_cli.core.prompts import QUESTIONS, RATING, SYSTEM
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.steps import Splitter
 from confspec_cli.core.trace import Author, Likelihood
 from confspec_cli.evaluate.grader import is_same_value
@@ -117,7 +118,7 @@ def _step(prompt: Prompt, engine: Engine) -> tuple[str, bool, list[Token]]:
 
 def _finish(prompt: Prompt, target: Engine) -> str | None:
     config = RunConfig(Mode.TARGET, Gate(), QUESTIONS["correct"], Sampling(), _BUDGET, _STEP_TOKENS, _STEP_CHARS)
-    *_, last = Cascade(prompt, {Author.TARGET: target}, config, lambda: 0.0).run()
+    *_, last = ReasoningRun(prompt, {Author.TARGET: target}, config, lambda: 0.0).events()
     assert isinstance(last, RunFinished)
     return final_answer("".join(prompt.reply) + last.reply)
 

@@ -25,9 +25,10 @@ from confspec_cli.commands._options import (
     WorkOptions,
 )
 from confspec_cli.commands._templates import folder, saved
-from confspec_cli.core.cascade import Cascade
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import Event, RunFinished, RunStarted, Warned
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import Exit
 from confspec_cli.render.choose import choose
 from confspec_cli.runtime.answer_form import wanted
@@ -80,7 +81,7 @@ def ask(
         renderer = choose(sys.stdout, sys.stderr, replace(show.show(), extract=answer.extract), os.environ)
         try:
             with stopping(interrupt) as signals:
-                events = kept.over(Cascade(opened, loaded, config, time.perf_counter).run())
+                events = kept.over(ReasoningRun(opened, loaded, config, time.perf_counter).events())
                 for event in _told(events, resolved.warnings(config) + said.warnings):
                     renderer.handle(event)
         finally:
@@ -88,7 +89,7 @@ def ask(
     assert isinstance(event, RunFinished)
     want.check(event, config.max_tokens)
     code = exit_code(event.reason, signals)
-    raise typer.Exit(Exit.OK if want.form and event.reason == "length" else code)
+    raise typer.Exit(Exit.OK if want.form and event.reason is FinishReason.LENGTH else code)
 
 
 def _told(events: Iterator[Event], warnings: Sequence[str]) -> Iterator[Event]:

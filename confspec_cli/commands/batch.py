@@ -22,10 +22,11 @@ from confspec_cli.commands._options import (
     SamplingOptions,
     WorkOptions,
 )
-from confspec_cli.core.cascade import Cascade, RunConfig
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.policy import AdaptiveDrafting, adaptive_drafting
-from confspec_cli.core.trace import Author
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import RunConfig
+from confspec_cli.core.trace import Author, FinishReason
 from confspec_cli.errors import EngineError, Exit, UsageError
 from confspec_cli.render.batch_progress import BatchProgress, Tally, counting
 from confspec_cli.render.console import is_dumb, put
@@ -98,7 +99,7 @@ def batch(
     if interrupt.is_set():
         if log and not quiet:
             put(sys.stderr, "The same command goes on from here.\n")
-        raise typer.Exit(exit_code("interrupted", signals))
+        raise typer.Exit(exit_code(FinishReason.INTERRUPTED, signals))
     raise typer.Exit(Exit.FAILURE if tally.failed else Exit.OK)
 
 
@@ -126,7 +127,7 @@ class Job:
         drafting = adaptive_drafting(self.config)
         for item in items:
             record = self.record(item, drafting)
-            if record["finish_reason"] == "interrupted":
+            if record["finish_reason"] == FinishReason.INTERRUPTED:
                 return
             if earlier and (settings := _settings(record)):
                 changed = [key for key in settings if settings[key] != earlier.get(key)]
@@ -145,7 +146,7 @@ class Job:
         system = self.system if item.system is None else item.system
         try:
             prompt = prompt_of(item.prompt, system, self.models, (), self.config, self.think)
-            for event in Cascade(prompt, self.models, self.config, time.perf_counter, drafting=drafting).run():
+            for event in ReasoningRun(prompt, self.models, self.config, time.perf_counter, drafting=drafting).events():
                 run.add(event)
         except EngineError as problem:
             error = str(problem)

@@ -33,6 +33,7 @@ from confspec_cli.commands._options import (
     WorkOptions,
 )
 from confspec_cli.core.engine import Interrupt
+from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import Exit, UsageError
 from confspec_cli.evaluate import costs
 from confspec_cli.evaluate.plots import draw, draw_sweep
@@ -137,7 +138,7 @@ def run(
     if interrupt.is_set():
         if not quiet:
             put(sys.stderr, "The same command goes on from here.\n")
-        raise typer.Exit(exit_code("interrupted", signals))
+        raise typer.Exit(exit_code(FinishReason.INTERRUPTED, signals))
     _show(results, layout, plots)
     raise typer.Exit(Exit.FAILURE if tally.failed else Exit.OK)
 

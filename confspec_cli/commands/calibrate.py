@@ -31,6 +31,7 @@ from confspec_cli.core.gate import Gate, Signal
 from confspec_cli.core.messages import Speculation
 from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.tasks import TaskName
+from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import Exit, Interrupted, UsageError
 from confspec_cli.evaluate.calibration import Promise, choose, knowledge
 from confspec_cli.evaluate.calibration_tables import JUDGED, METHOD, curve, reliability_sheet, signals_sheet, verdict_on
@@ -202,7 +203,7 @@ def _label(job: _Job, problems: Sequence[Problem], log: JsonlLog, records: dict[
     if interrupt.is_set():
         if not job.quiet:
             put(sys.stderr, "The same command goes on from here.\n")
-        raise typer.Exit(exit_code("interrupted", signals))
+        raise typer.Exit(exit_code(FinishReason.INTERRUPTED, signals))
 
 
 def _read(log: JsonlLog) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:

@@ -24,8 +24,8 @@ from confspec_cli.core.grading import final_answer
 from confspec_cli.core.messages import Message
 from confspec_cli.core.prompts import SUMMARISE
 from confspec_cli.core.stats import RunStats, fold
-from confspec_cli.core.steps import after_thinking
-from confspec_cli.core.trace import Step
+from confspec_cli.core.thinking import after_thinking
+from confspec_cli.core.trace import FinishReason, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Turn:
         return self.finished.reply
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> FinishReason:
         """How the run ended, as in RunFinished; one that was cut off counts as interrupted."""
         return self.finished.reason
 
@@ -143,5 +143,5 @@ def _turn(run: list[Event]) -> Turn:
         return Turn(tuple(run), started, last, cut_off=False)
     text = "".join(event.step.text for event in run if isinstance(event, StepCommitted))
     reply = after_thinking(text, bool(started.parameters.get("think")))
-    last = RunFinished("interrupted", reply, "", final_answer(reply), fold(run).seconds)
+    last = RunFinished(FinishReason.INTERRUPTED, reply, "", final_answer(reply), fold(run).seconds)
     return Turn((*run, last), started, last, cut_off=True)

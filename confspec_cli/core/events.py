@@ -1,7 +1,7 @@
 """What happened, one frozen class per event: the only thing that passes from the core to the rest.
 
 Events are past tense, JSON-ready and additive: within a schema version fields may be added, never renamed or removed.
-Seconds are durations, measured with the clock the cascade was given.
+Seconds are durations, measured with the clock that the run was given.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from confspec_cli.core.gate import Decision
 from confspec_cli.core.legacy_events import upgrade
 from confspec_cli.core.messages import ModelCard
-from confspec_cli.core.trace import Assessment, Author, Cause, Step, WrittenStep
+from confspec_cli.core.trace import Assessment, Author, Cause, DropReason, FinishReason, Step, WrittenStep
 
 SCHEMA_VERSION = 2
 
@@ -62,7 +62,7 @@ class StepWritten:
 
 @dataclass(frozen=True, slots=True)
 class StepJudged:
-    """A model judged the drafted step `n`. `cause`: what decided in place of the gate, if anything did."""
+    """A model assessed the drafted step `n`. `cause`: what decided in place of the gate, if anything did."""
 
     n: int
     assessment: Assessment
@@ -74,14 +74,16 @@ class StepJudged:
 
 @dataclass(frozen=True, slots=True)
 class StepDropped:
-    """The drafted step `n` was dropped. `reason`: `rejected`, `repeated`, `unsure` or, by a person, `steered`.
+    """The drafted step `n` was dropped.
 
-    The target writes the step again, unless it was steered, and on from `kept` where the beginning of it stands.
+    `reason`: `rejected` by the gate, `repeated` (it says what a committed step says), `unsure` (the draft stopped in
+    mid-step) or `steered` (the user stopped it). Unless it was steered, the target writes the step again, on from
+    `kept` where its beginning stands.
     """
 
     n: int
     written_step: WrittenStep
-    reason: str
+    reason: DropReason
     kept: str = ""
     kept_tokens: int = 0
 
@@ -97,7 +99,7 @@ class StepCommitted:
 class DraftingSwitched:
     """From step `n` on the draft writes steps, or the target writes alone.
 
-    `gain` is what a drafted step has saved of late, as a share of the target's time for it; below 0 it cost.
+    `gain` is the time a drafted step has saved of late, as a share of the target's time for it; negative if it cost.
     """
 
     n: int
@@ -107,10 +109,10 @@ class DraftingSwitched:
 
 @dataclass(frozen=True, slots=True)
 class StepPrefetched:
-    """While the target judged the step before, the draft began step `n`: `tokens`, of which `used` became part of it.
+    """While the target verified the step before, the draft began step `n`: `tokens`, of which `used` became part of it.
 
-    The others were thrown away, all of them where that step was rejected. After the judging `waited` seconds went by
-    until the draft had stopped.
+    The others were thrown away, all of them where the step before was rejected. The verification over, it took
+    `waited` seconds until the draft had stopped.
     """
 
     n: int
@@ -121,7 +123,7 @@ class StepPrefetched:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Something a person should know; the run goes on."""
+    """Something the user should know; the run goes on."""
 
     message: str
 
@@ -130,13 +132,13 @@ class Warned:
 class RunFinished:
     """The run ended.
 
-    `reason`: `stop` (the answer is complete), `length` (token budget), `context` (context full), `repetition` (it went
-    in circles), `interrupted`. `reply` is the text after any thinking, `partial` what the writer in charge had written
-    of an unfinished step, `answer` the final answer where one was recognised. `extract` is what is left of the
+    `reason`: `stop` (the answer is complete), `length` (the tokens are used up), `context` (the context is full),
+    `repetition` (the reply went in circles) or `interrupted`. `reply` is the text after any thinking, `partial` the
+    beginning of an unfinished step, `answer` the final answer where one was recognised. `extract` is the part of the
     reply for a program that wants the result alone: its last code block, or the final answer.
     """
 
-    reason: str
+    reason: FinishReason
     reply: str
     partial: str
     answer: str | None
@@ -146,7 +148,7 @@ class RunFinished:
 
 @dataclass(frozen=True, slots=True)
 class SessionNamed:
-    """A person gave the session a name."""
+    """The user gave the session a name."""
 
     name: str
 
@@ -167,7 +169,7 @@ class TurnsUndone:
 
 @dataclass(frozen=True, slots=True)
 class TurnsForgotten:
-    """The oldest `count` turns the models were still told of are kept from them; `summary` is told in their place."""
+    """The models no longer see the oldest `count` turns that they still saw; `summary` stands in their place."""
 
     count: int
     summary: str = ""

@@ -1,4 +1,4 @@
-"""What became of a drafted step: whether it stands, and if not, how much of its beginning does."""
+"""The outcome of drafting a step: whether it stands, and if not, how much of its beginning does."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 
 from confspec_cli.core.gate import Decision
 from confspec_cli.core.messages import Token
-from confspec_cli.core.trace import Assessment, Author, Cause, Origin, Step, WrittenStep
+from confspec_cli.core.trace import Assessment, Author, Cause, DropReason, Origin, Step, WrittenStep
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The last word on a drafted step, and the record of how it came about.
+    """The final decision on a drafted step, and the record of how it was reached.
 
-    `reason` says why a step that does not stand is dropped. `kept` is the beginning of it that stands all the same,
-    `kept_tokens` long, and the target writes on from there.
+    `reason` is why it is dropped, if it is. `kept`, of `kept_tokens`, is the beginning that stands all the same: the
+    target writes on from there.
     """
 
     decision: Decision
-    reason: str
+    reason: DropReason
     assessments: tuple[Assessment, ...] = ()
     confidence: float | None = None
     threshold: float | None = None
@@ -30,7 +30,7 @@ class Outcome:
     @property
     def stands(self) -> bool:
         """Whether the step is committed as it was drafted."""
-        return self.decision is Decision.ACCEPT and self.reason != "unsure"
+        return self.decision is Decision.ACCEPT and self.reason is not DropReason.UNSURE
 
     @property
     def origin(self) -> Origin:
@@ -40,29 +40,28 @@ class Outcome:
         return Origin.SALVAGED if self.kept else Origin.TARGET
 
     def keeping(self, drafted: WrittenStep, accepted_prefix: Sequence[Token]) -> Outcome:
-        """The same, with what stands of a step that does not stand as a whole."""
+        """The same outcome, with the prefix that stands of a step that does not stand as a whole."""
         if self.stands:
             return self
         kept = drafted.text if self.decision is Decision.ACCEPT else "".join(token.text for token in accepted_prefix)
         count = drafted.tokens if self.decision is Decision.ACCEPT else len(accepted_prefix)
         return replace(self, kept=kept, kept_tokens=count) if kept.strip() else self
 
-    def over(self, step: Step, drafted: WrittenStep) -> Step:
-        """The record of a committed step, with how it was decided."""
-        step = replace(
-            step,
+    def step(self, n: int, drafted: WrittenStep, rewritten: WrittenStep | None = None) -> Step:
+        """Step `n` as it is to be committed: as drafted, or as the target has rewritten it."""
+        written = rewritten or drafted
+        return Step(
+            n,
+            self.origin,
+            self.kept + written.text,
+            self.kept_tokens + written.tokens,
+            written.ended,
+            seconds=0.0,
             assessments=self.assessments,
             confidence=self.confidence,
             threshold=self.threshold,
-            cause=self.cause or step.cause,
-        )
-        if self.stands:
-            return step
-        return replace(
-            step,
-            text=self.kept + step.text,
-            tokens=self.kept_tokens + step.tokens,
-            rejected_text=drafted.text,
+            rejected_text=drafted.text if rewritten else None,
+            cause=self.cause,
             kept=self.kept,
             kept_tokens=self.kept_tokens,
         )

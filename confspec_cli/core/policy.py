@@ -1,28 +1,86 @@
-"""Do no harm: notices when drafting steps does not pay, has the target write alone, and tries again now and then.
+"""Who writes the next step: the mode, the user's wishes, and whether drafting has been worth its time.
 
-What a drafted step saved is the time the target would have taken for the tokens of it that stand; what it cost is its
-writing and its judging, in both models. Learns from the events of one run, or of several with the same models and gate;
-refuses to know what the steps say.
+A drafted step saves the time the target would have taken for the tokens of it that stand, and costs its writing and
+verification in both models. What is learned comes from the events of one run, or of several with the same models and
+gate.
 """
 
 from __future__ import annotations
 
 from confspec_cli.core.events import Event, StepCommitted, StepJudged, StepWritten
-from confspec_cli.core.run_config import RunConfig
-from confspec_cli.core.trace import Author, Origin, Step
+from confspec_cli.core.run_config import SOLE_AUTHOR, RunConfig
+from confspec_cli.core.steering import Steering
+from confspec_cli.core.trace import Author, Cause, Origin, Step
 
 _RATE = 0.3  # how much the last drafted step weighs
 _PATIENCE = -0.25  # the gain below which drafting is turned off
 _FIRST_WAIT, _LONGEST_WAIT = 48, 192  # steps by the target before drafting is tried again
-_TRIAL = 24  # tokens of a step that is drafted to see whether it pays again
+_TRIAL = 24  # tokens of a step that is drafted to see whether drafting has become worth it
+_PROBE = 8  # escalated steps after which the target, if it has written none, writes one to be compared with
+
+
+class Policy:
+    """Who writes the next step of a run, and whether the user wants what is being written to stop."""
+
+    def __init__(self, config: RunConfig, steering: Steering, drafting: AdaptiveDrafting, has_target: bool) -> None:
+        self.drafting = drafting
+        self._sole = SOLE_AUTHOR.get(config.mode)
+        self._steering = steering
+        self._has_target = has_target
+        self._is_answering = False
+        self._is_draft_full = False
+
+    def sole_author(self) -> tuple[Author | None, Cause | None]:
+        """Who writes the next step unverified, if anyone does, and why, where the mode does not say so."""
+        if self._sole is not Author.TARGET and self._wants_target:
+            return Author.TARGET, Cause.TARGET_FROM_HERE
+        if self._sole:
+            return self._sole, None
+        if self._is_draft_full:
+            return Author.TARGET, Cause.DRAFT_FULL
+        if not self.drafting.drafts:
+            return Author.TARGET, Cause.NOT_PAYING
+        return (Author.TARGET, Cause.PROBE) if self.drafting.needs_probe else (None, None)
+
+    def draft_tokens(self, max_tokens: int) -> int:
+        """How long the next step may be as the draft writes it."""
+        return self.drafting.draft_tokens(max_tokens)
+
+    def stop_drafting(self) -> None:
+        """The draft's context is full: the target writes the rest."""
+        self._is_draft_full = True
+
+    def wants_answer(self) -> bool:
+        """Whether the user wants the answer, and it is not being written yet."""
+        return not self._is_answering and self._steering.wants(Cause.ANSWER_NOW)
+
+    def begin_answer(self) -> None:
+        """The answer the user wants is being written from here on."""
+        self._is_answering = True
+
+    def escalates(self) -> bool:
+        """Whether the user wants this step escalated; asking grants the wish."""
+        return self._steering.take(Cause.ESCALATE_STEP)
+
+    def stops_step(self) -> bool:
+        """Whether the user wants the step being written to end here."""
+        return self.wants_answer()
+
+    def stops_draft(self) -> bool:
+        """The same of a step that the draft writes."""
+        return self.wants_answer() or self._wants_target
+
+    @property
+    def _wants_target(self) -> bool:
+        return self._has_target and self._steering.wants(Cause.TARGET_FROM_HERE)
 
 
 class AdaptiveDrafting:
-    """Says before each step whether the draft writes it; without `active` it always does.
+    """Turns drafting off where it takes longer than it saves, and tries it again now and then; only if `active`.
 
-    Where drafting is known not to have paid (`pays`) the target begins alone. The gain of a drafted step is what it
-    saved less what it cost, over what the target would have taken for it; what the draft had to read before its first
-    step, or before a trial, is not held against that step, as it is read once.
+    Without `worth_drafting`, which calibration found, the target begins alone. The gain of a drafted step is the time
+    it saved less the time it cost, over the time the target would have taken for it. What the draft reads before its
+    first step or before a trial does not count, as it is read once.
     """
 
     def __init__(self, worth_drafting: bool = True, active: bool = True) -> None:
@@ -35,6 +93,7 @@ class AdaptiveDrafting:
         self._is_trying = False
         self._target_tokens, self._target_seconds = 0, 0.0
         self._cost: float | None = None  # of the step being drafted
+        self._escalated = 0
 
     def add(self, event: Event) -> None:
         """Learn from the next event."""
@@ -45,16 +104,22 @@ class AdaptiveDrafting:
             case StepWritten(n=n, written_step=written_step):
                 self._cost = written_step.seconds - (written_step.prefill_seconds if n == 1 or self._is_trying else 0.0)
             case StepJudged(n=n, assessment=assessment) if self._cost is not None:
-                # The target reads the prompt once, whoever writes; all else it reads to judge, or because of the draft.
+                # The target reads the prompt once, whoever writes; all else it reads because of the draft.
                 self._cost += assessment.seconds + (assessment.prefill_seconds if n > 1 else 0.0)
+                self._escalated += assessment.by is Author.TARGET
             case StepCommitted(step=step):
                 self._learn(step)
 
-    def room(self, wanted: int) -> int:
-        """Tokens the draft may write of the next step: fewer than `wanted` where that is a trial."""
-        return min(wanted, _TRIAL) if self._is_trying else wanted
+    @property
+    def needs_probe(self) -> bool:
+        """Whether the target is to write a step, so that it is known how fast it writes."""
+        return self._active and not self._target_tokens and self._escalated >= _PROBE
 
-    def turn(self) -> bool:
+    def draft_tokens(self, max_tokens: int) -> int:
+        """How long the next step may be as the draft writes it: shorter than `max_tokens` in a trial."""
+        return min(max_tokens, _TRIAL) if self._is_trying else max_tokens
+
+    def switches(self) -> bool:
         """Whether drafting was just turned on or off; to be asked once before each step."""
         if not self._active:
             return False
@@ -72,7 +137,7 @@ class AdaptiveDrafting:
             self._waited += 1
             return
         if not self._target_seconds:
-            return  # nothing to hold it against yet
+            return  # nothing to compare it with yet
         token = self._target_seconds / self._target_tokens
         accepted_prefix = {Origin.TARGET: 0, Origin.SALVAGED: step.kept_tokens}.get(step.origin, step.tokens)
         gain = (accepted_prefix * token - cost) / (max(step.tokens, 1) * token)
@@ -86,5 +151,5 @@ class AdaptiveDrafting:
 
 
 def adaptive_drafting(config: RunConfig) -> AdaptiveDrafting:
-    """A controller that knows nothing yet, for runs under these rules."""
+    """One that has learned nothing yet, for runs with this config."""
     return AdaptiveDrafting(config.gate.worth_drafting, config.controlled and config.is_gated)

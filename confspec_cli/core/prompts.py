@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from confspec_cli.core.thinking import THINK_CLOSE
+
 SYSTEM = (
     "Reason step by step, with a blank line between steps. "
     "If the answer is a number or a formula, put it in \\boxed{} at the end."
@@ -26,7 +28,7 @@ CODE_SYSTEM = (
 
 STOP_THINKING = (
     "Considering the limited time by the user, I have to give the solution based on the thinking directly now.\n"
-    "</think>\n\n"
+    f"{THINK_CLOSE}\n\n"
 )
 """What closes a thought that is cut short; the words are those of the Qwen3 report (arXiv:2505.09388)."""
 

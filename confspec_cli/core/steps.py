@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from enum import Enum
+
+from confspec_cli.core.thinking import THINK_CLOSE
 
 _FENCE = re.compile(r"\s{0,3}(?:[-*+]\s+|\d+[.)]\s+)?(`{3,}|~{3,})(.*)")
 _LIST_ITEM = re.compile(r"\s{0,3}(?:[-*+]|\d+[.)])\s")
@@ -85,7 +86,7 @@ class Splitter:
             self._said += len(stripped)
             self._leads = False
             return self._ends_definition(line, was_inside)
-        if "</think>" in stripped:
+        if THINK_CLOSE in stripped:
             return True
         if stripped:
             is_heading = not was_inside and _HEADING.match(stripped) is not None
@@ -126,43 +127,6 @@ def split(text: str, min_chars: int, cuts_code: bool = False) -> list[str]:
         steps.append(text[:end])
         text = text[end:]
     return [*steps, text] if text else steps
-
-
-class Thought(Enum):
-    """How a reply stands to its `<think>` block."""
-
-    NONE = "none"
-    OPEN = "open"
-    CLOSED = "closed"
-
-
-def thought(text: str, opened: bool) -> Thought:
-    """Where the end of `text` stands; `opened` says the prompt already stood inside the block.
-
-    A bare `</think>` closes a block nobody saw open.
-    """
-    while True:
-        _, closed, rest = text.partition("</think>")
-        if not closed:
-            return Thought.OPEN if opened or text.lstrip().startswith("<think>") else Thought.NONE
-        if not rest.lstrip().startswith("<think>"):
-            return Thought.CLOSED
-        text = rest
-
-
-def after_thinking(text: str, opened: bool) -> str:
-    """The part of a reply that is meant for the reader: what follows its `<think>` block, or several in a row.
-
-    A block that never closes holds everything.
-    """
-    where = thought(text, opened)
-    if where is Thought.NONE:
-        return text
-    while where is Thought.CLOSED:
-        text = text.partition("</think>")[2].lstrip("\n")
-        if not text.lstrip().startswith("<think>"):
-            return text
-    return ""
 
 
 def paragraph(said: str, text: str) -> str:

@@ -1,13 +1,10 @@
-"""The values of a run: who wrote a step, what each model made of it, and the steps committed so far.
-
-Knows no model, no threshold and no clock.
-"""
+"""The values of a run: who wrote a step, how each model assessed it, and how it was decided."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 
 
@@ -21,32 +18,54 @@ class Author(str, Enum):
 class Origin(str, Enum):
     """How a committed step came to be."""
 
-    DRAFT = "draft"  # written by the draft, the target never asked
-    ESCALATED = "escalated"  # written by the draft, judged and accepted by the target
+    DRAFT = "draft"  # written by the draft; the target was never asked
+    ESCALATED = "escalated"  # written by the draft, accepted by the target
     TARGET = "target"  # written by the target
-    SALVAGED = "salvaged"  # begun by the draft, judged so far by the target, and written to its end by it
+    SALVAGED = "salvaged"  # begun by the draft; the target accepted that much and wrote the rest
     INJECTED = "injected"  # written by neither: it closes the thinking, or asks for the answer
 
 
 class Cause(str, Enum):
-    """What other than the gate decided about a step."""
+    """What decided about a step in place of the gate."""
 
-    ANSWER_NOW = "answer_now"  # a person wanted the answer
-    ESCALATE_STEP = "escalate_step"  # a person wanted the target's judgement
+    ANSWER_NOW = "answer_now"  # the user wanted the answer
+    ESCALATE_STEP = "escalate_step"  # the user wanted the target to verify it
     UNSURE = "unsure"  # the draft stopped in mid-step, before a token it found too unlikely
-    TARGET_FROM_HERE = "target_from_here"  # a person wanted the target to write alone
-    NOT_PAYING = "not_paying"  # drafting did not pay, so the target wrote alone
+    TARGET_FROM_HERE = "target_from_here"  # the user wanted the target to write alone
+    NOT_PAYING = "not_paying"  # drafting was slower, so the target wrote alone
+    PROBE = "probe"  # the target wrote it to show how fast it writes
+    DRAFT_FULL = "draft_full"  # there was no room left in the context for drafting
     THINK_BUDGET = "think_budget"  # the tokens for thinking were used up
+    REPETITION = "repetition"  # the thinking went in circles
     UNCLOSED_THOUGHT = "unclosed_thought"  # the model ended its turn inside its thinking
     FORM = "form"  # the answer was wanted in a form, such as JSON
+
+
+class DropReason(str, Enum):
+    """Why a drafted step was dropped."""
+
+    REJECTED = "rejected"  # by the gate
+    REPEATED = "repeated"  # it says what a committed step says
+    UNSURE = "unsure"  # the draft stopped in mid-step
+    STEERED = "steered"  # the user stopped it
+
+
+class FinishReason(str, Enum):
+    """How a run ended."""
+
+    STOP = "stop"  # the answer is complete
+    LENGTH = "length"  # the tokens of the reply were used up
+    CONTEXT = "context"  # the context is full
+    REPETITION = "repetition"  # the reply went in circles
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One model's answer to "is this step right?".
 
-    `p` is P(yes) / (P(yes) + P(no)) and `certainty` is P(yes) + P(no), the mass on the labels, both in 0..1.
-    A verdict with little certainty was not really given, however sharp its `p`.
+    `p` is P(yes) / (P(yes) + P(no)) and `label_mass` is P(yes) + P(no), both in 0..1. With little mass on the labels
+    the question was not really answered, however clear `p` looks.
     """
 
     p: float
@@ -57,7 +76,7 @@ class Verdict:
 class Likelihood:
     """How likely one model finds the tokens of a step: natural-log probabilities at temperature 1.
 
-    `agreed` counts the tokens that were the model's own first choice, `entropy` is the mean of the choices, in nats.
+    `agreed` counts the tokens that were the model's own first choice; `entropy` is the mean over the tokens, in nats.
     """
 
     mean: float
@@ -68,7 +87,7 @@ class Likelihood:
 
     @staticmethod
     def of(logprobs: Sequence[float], agreed: int, entropies: Sequence[float] = ()) -> Likelihood | None:
-        """Summarise what is known of each token; None for a step of no tokens."""
+        """The summary of a step's tokens; None where there are none."""
         if not logprobs:
             return None
         entropy = math.fsum(entropies) / len(entropies) if entropies else None
@@ -82,10 +101,10 @@ class Likelihood:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What one model made of a drafted step, by asking (verdict) and by reading (likelihood).
+    """How one model assessed a drafted step: its answer when asked (verdict), and its token likelihoods.
 
-    `prefill_seconds` went into catching up on the `prefill_tokens` that stand before the step, `seconds` into judging
-    the step itself, for which `tokens` had to be read, those of the question among them.
+    `seconds` were spent on verifying the step, for which `tokens` had to be read, the question included. Before that,
+    `prefill_seconds` went into catching up on the `prefill_tokens` that precede the step.
     """
 
     by: Author
@@ -102,8 +121,8 @@ class WrittenStep:
     """A step as one model wrote it. `ended`: the model closed its turn with it. `unsure`: it stopped in mid-step.
 
     `prefill_seconds`, part of `seconds`, is the time to the first token: catching up on the `prefill_tokens` that the
-    other model wrote. `guessed` of the `tokens` were guessed ahead, and held; guesses were checked in `batches`, of
-    `batched` tokens together.
+    other model wrote. `speculation_accepted` of the `tokens` were proposed by speculation, which was checked in
+    `speculation_batches` of `speculation_batch_tokens` in all.
     """
 
     author: Author
@@ -124,10 +143,9 @@ class WrittenStep:
 class Step:
     """A committed step, with the whole record of how it was decided.
 
-    `readings` holds what the draft and, where asked, the target made of the *drafted* text, which is `rejected_text`
-    when the target wrote the step again. `threshold` is the bound the deciding signal was held against. `cause` is what
-    decided in place of the gate, if anything did. Of a shared step `kept` is the draft's part, its beginning, and
-    `kept_tokens` of `tokens` are the draft's.
+    `assessments` are the draft's and, where it was asked, the target's, of the *drafted* text; that is `rejected_text`
+    where the target wrote the step again. The deciding `confidence` was compared with `threshold`, unless a `cause`
+    decided. The beginning of a salvaged step is `kept`, the draft's part: `kept_tokens` of `tokens` are the draft's.
     """
 
     n: int
@@ -145,43 +163,5 @@ class Step:
     kept_tokens: int = 0
 
     def assessment(self, by: Author) -> Assessment | None:
-        """What that model made of the drafted text, if it was asked."""
+        """That model's assessment of the drafted text, if it was asked."""
         return next((assessment for assessment in self.assessments if assessment.by is by), None)
-
-
-@dataclass(slots=True)
-class Trace:
-    """The committed steps of one reply, append-only."""
-
-    _steps: list[Step] = field(default_factory=list)
-
-    def append(self, step: Step) -> None:
-        """Commit a step."""
-        self._steps.append(step)
-
-    def __iter__(self) -> Iterator[Step]:
-        return iter(self._steps)
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    @property
-    def segments(self) -> tuple[str, ...]:
-        """What each model wrote at a time, in order: the text of each step, of a shared one both its parts."""
-        parts = (part for step in self._steps for part in (step.kept, step.text[len(step.kept) :]))
-        return tuple(part for part in parts if part)
-
-    @property
-    def text(self) -> str:
-        """The reply so far."""
-        return "".join(self.segments)
-
-    @property
-    def tokens(self) -> int:
-        """Tokens committed so far, each counted by its author's tokenizer."""
-        return sum(step.tokens for step in self._steps)
-
-    def has_said(self, text: str) -> bool:
-        """Whether a committed step says the same, whitespace aside."""
-        said = " ".join(text.split())
-        return bool(said) and any(" ".join(step.text.split()) == said for step in self._steps)

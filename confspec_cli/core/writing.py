@@ -1,26 +1,28 @@
-"""Having a model write a stretch of text: its tokens as events, its boundary found, its likelihood summed up."""
+"""Having a model write a step: its tokens become events, its boundary is found, its likelihood summed up."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+import random
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass, replace
 
 from confspec_cli.core.engine import Engine
 from confspec_cli.core.events import Event, StepOpened, StepWritten, TextWritten
-from confspec_cli.core.messages import Prompt, Sampling
-from confspec_cli.core.prefetch import Prefetch
+from confspec_cli.core.messages import Prompt, Sampling, Token
+from confspec_cli.core.prefetch import Prefetch, PrefetchPolicy
 from confspec_cli.core.steps import Splitter
 from confspec_cli.core.trace import Author, Likelihood, WrittenStep
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """What a model is to write as step `n`: on from `prompt`, at most `max_tokens`.
+    """What a model is to write as step `n`, continuing `prompt` by at most `max_tokens`.
 
-    It goes to the next step boundary or, when `whole`, to the end of the turn; before a token less likely
-    than `min_token_prob` the writer stops, unsure. `provisional`: it may yet be rejected.
+    It writes to the step boundary or, if `whole`, to the end of its turn, and stops, unsure, before a token less likely
+    than `min_token_prob`. `prefix`, the end of `prompt`, is the beginning of the step and stands already.
+    `provisional`: what it writes may yet be rejected.
     """
 
     n: int
@@ -30,9 +32,10 @@ class GenerationRequest:
     provisional: bool = False
     whole: bool = False
     min_token_prob: float = 0.0
+    prefix: str = ""
 
     @property
-    def floor(self) -> float:
+    def min_logprob(self) -> float:
         """The natural log of `min_token_prob`."""
         return math.log(self.min_token_prob) if self.min_token_prob > 0 else -math.inf
 
@@ -40,87 +43,112 @@ class GenerationRequest:
 class Writer:
     """Has the models write, and follows their text for step boundaries; `clock` gives seconds."""
 
-    def __init__(self, models: Mapping[Author, Engine], splitter: Splitter, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        models: Mapping[Author, Engine],
+        splitter: Splitter,
+        clock: Callable[[], float],
+        prefetch_policy: PrefetchPolicy | None = None,
+    ) -> None:
         self._models = models
         self._clock = clock
-        self._ahead: Prefetch | None = None
+        self._prefetch_policy = prefetch_policy or PrefetchPolicy(active=False)
+        self._prefetch: Prefetch | None = None
         self.splitter = splitter
+        self._before = splitter
         self.partial = ""
-        """What the writer in charge has written of a stretch that is not yet committed."""
-
-    def ahead(self, stretch: GenerationRequest) -> AbstractContextManager[None]:
-        """While this holds the draft begins the stretch, at most to its boundary; the next `write` takes it up."""
-        tokens = self._models[Author.DRAFT].generate(stretch.prompt, stretch.sampling, stretch.max_tokens)
-        self._ahead = Prefetch(stretch.n, stretch.prompt, tokens, self._clock)
-        splitter = self.splitter.copy()
-        return self._ahead.writing(lambda token: token.logprob < stretch.floor or splitter.passes(token.text))
-
-    def drop_ahead(self) -> Iterator[Event]:
-        """Throw away what was begun and not taken up."""
-        ahead, self._ahead = self._ahead, None
-        if ahead:
-            ahead.close()
-            yield ahead.told()
+        """What has been written for good of a step that is not yet committed."""
 
     def write(
-        self, author: Author, stretch: GenerationRequest, is_broken_off: Callable[[], bool]
+        self, author: Author, request: GenerationRequest, is_broken_off: Callable[[], bool] = lambda: False
     ) -> Generator[Event, None, WrittenStep]:
-        """Write until the stretch is done, the model is, or `is_broken_off` says so between two tokens."""
-        if self._ahead and (author is Author.TARGET or self._ahead.prompt != stretch.prompt):
-            yield from self.drop_ahead()
-        ahead, self._ahead = self._ahead, None
-        yield StepOpened(stretch.n, author, stretch.provisional)
-        engine = self._models[author]
-        began, first, ended = self._clock(), 0.0, False
-        before, read = engine.tokens_read, 0
-        texts: list[str] = []
-        logprobs: list[float] = []
-        entropies: list[float] = []
-        agreed, speculated = 0, 0
-        batches: list[int] = []
-        floor, unsure = stretch.floor, False
-        count = stretch.max_tokens
-        tokens = ahead.tokens(count) if ahead else engine.generate(stretch.prompt, stretch.sampling, count)
+        """Write until the step or the turn ends, the tokens are used up, or `is_broken_off` between two tokens."""
+        if self._prefetch and (author is Author.TARGET or self._prefetch.prompt != request.prompt):
+            yield from self.drop_prefetch()
+        yield StepOpened(request.n, author, request.provisional)
+        self._before = self.splitter.copy()
+        self.splitter.passes(request.prefix)
+        self.partial = "" if request.provisional else request.prefix
+        prefetch, self._prefetch = self._prefetch, None
+        tokens = prefetch.tokens(request.max_tokens) if prefetch else self._generate(author, request)
+        engine, written, unsure = self._models[author], list[Token](), False
+        began, first, read_before, read = self._clock(), 0.0, engine.tokens_read, 0
         with closing(tokens):
             for token in tokens:
                 if not first:
-                    first, read = self._clock(), engine.tokens_read - before
-                if token.logprob < floor:
+                    first, read = self._clock(), engine.tokens_read - read_before
+                if token.logprob < request.min_logprob:
                     unsure = True
                     break
-                logprobs.append(token.logprob)
-                entropies.append(token.entropy)
-                agreed += token.is_argmax
-                speculated += token.speculated
-                batches += [token.batch] if token.batch else []
-                ended = token.ends
+                written.append(token)
                 if token.text:
-                    texts.append(token.text)
-                    if not stretch.provisional:
-                        self.partial = "".join(texts)
-                    yield TextWritten(stretch.n, author, token.text)
-                if self.splitter.passes(token.text) and not stretch.whole:
-                    break
-                if is_broken_off():
+                    self.partial += "" if request.provisional else token.text
+                    yield TextWritten(request.n, author, token.text)
+                if (self.splitter.passes(token.text) and not request.whole) or is_broken_off():
                     break
             else:
                 self.splitter.force()
         now = self._clock()
-        if ahead:
-            yield ahead.told(len(logprobs))
-        written_step = WrittenStep(
-            author=author,
-            text="".join(texts),
-            tokens=len(logprobs) - ended,
-            ended=ended,
-            likelihood=Likelihood.of(logprobs, agreed, entropies),
+        if prefetch:
+            yield prefetch.told(len(written))
+        step = replace(
+            _summed_up(author, written),
             seconds=now - began,
             prefill_seconds=(first or now) - began,
             prefill_tokens=read,
             unsure=unsure,
-            speculation_accepted=speculated,
-            speculation_batches=len(batches),
-            speculation_batch_tokens=sum(batches),
         )
-        yield StepWritten(stretch.n, written_step)
-        return written_step
+        yield StepWritten(request.n, step)
+        return step
+
+    def take_back(self) -> None:
+        """Forget what was written last: the next step begins where that one did."""
+        self.splitter = self._before
+
+    def prefetching(self, request: GenerationRequest | None) -> AbstractContextManager[None]:
+        """While this holds the draft begins a step, if that is wanted and pays; the next `write` continues it."""
+        if request is None or not self._prefetch_policy.begins():
+            return nullcontext()
+        tokens = self._generate(Author.DRAFT, request)
+        self._prefetch = Prefetch(request.n, request.prompt, tokens, self._clock)
+        splitter = self.splitter.copy()
+        return self._prefetch.writing(lambda token: token.logprob < request.min_logprob or splitter.passes(token.text))
+
+    def drop_prefetch(self) -> Iterator[Event]:
+        """Throw away a step that was begun and not continued."""
+        if self._prefetch:
+            yield self._prefetch.told()
+        self.close()
+
+    def close(self) -> None:
+        """Have the draft stop writing ahead."""
+        prefetch, self._prefetch = self._prefetch, None
+        if prefetch:
+            prefetch.close()
+
+    def _generate(self, author: Author, request: GenerationRequest) -> Generator[Token, None, None]:
+        sampling = replace(request.sampling, seed=_seed_of(author, request.sampling.seed))
+        return self._models[author].generate(request.prompt, sampling, request.max_tokens)
+
+
+def _seed_of(author: Author, seed: int) -> int:
+    """A model's own seed: with one for both, the target would draw again what the draft has drawn."""
+    return random.Random(f"{author.value} {seed}").getrandbits(32)
+
+
+def _summed_up(author: Author, tokens: Sequence[Token]) -> WrittenStep:
+    ended = bool(tokens) and tokens[-1].ends
+    agreed = sum(token.is_argmax for token in tokens)
+    batches = [token.batch for token in tokens if token.batch]
+    return WrittenStep(
+        author=author,
+        text="".join(token.text for token in tokens),
+        tokens=len(tokens) - ended,
+        ended=ended,
+        likelihood=Likelihood.of([token.logprob for token in tokens], agreed, [token.entropy for token in tokens]),
+        seconds=0.0,
+        prefill_seconds=0.0,
+        speculation_accepted=sum(token.speculated for token in tokens),
+        speculation_batches=len(batches),
+        speculation_batch_tokens=sum(batches),
+    )

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from confspec_cli.core.cascade import Cascade
 from confspec_cli.core.engine import Engine
 from confspec_cli.core.events import Event, RunFinished, StepCommitted, StepJudged, from_dict, to_dict
 from confspec_cli.core.gate import Decision, Gate, Signal, gate_target
 from confspec_cli.core.messages import Prompt
+from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.steps import Splitter
 from confspec_cli.core.trace import Assessment, Author, WrittenStep
@@ -117,9 +117,7 @@ class Labeller:
         for step in prompt.reply:
             if not writer.splitter.passes(step):
                 writer.splitter.force()
-        events = writer.write(
-            author, GenerationRequest(n, prompt, config.sampling, config.max_step_tokens), lambda: False
-        )
+        events = writer.write(author, GenerationRequest(n, prompt, config.sampling, config.max_step_tokens))
         while True:
             try:
                 next(events)
@@ -131,7 +129,7 @@ class Labeller:
         """What the target writes on to the end, and its seconds per token."""
         config = replace(self._rules, mode=Mode.TARGET)
         target = {Author.TARGET: self._models[Author.TARGET]}
-        events: list[Event] = list(Cascade(prompt, target, config, self._clock).run())
+        events: list[Event] = list(ReasoningRun(prompt, target, config, self._clock).events())
         said = "".join(event.step.text for event in events if isinstance(event, StepCommitted))
         tokens = sum(event.step.tokens for event in events if isinstance(event, StepCommitted))
         finished = events[-1]

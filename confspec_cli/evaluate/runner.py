@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from confspec_cli.core.cascade import Cascade
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.events import Event, RunFinished
 from confspec_cli.core.messages import Message, Prompt, Sampling
+from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import RunConfig, authors
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import Author
@@ -57,7 +57,7 @@ class Bench:
             engine.reset()
         try:
             prompt = prompt_of(problem.prompt, problem.system, models, (), config)
-            events.extend(Cascade(prompt, models, config, self.clock).run())
+            events.extend(ReasoningRun(prompt, models, config, self.clock).events())
         except EngineError as failure:
             error = str(failure)
         finished = events[-1] if events and isinstance(events[-1], RunFinished) else None

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
+from confspec_cli.core.thinking import THINK_CLOSE, THINK_OPEN
 from confspec_cli.render.console import clean
 from confspec_cli.render.symbols import Label
 
 MEASURE = 100  # cells in a line of text; longer ones are hard to read
 NARROW = 50  # cells in a window too narrow for a gutter
-_OPENS_THINKING = re.compile(r"<think>\s*")
-_CLOSES_THINKING = re.compile(r"\s*</think>\s*")
+_OPENS_THINKING = re.compile(rf"{THINK_OPEN}\s*")
+_CLOSES_THINKING = re.compile(rf"\s*{THINK_CLOSE}\s*")
 _LEAD = re.compile(r"\s*(?:(?:[-*+]|\d+[.)])\s+)?")
 _WIDE, _CLOSER = r"\u2e80-\u3000\u3003-\u9fff\uac00-\ud7af\uf900-\ufaff", r"、。，．：；！？」』）】》"
 _PIECE = re.compile(rf"\s*(?:[{_WIDE}]|[^\s{_WIDE}]+)[{_CLOSER}]*")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TextIO
 
 from confspec_cli.core.events import Event, RunFinished, RunStarted, StepCommitted
+from confspec_cli.core.thinking import Thought, reply_of, thought
 from confspec_cli.render.console import clean, put
-
-_OPENS, _CLOSES = "<think>", "</think>"
 
 
 class ReplyText:
@@ -71,12 +70,10 @@ class ReplyText:
 
     def _after_thinking(self, text: str) -> str:
         self._unread += text
-        while self._thinks or self._unread.lstrip().startswith(_OPENS):
-            _, closed, rest = self._unread.partition(_CLOSES)
-            if not closed:
-                return ""
-            self._thinks, self._unread = False, rest
-        said, self._unread = self._unread, ""
+        if thought(self._unread, self._thinks) is Thought.OPEN:
+            return ""
+        said = reply_of(self._unread, self._thinks, may_think=False)
+        self._thinks, self._unread = False, ""
         return said
 
 

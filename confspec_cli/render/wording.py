@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from confspec_cli.core.events import RunFinished, RunStarted
 from confspec_cli.core.stats import Rate, RunStats
-from confspec_cli.core.trace import Assessment, Author, Step, WrittenStep
+from confspec_cli.core.trace import Assessment, Author, DropReason, FinishReason, Step, WrittenStep
 
 
 def ending(finished: RunFinished, started: RunStarted | None) -> str:
@@ -15,12 +15,12 @@ def ending(finished: RunFinished, started: RunStarted | None) -> str:
     budget = f"budget of {tokens} tokens" if tokens else "token budget"
     before = "before the reply was complete" if finished.answer else "before an answer"
     return {
-        "stop": "",
-        "length": f"The {budget} is used up {before}.",
-        "context": f"The context is full {before}.",
-        "repetition": f"The reply went in circles and was stopped {before}.",
-        "interrupted": "Interrupted.",
-    }.get(finished.reason, f"The run ended early: {finished.reason}.")
+        FinishReason.STOP: "",
+        FinishReason.LENGTH: f"The {budget} is used up {before}.",
+        FinishReason.CONTEXT: f"The context is full {before}.",
+        FinishReason.REPETITION: f"The reply went in circles and was stopped {before}.",
+        FinishReason.INTERRUPTED: "Interrupted.",
+    }[finished.reason]
 
 
 def confidence(step: Step) -> list[list[str]]:
@@ -37,9 +37,9 @@ def cost(tokens: int, seconds: float) -> str:
     return f"{count(tokens, 'token')}, {duration(seconds)}"
 
 
-def rejection(written_step: WrittenStep, reason: str) -> list[str]:
+def rejection(written_step: WrittenStep, reason: DropReason) -> list[str]:
     """Why a draft was dropped, and what it took."""
-    return [reason, cost(written_step.tokens, written_step.seconds)]
+    return [reason.value, cost(written_step.tokens, written_step.seconds)]
 
 
 def summary(stats: RunStats) -> list[str]:

@@ -12,7 +12,7 @@ from confspec_cli.core.events import RunFinished
 from confspec_cli.core.messages import Message, Prompt
 from confspec_cli.core.prompts import SUMMARISE
 from confspec_cli.core.run_config import Mode, RunConfig
-from confspec_cli.core.trace import Author
+from confspec_cli.core.trace import Author, FinishReason
 from confspec_cli.errors import ContextFull
 from confspec_cli.render.wording import count
 from confspec_cli.repl import status
@@ -125,4 +125,4 @@ def _summary(chat: Chat, messages: tuple[Message, ...], number: int, play: Play)
     mode = Mode.TARGET if Author.TARGET in engines else Mode.DRAFT
     budget = min(engine.card.context for engine in engines.values()) // 4
     finished = play(prompt, replace(chat.config, mode=mode, max_tokens=min(budget, chat.config.max_tokens)))
-    return finished.reply.strip() if finished.reason in ("stop", "length") else ""
+    return finished.reply.strip() if finished.reason in (FinishReason.STOP, FinishReason.LENGTH) else ""

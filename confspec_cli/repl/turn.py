@@ -6,12 +6,13 @@ import signal
 import time
 from collections.abc import Callable
 
-from confspec_cli.core.cascade import Cascade
 from confspec_cli.core.events import Event, RunFinished, Warned
 from confspec_cli.core.messages import Prompt
 from confspec_cli.core.policy import AdaptiveDrafting
+from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import RunConfig, authors
 from confspec_cli.core.steering import Steering
+from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import EngineError, Exit, Interrupted
 from confspec_cli.repl import context_room as context
 from confspec_cli.repl.chat import Chat
@@ -34,11 +35,11 @@ def ask(chat: Chat, question: str) -> None:
 
     while context.has_room(chat, question, aside):
         finished = _answer(chat, question)
-        is_full = finished.reason == "context" and context.is_worth_dropping(chat)
+        is_full = finished.reason is FinishReason.CONTEXT and context.is_worth_dropping(chat)
         if is_full and context.make_room(chat, question, aside, besides=1):
             _take_back(chat)
             continue
-        if finished.reason in ("interrupted", "context") and _is_silent(chat, finished):
+        if finished.reason in (FinishReason.INTERRUPTED, FinishReason.CONTEXT) and _is_silent(chat, finished):
             _take_back(chat)
             chat.pending = question
             chat.screen.say("Nothing was said yet, so the question is back on the prompt.")
@@ -66,8 +67,8 @@ def play(
     last: Event | None = None
     try:
         with chat.pool.stopping() as signals, LiveKeys(chat.keyboard, actions) as keys:
-            cascade = Cascade(prompt, chat.pool.engines, config, time.perf_counter, steering, drafting)
-            for event in cascade.run():
+            run = ReasoningRun(prompt, chat.pool.engines, config, time.perf_counter, steering, drafting)
+            for event in run.events():
                 warning = keep(event)
                 for key in keys.pressed():
                     view.toggle() if key == "s" else view.note(f"[{key}] {_KEYS[key]}")

@@ -12,6 +12,7 @@ from confspec_cli.commands._options import AnswerOptions
 from confspec_cli.core.events import RunFinished
 from confspec_cli.core.prompts import AS_JSON, in_form
 from confspec_cli.core.run_config import Form
+from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import NoAnswer, SchemaMismatch, UsageError
 from confspec_cli.files import read_text
 from confspec_cli.render.options import Format
@@ -33,15 +34,15 @@ class Wanted:
         """Raises SchemaMismatch or NoAnswer for a complete run whose reply does not hold it."""
         if (
             self.form
-            and finished.reason in ("stop", "length")
+            and finished.reason in (FinishReason.STOP, FinishReason.LENGTH)
             and (fault := validation_error(finished.reply, self.schema))
         ):
-            if finished.reason == "length":
+            if finished.reason is FinishReason.LENGTH:
                 raise SchemaMismatch(
                     f"The answer does not fit: it was cut off at {max_tokens} tokens.", f"--max-tokens {2 * max_tokens}"
                 )
             raise SchemaMismatch(f"The answer {fault}.", "ask again with --temperature 0.7, or loosen the schema")
-        if self.extract and finished.reason == "stop" and finished.extract is None:
+        if self.extract and finished.reason is FinishReason.STOP and finished.extract is None:
             raise NoAnswer(
                 "There is nothing to extract: the reply has no code block, and no answer is boxed or stated.",
                 "leave out --extract to see the reply",

@@ -19,7 +19,7 @@ from confspec_cli.core.limits import Lengths, Thresholds, config
 from confspec_cli.core.messages import Sampling
 from confspec_cli.core.run_config import Mode, RunConfig, authors
 from confspec_cli.core.tasks import TASKS, TaskName
-from confspec_cli.core.trace import Author
+from confspec_cli.core.trace import Author, FinishReason
 from confspec_cli.errors import Exit, ModelMissing, UsageError
 from confspec_cli.models.references import is_reference, resolve
 from confspec_cli.models.registry import Model, Pair, fingerprints, load
@@ -174,14 +174,14 @@ def thinks(work: WorkOptions, loaded: Mapping[Author, Engine]) -> bool:
     return think
 
 
-def exit_code(reason: str, signals: list[int]) -> Exit:
+def exit_code(reason: FinishReason, signals: list[int]) -> Exit:
     """The exit code for how a run finished."""
     if signal.SIGTERM in signals:
         return Exit.TERMINATED
     return {
-        "stop": Exit.OK,
-        "length": Exit.NO_ANSWER,
-        "repetition": Exit.NO_ANSWER,
-        "context": Exit.CONTEXT_FULL,
-        "interrupted": Exit.INTERRUPTED,
+        FinishReason.STOP: Exit.OK,
+        FinishReason.LENGTH: Exit.NO_ANSWER,
+        FinishReason.REPETITION: Exit.NO_ANSWER,
+        FinishReason.CONTEXT: Exit.CONTEXT_FULL,
+        FinishReason.INTERRUPTED: Exit.INTERRUPTED,
     }[reason]

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field, replace
 
 import pytest
-from test_cascade import DRAFT, PROMPT, TARGET, config, steps
+from support.small_runs import DRAFT, PROMPT, TARGET, config, steps
 
-from confspec_cli.core.cascade import Cascade, Mode
 from confspec_cli.core.events import StepOpened, Warned, from_dict, to_dict
-from confspec_cli.core.run_config import Form
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import Form, Mode
 from confspec_cli.core.steering import Steering
 from confspec_cli.core.trace import Author, Cause, Origin
 from confspec_cli.engines.scripted import ScriptedEngine
@@ -35,7 +35,7 @@ def run(prompt=PROMPT, steering=None, draft=DRAFT, target=TARGET, **changes):
         author: Formal(script, labels=lambda _: {"Yes": 1.0})
         for author, script in ((Author.DRAFT, draft), (Author.TARGET, target))
     }
-    return list(Cascade(prompt, models, config(form=FORM, **changes), lambda: 0.0, steering).run()), models
+    return list(ReasoningRun(prompt, models, config(form=FORM, **changes), lambda: 0.0, steering).events()), models
 
 
 @pytest.mark.parametrize("mode", list(Mode))

@@ -5,14 +5,13 @@ import math
 from dataclasses import replace
 
 import pytest
+from support.small_runs import DRAFT, PROMPT, TARGET, config, play, says, steps, unsure_at
 
-from confspec_cli.core.cascade import Cascade, Mode, RunConfig, authors
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import (
     DraftingSwitched,
     RunFinished,
     RunStarted,
-    StepCommitted,
     StepDropped,
     StepJudged,
     StepWritten,
@@ -20,50 +19,14 @@ from confspec_cli.core.events import (
     from_dict,
     to_dict,
 )
-from confspec_cli.core.gate import Gate, Signal
-from confspec_cli.core.messages import Message, Prompt, Sampling
+from confspec_cli.core.gate import Signal
 from confspec_cli.core.policy import adaptive_drafting
 from confspec_cli.core.prompts import QUESTIONS
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import Mode, authors
 from confspec_cli.core.stats import fold
 from confspec_cli.core.trace import Author, Cause, Origin
 from confspec_cli.engines.scripted import CARD, ScriptedEngine
-
-PROMPT = Prompt((Message("system", "Reason."), Message("user", "How many eggs?")))
-DRAFT = ("She has sixteen eggs at first.\n\n", "She uses three and five of them.\n\n", "So \\boxed{8} are left.")
-TARGET = ("There are 16 eggs to begin.\n\n", "Three and four are used up.\n\n", "So \\boxed{9} are left.")
-
-
-def config(mode=Mode.CONFSPEC, **changes):
-    gate = Gate(
-        **{
-            name: changes.pop(name)
-            for name in ("signal", "accept", "reject", "target", "min_token_prob")
-            if name in changes
-        }
-    )
-    values = RunConfig(mode, gate, QUESTIONS["correct"], Sampling(), 400, 100, 20)
-    return replace(values, **changes)
-
-
-def play(draft_engine, target_engine, **changes):
-    ticks = itertools.count()
-    cascade = Cascade(
-        PROMPT,
-        {Author.DRAFT: draft_engine, Author.TARGET: target_engine},
-        config(**changes),
-        lambda: float(next(ticks)),
-    )
-    return list(cascade.run())
-
-
-def says(doubtful, sure="Yes"):
-    """Labels: sure about everything but texts holding `doubtful`, which get one half."""
-    other = {"Yes": "No", "No": "Yes"}[sure]
-    return lambda text: {"Yes": 0.5, "No": 0.5} if doubtful in text else {sure: 0.98, other: 0.01}
-
-
-def steps(events):
-    return [event.step for event in events if isinstance(event, StepCommitted)]
 
 
 def test_the_three_origins_come_from_a_confident_an_uncertain_and_a_wrong_step():
@@ -158,9 +121,9 @@ def test_a_full_context_keeps_the_committed_steps_and_the_target_s_unfinished_on
 def test_an_interrupt_ends_the_run_between_tokens_and_provisional_words_stay_out_of_the_reply():
     interrupt = Interrupt()
     engines = [ScriptedEngine(script, interrupt=interrupt) for script in (DRAFT, TARGET)]
-    cascade = Cascade(PROMPT, dict(zip(Author, engines, strict=True)), config(), lambda: 0.0)
+    cascade = ReasoningRun(PROMPT, dict(zip(Author, engines, strict=True)), config(), lambda: 0.0)
     seen = []
-    for event in cascade.run():
+    for event in cascade.events():
         seen.append(event)
         if isinstance(event, TextWritten) and event.n == 2:
             interrupt.set()
@@ -182,13 +145,17 @@ def test_the_record_holds_everything_and_survives_json():
 def test_sole_modes_need_one_model_alone():
     assert authors(Mode.DRAFT) == (Author.DRAFT,)
     assert authors(Mode.TARGET) == (Author.TARGET,)
-    assert list(Cascade(PROMPT, {Author.TARGET: ScriptedEngine(TARGET)}, config(Mode.TARGET), lambda: 0.0).run())
+    assert list(
+        ReasoningRun(PROMPT, {Author.TARGET: ScriptedEngine(TARGET)}, config(Mode.TARGET), lambda: 0.0).events()
+    )
 
 
 def test_thinking_is_cut_from_the_reply():
     prompt = replace(PROMPT, think=True)
     script = ["We count the eggs one by one.\n\n", "So it is nine.\n</think>\n\n", "Nine eggs."]
-    events = list(Cascade(prompt, {Author.TARGET: ScriptedEngine(script)}, config(Mode.TARGET), lambda: 0.0).run())
+    events = list(
+        ReasoningRun(prompt, {Author.TARGET: ScriptedEngine(script)}, config(Mode.TARGET), lambda: 0.0).events()
+    )
     assert events[-1].reply == "Nine eggs."
     assert "".join(step.text for step in steps(events)) == "".join(script)
 
@@ -208,11 +175,6 @@ def test_what_each_model_had_to_read_for_a_step_is_on_record():
     assert [written_step.prefill_tokens for written_step in written[:2]] == [prompt, 0]
     assert written[2].author is Author.TARGET and written[2].prefill_tokens == 0
     assert written[3].prefill_tokens == len(TARGET[1].split())  # the draft reads what the target wrote instead
-
-
-def unsure_at(word):
-    """Likelihoods: certain of every word but one."""
-    return lambda text: math.log(0.1 if word in text else 0.9)
 
 
 def test_a_draft_stops_before_a_token_it_finds_too_unlikely_and_the_target_writes_on():
@@ -311,6 +273,6 @@ def test_a_controller_passed_on_spares_the_next_run_what_did_not_pay_in_the_last
         target = ScriptedEngine((*better, "So \\boxed{9}."), labels=lambda _: {"No": 1.0})
         ticks = itertools.count()
         models = {Author.DRAFT: draft, Author.TARGET: target}
-        cascade = Cascade(PROMPT, models, controlled, lambda ticks=ticks: float(next(ticks)), drafting=drafting)
-        first.append(steps(cascade.run())[0].cause)
+        cascade = ReasoningRun(PROMPT, models, controlled, lambda ticks=ticks: float(next(ticks)), drafting=drafting)
+        first.append(steps(cascade.events())[0].cause)
     assert first == [None, Cause.NOT_PAYING]

@@ -26,7 +26,7 @@ def play(drafting, steps, is_right, prefill=0.0):
     total, drafted = 0.0, []
     alone = TOKENS * TARGET_TOKEN
     for n in range(1, steps + 1):
-        drafting.turn()
+        drafting.switches()
         origin = Origin.TARGET
         if drafting.drafts:
             drafted.append(n)
@@ -91,14 +91,14 @@ def test_what_the_draft_reads_once_is_not_held_against_its_first_step_and_its_tr
 
 def test_a_trial_is_a_short_step():
     drafting = AdaptiveDrafting(worth_drafting=False)
-    assert drafting.room(160) == 160
+    assert drafting.draft_tokens(160) == 160
     play(drafting, 48, lambda n: False)
-    drafting.turn()
+    drafting.switches()
     assert drafting.drafts
-    assert drafting.room(160) == 24
-    assert drafting.room(10) == 10
+    assert drafting.draft_tokens(160) == 24
+    assert drafting.draft_tokens(10) == 10
     play(drafting, 1, lambda n: True)
-    assert drafting.room(160) == 160
+    assert drafting.draft_tokens(160) == 160
 
 
 def test_what_one_run_taught_holds_in_the_next():

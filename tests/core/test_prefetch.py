@@ -7,13 +7,14 @@ from itertools import pairwise
 
 import pytest
 
-from confspec_cli.core.cascade import Cascade, Mode, RunConfig
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import RunFinished, StepCommitted, StepJudged, StepPrefetched, StepWritten
 from confspec_cli.core.gate import Decision, Gate, Signal
 from confspec_cli.core.messages import Message, Prompt, Sampling, Token
 from confspec_cli.core.prefetch import Prefetch, PrefetchPolicy
 from confspec_cli.core.prompts import QUESTIONS
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.stats import fold
 from confspec_cli.core.steering import Steering
 from confspec_cli.core.trace import Assessment, Author, Origin, WrittenStep
@@ -106,10 +107,10 @@ def play(stands, steps=12, always=True, **changes):
     draft = ScriptedEngine((*DRAFT[:steps], "So \\boxed{8}."), lambda _: {"Yes": 0.5, "No": 0.5}, write)
     target = ScriptedEngine((*TARGET[:steps], "So \\boxed{9}."), judge)
     models = {Author.DRAFT: draft, Author.TARGET: target}
-    cascade = Cascade(PROMPT, models, replace(CONFIG, **changes), time.perf_counter)
+    run = ReasoningRun(PROMPT, models, replace(CONFIG, **changes), time.perf_counter)
     if always:
-        cascade._overlap.begins = lambda: cascade._overlap._active
-    return list(cascade.run())
+        run._prefetch_policy.begins = lambda: run._prefetch_policy._active
+    return list(run.events())
 
 
 def steps(events):
@@ -160,16 +161,16 @@ def test_a_step_that_ends_the_turn_is_followed_by_none():
 def test_a_draft_that_would_have_to_read_all_again_is_left_alone():
     draft = ScriptedEngine(DRAFT, lambda _: {"Yes": 0.5, "No": 0.5}, supports_rollback=False)
     models = {Author.DRAFT: draft, Author.TARGET: ScriptedEngine(TARGET)}
-    assert not ahead(Cascade(PROMPT, models, CONFIG, time.perf_counter).run())
+    assert not ahead(ReasoningRun(PROMPT, models, CONFIG, time.perf_counter).events())
 
 
 def test_a_step_a_person_wanted_judged_is_judged_alone():
     steering = Steering()
     draft = ScriptedEngine(DRAFT, lambda _: {"Yes": 0.5, "No": 0.5})
-    cascade = Cascade(
+    run = ReasoningRun(
         PROMPT, {Author.DRAFT: draft, Author.TARGET: ScriptedEngine(TARGET)}, CONFIG, time.perf_counter, steering
     )
-    for event in cascade.run():
+    for event in run.events():
         assert not isinstance(event, StepPrefetched)
         if isinstance(event, StepWritten):
             steering.escalate_step()
@@ -185,7 +186,7 @@ def test_before_a_token_too_unlikely_the_draft_stops_ahead_as_it_would_have():
     def run(overlaps):
         target = ScriptedEngine(TARGET, likelihood=lambda _: (time.sleep(0.01), -0.1)[1])
         models = {Author.DRAFT: ScriptedEngine(DRAFT, likelihood=write), Author.TARGET: target}
-        return list(Cascade(PROMPT, models, replace(config, overlaps=overlaps), time.perf_counter).run())
+        return list(ReasoningRun(PROMPT, models, replace(config, overlaps=overlaps), time.perf_counter).events())
 
     both, alone = run(True), run(False)
     assert steps(both) == steps(alone)
@@ -213,7 +214,7 @@ def test_an_interrupt_while_both_are_at_work_ends_the_run_at_once_and_no_thread_
 
     draft = ScriptedEngine(DRAFT, lambda _: {"Yes": 0.5, "No": 0.5}, write, interrupt=interrupt)
     models = {Author.DRAFT: draft, Author.TARGET: ScriptedEngine(TARGET, judge)}
-    *events, last = Cascade(PROMPT, models, CONFIG, time.perf_counter).run()
+    *events, last = ReasoningRun(PROMPT, models, CONFIG, time.perf_counter).events()
     assert time.perf_counter() - began[1] < 0.5
     assert isinstance(last, RunFinished)
     assert (last.reason, last.reply) == ("interrupted", DRAFT[0])
@@ -281,9 +282,9 @@ def real(kinds, tiny, load, min_token_prob=0.0, interrupt=None):
     def run(overlaps):
         for engine in models.values():
             engine.reset()
-        cascade = Cascade(PROMPT, models, replace(config, overlaps=overlaps), time.perf_counter)
-        cascade._overlap.begins = lambda: overlaps and models[Author.DRAFT].supports_rollback
-        return cascade.run()
+        run = ReasoningRun(PROMPT, models, replace(config, overlaps=overlaps), time.perf_counter)
+        run._prefetch_policy.begins = lambda: overlaps and models[Author.DRAFT].supports_rollback
+        return run.events()
 
     return run
 

@@ -3,10 +3,11 @@
 import threading
 
 import pytest
-from test_cascade import DRAFT, PROMPT, TARGET, config, steps
+from support.small_runs import DRAFT, PROMPT, TARGET, config, steps
 
-from confspec_cli.core.cascade import Cascade, Mode
 from confspec_cli.core.events import StepCommitted, StepDropped, StepJudged, StepOpened, TextWritten, from_dict, to_dict
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import Mode
 from confspec_cli.core.steering import Steering
 from confspec_cli.core.trace import Author, Cause, Origin
 from confspec_cli.engines.scripted import ScriptedEngine
@@ -33,7 +34,7 @@ def steered(when, wish, mode=Mode.CONFSPEC, draft=None, target=None, **changes):
         Author.TARGET: target or ScriptedEngine(TARGET, labels=lambda _: {"Yes": 1.0}),
     }
     events = []
-    for event in Cascade(PROMPT, models, config(mode, **changes), lambda: 0.0, steering).run():
+    for event in ReasoningRun(PROMPT, models, config(mode, **changes), lambda: 0.0, steering).events():
         events.append(event)
         if when(event):
             getattr(steering, wish)()
@@ -80,7 +81,7 @@ def test_a_run_without_a_target_goes_on_as_it_was():
     steering = Steering()
     steering.target_from_here()
     models = {Author.DRAFT: ScriptedEngine(DRAFT)}
-    events = list(Cascade(PROMPT, models, config(Mode.DRAFT), lambda: 0.0, steering).run())
+    events = list(ReasoningRun(PROMPT, models, config(Mode.DRAFT), lambda: 0.0, steering).events())
     assert events[-1].reply == "".join(DRAFT)
 
 
@@ -106,7 +107,7 @@ def test_asking_twice_for_the_answer_asks_once():
     steering = Steering()
     models = {Author.TARGET: Writer(TARGET)}
     events = []
-    for event in Cascade(PROMPT, models, config(Mode.TARGET), lambda: 0.0, steering).run():
+    for event in ReasoningRun(PROMPT, models, config(Mode.TARGET), lambda: 0.0, steering).events():
         events.append(event)
         steering.answer_now()
     assert [step.origin for step in steps(events)].count(Origin.INJECTED) == 1

@@ -2,7 +2,8 @@ import random
 
 import pytest
 
-from confspec_cli.core.steps import Splitter, after_thinking, split
+from confspec_cli.core.steps import Splitter, split
+from confspec_cli.core.thinking import after_thinking
 
 PROSE = "First we add the eggs she eats and bakes with.\n\nThen we take them away from sixteen eggs.\n\nNine are left."
 

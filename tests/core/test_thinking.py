@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from test_cascade import PROMPT, config, steps
+from support.small_runs import PROMPT, config, steps
 
-from confspec_cli.core.cascade import Cascade, Mode
 from confspec_cli.core.events import TextWritten
 from confspec_cli.core.prompts import STOP_THINKING
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import Mode
 from confspec_cli.core.steering import Steering
-from confspec_cli.core.steps import Thought, after_thinking, thought
+from confspec_cli.core.thinking import Thought, after_thinking, thought
 from confspec_cli.core.trace import Author, Cause, Origin
 from confspec_cli.engines.scripted import CARD, ScriptedEngine
 
@@ -29,7 +30,7 @@ class Thinker(ScriptedEngine):
 def run(models=None, steering=None, think=True, **changes):
     models = models or {author: Thinker(THOUGHTS, labels=lambda _: {"Yes": 1.0}) for author in Author}
     prompt = replace(PROMPT, think=think)
-    return list(Cascade(prompt, models, config(**changes), lambda: 0.0, steering).run())
+    return list(ReasoningRun(prompt, models, config(**changes), lambda: 0.0, steering).events())
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -64,7 +65,7 @@ def test_an_answer_wanted_now_closes_the_thinking():
     steering = Steering()
     models = {author: Thinker(THOUGHTS, labels=lambda _: {"Yes": 1.0}) for author in Author}
     events = []
-    for event in Cascade(replace(PROMPT, think=True), models, config(), lambda: 0.0, steering).run():
+    for event in ReasoningRun(replace(PROMPT, think=True), models, config(), lambda: 0.0, steering).events():
         events.append(event)
         if isinstance(event, TextWritten) and event.n == 2:
             steering.answer_now()

@@ -11,12 +11,13 @@ from dataclasses import replace
 import pytest
 from support.tiny_gguf import CAN_ROLL_BACK, DAMAGES, KINDS, OPEN_THINK_TEMPLATE, THINKING_TEMPLATE, damage
 
-from confspec_cli.core.cascade import Cascade, Mode, RunConfig
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import RunFinished, StepCommitted
 from confspec_cli.core.gate import Gate
 from confspec_cli.core.messages import Message, Prompt, Sampling
 from confspec_cli.core.prompts import QUESTIONS, RATING
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.trace import Author
 from confspec_cli.engines.llamacpp.native import log
 from confspec_cli.engines.scripted import ScriptedEngine
@@ -90,7 +91,7 @@ def test_accepting_all_is_the_draft_and_rejecting_all_is_the_target_byte_for_byt
 
     def reply(prompt, mode, gate):
         config = RunConfig(mode, gate, QUESTIONS["correct"], Sampling(), 90, 30, 10)
-        *events, last = Cascade(prompt, models, config, time.perf_counter).run()
+        *events, last = ReasoningRun(prompt, models, config, time.perf_counter).events()
         assert isinstance(last, RunFinished)
         return "".join(event.step.text for event in events if isinstance(event, StepCommitted))
 

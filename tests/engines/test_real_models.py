@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from confspec_cli.core.cascade import Cascade, Mode, RunConfig
 from confspec_cli.core.events import RunFinished, StepCommitted
 from confspec_cli.core.gate import Gate
 from confspec_cli.core.messages import Message, Prompt, Sampling
 from confspec_cli.core.prompts import QUESTIONS, SYSTEM
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.trace import Author
 from confspec_cli.models.registry import load as load_registry
 from confspec_cli.models.store import Store
@@ -53,7 +54,7 @@ def asked(text):
 
 def reply(models, prompt, mode, gate):
     config = RunConfig(mode, gate, QUESTION, Sampling(), 64, 40, 24)
-    *events, last = Cascade(prompt, models, config, time.perf_counter).run()
+    *events, last = ReasoningRun(prompt, models, config, time.perf_counter).events()
     assert isinstance(last, RunFinished)
     return "".join(event.step.text for event in events if isinstance(event, StepCommitted))
 

@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from confspec_cli.core.cascade import Cascade, Mode, RunConfig
 from confspec_cli.core.engine import Engine
 from confspec_cli.core.events import Event
 from confspec_cli.core.gate import Gate
 from confspec_cli.core.messages import Message, Prompt, Sampling
 from confspec_cli.core.prompts import QUESTIONS
+from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.trace import Author
 from confspec_cli.engines.scripted import ScriptedEngine
 
@@ -34,7 +35,7 @@ def models(delay: float = 0.0, steps: tuple[str, ...] = STEPS) -> dict[Author, E
 
 def run(messages: tuple[Message, ...], delay: float = 0.0, steps: tuple[str, ...] = STEPS) -> Iterator[Event]:
     """The events of a run over a conversation."""
-    return Cascade(Prompt(messages), models(delay, steps), CONFIG, time.perf_counter).run()
+    return ReasoningRun(Prompt(messages), models(delay, steps), CONFIG, time.perf_counter).events()
 
 
 def child(code: str, *arguments: str) -> subprocess.Popen[str]:

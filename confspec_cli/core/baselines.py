@@ -1,0 +1,39 @@
+"""What the algorithm is compared with: one model that writes alone, and SpecReason."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from confspec_cli.core.cascade import Cascade
+from confspec_cli.core.events import Event, StepJudged
+from confspec_cli.core.gate import Decision, Gate, Signal, confidence_of, gate_target
+from confspec_cli.core.outcome import Outcome
+from confspec_cli.core.prompts import RATING_THRESHOLD
+from confspec_cli.core.trace import Author, Cause, DropReason, Origin, Step, WrittenStep
+from confspec_cli.core.writing import GenerationRequest
+
+_RATED = Gate(Signal.VERDICT, target=RATING_THRESHOLD, min_label_mass=0.0)
+
+
+class Alone(Cascade):
+    """One model writes, and nobody verifies: a baseline, and what the cascade falls back on."""
+
+    def write(self, author: Author, cause: Cause | None, max_tokens: int) -> Generator[Event, None, Step]:
+        """The next step by that author, not yet committed; `cause` says why, where the mode does not."""
+        n = self.transcript.n
+        request = GenerationRequest(n, self.transcript.so_far(), self.config.sampling, max_tokens)
+        written = yield from self.writer.write(author, request, self.policy.stops_step)
+        return Step(n, Origin(author.value), written.text, written.tokens, written.ended, seconds=0.0, cause=cause)
+
+
+class SpecReason(Cascade):
+    """The draft writes every step and the target rates it, from 0 to 9 (SpecReason, arXiv:2504.07891)."""
+
+    def decide(self, drafted: WrittenStep) -> Generator[Event, None, Outcome]:
+        """Whether the drafted step stands: the target's rating alone says so."""
+        if self.transcript.has_said(drafted.text):
+            return Outcome(Decision.REJECT, DropReason.REPEATED)
+        rating = self.verifier.rating(self.transcript.so_far(), drafted)
+        decision, confidence = gate_target(rating, _RATED), confidence_of(rating, _RATED)
+        yield StepJudged(self.transcript.n, rating, decision, confidence, _RATED.target)
+        return Outcome(decision, DropReason.REJECTED, (rating,), confidence, _RATED.target)
