@@ -19,7 +19,7 @@ from confspec_cli.core.gate import Decision
 from confspec_cli.core.messages import Speculation
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.tasks import TaskName
-from confspec_cli.core.trace import Assessment, Author, Likelihood, WrittenStep
+from confspec_cli.core.trace import Assessment, Author, FinishReason, Likelihood, WrittenStep
 from confspec_cli.engines.scripted import ScriptedEngine
 from confspec_cli.errors import EngineError, Exit, UsageError
 from confspec_cli.evaluate import costs
@@ -156,7 +156,7 @@ def run(mode, seconds, correct=True, work=(), problem="p"):
         else:
             assessment = Assessment(author, None, Likelihood(-1, -2, 1, 1), took, 0.0, tokens)
             events.append(StepJudged(1, assessment, Decision.ACCEPT, 0.9, 0.8))
-    return Run(problem, mode, correct, "test", (*events, RunFinished("stop", "", "", None, seconds)))
+    return Run(problem, mode, correct, "test", (*events, RunFinished(FinishReason.STOP, "", "", None, seconds)))
 
 
 def test_costs_are_found_again_in_the_work_they_were_made_with():

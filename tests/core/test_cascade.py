@@ -25,7 +25,7 @@ from confspec_cli.core.prompts import QUESTIONS
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import Mode, authors
 from confspec_cli.core.stats import fold
-from confspec_cli.core.trace import Author, Cause, Origin
+from confspec_cli.core.trace import Author, Cause, FinishReason, Origin
 from confspec_cli.engines.scripted import CARD, ScriptedEngine
 
 
@@ -41,7 +41,9 @@ def test_the_three_origins_come_from_a_confident_an_uncertain_and_a_wrong_step()
     assert rewritten.rejected_text == DRAFT[1]
     assert [assessment.by for assessment in rewritten.assessments] == [Author.DRAFT, Author.TARGET]
     assert all(assessment.verdict and assessment.likelihood for assessment in rewritten.assessments)
-    assert events[-1] == RunFinished("stop", DRAFT[0] + TARGET[1] + DRAFT[2], "", "8", events[-1].seconds, "8")
+    assert events[-1] == RunFinished(
+        FinishReason.STOP, DRAFT[0] + TARGET[1] + DRAFT[2], "", "8", events[-1].seconds, "8"
+    )
 
 
 def test_a_confident_draft_never_touches_the_target():

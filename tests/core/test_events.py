@@ -22,7 +22,7 @@ from confspec_cli.core.events import (
     from_dict,
     to_dict,
 )
-from confspec_cli.core.trace import Author
+from confspec_cli.core.trace import Author, FinishReason
 
 
 def every_event():
@@ -31,7 +31,7 @@ def every_event():
     turned = DraftingSwitched(4, on=False, gain=-0.4)
     ahead = StepPrefetched(5, tokens=12, used=9, waited=0.01)
     between = [SessionNamed("maths"), SystemChanged("Be brief."), TurnsUndone(2), TurnsForgotten(3, "It was about 42.")]
-    return [*sample(), *run.finish(partial="and so", reason="length"), turned, ahead, *between]
+    return [*sample(), *run.finish(partial="and so", reason=FinishReason.LENGTH), turned, ahead, *between]
 
 
 @pytest.mark.parametrize("event", every_event(), ids=lambda event: type(event).__name__)
@@ -90,7 +90,7 @@ def test_events_carry_enumerations_by_value():
         "author": "draft",
         "provisional": True,
     }
-    assert to_dict(RunFinished("stop", "42", "", None, 1.5))["answer"] is None
+    assert to_dict(RunFinished(FinishReason.STOP, "42", "", None, 1.5))["answer"] is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from support.recorded_runs import Recorder, sample, texts
 
 from confspec_cli.core.events import StepCommitted, StepDropped
-from confspec_cli.core.trace import Author
+from confspec_cli.core.trace import Author, FinishReason
 from confspec_cli.render.reply import ReplyText, ResultText
 
 
@@ -20,7 +20,7 @@ def said(events):
     return stream.getvalue()
 
 
-def run_of(*steps, think=False, reason="stop", partial=""):
+def run_of(*steps, think=False, reason=FinishReason.STOP, partial=""):
     run = Recorder(think=think)
     for step in steps:
         run.draft(step)
@@ -72,11 +72,11 @@ def test_what_follows_the_thinking_may_speak_of_tags():
 
 
 def test_thinking_that_never_ends_leaves_nothing_to_say():
-    assert said(run_of("Hm.\n\n", think=True, reason="length", partial="And so")) == ""
+    assert said(run_of("Hm.\n\n", think=True, reason=FinishReason.LENGTH, partial="And so")) == ""
 
 
 def test_the_partial_of_an_unfinished_step_is_said():
-    assert said(run_of("One.\n\n", reason="interrupted", partial="Tw")) == "One.\n\nTw\n"
+    assert said(run_of("One.\n\n", reason=FinishReason.INTERRUPTED, partial="Tw")) == "One.\n\nTw\n"
 
 
 def test_a_run_that_breaks_off_still_ends_its_line():

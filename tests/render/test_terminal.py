@@ -339,7 +339,6 @@ def test_steps_of_a_list_stay_together():
         ("context", None, "The context is full before an answer."),
         ("repetition", None, "The reply went in circles and was stopped before an answer."),
         ("interrupted", None, "Interrupted."),
-        ("thunder", None, "The run ended early: thunder."),
     ],
 )
 def test_a_run_that_did_not_come_to_its_end_says_so(reason, answer, says):

@@ -20,7 +20,17 @@ from confspec_cli.core.events import (
 )
 from confspec_cli.core.gate import Decision
 from confspec_cli.core.messages import ModelCard
-from confspec_cli.core.trace import Assessment, Author, Likelihood, Origin, Step, Verdict, WrittenStep
+from confspec_cli.core.trace import (
+    Assessment,
+    Author,
+    DropReason,
+    FinishReason,
+    Likelihood,
+    Origin,
+    Step,
+    Verdict,
+    WrittenStep,
+)
 
 DRAFT = ModelCard("qwen3-0.6b", "draft.gguf", 639_446_688, 4096, "Q8_0", "ab" * 32, 28, True)
 TARGET = ModelCard("qwen3-8b", "target.gguf", 5_027_783_488, 4096, "Q4_K_M", "cd" * 32, 36, True)
@@ -60,7 +70,7 @@ class Recorder:
         written_step = self._write(Author.DRAFT, dropped, provisional=True)
         unsure = self._judge(written_step, Author.DRAFT, 0.4, Decision.ESCALATE, 0.95)
         against = self._judge(written_step, Author.TARGET, 0.1, Decision.REJECT, 0.5)
-        self.events.append(StepDropped(self.n, written_step, "rejected"))
+        self.events.append(StepDropped(self.n, written_step, DropReason.REJECTED))
         again = self._write(Author.TARGET, text, provisional=False)
         self._commit(Origin.TARGET, again, (unsure, against), 0.5, dropped)
 
@@ -77,7 +87,9 @@ class Recorder:
         """A warning."""
         self.events.append(Warned(message))
 
-    def finish(self, reason: str = "stop", partial: str = "", answer: str | None = None) -> list[Event]:
+    def finish(
+        self, reason: FinishReason = FinishReason.STOP, partial: str = "", answer: str | None = None
+    ) -> list[Event]:
         """The last event; returns them all."""
         text = "".join(step.text for step in self.steps) + partial
         reply = text.partition("</think>")[2].lstrip("\n") if self.think else text
