@@ -87,13 +87,11 @@ class Recorder:
         """A warning."""
         self.events.append(Warned(message))
 
-    def finish(
-        self, reason: FinishReason = FinishReason.STOP, partial: str = "", answer: str | None = None
-    ) -> list[Event]:
+    def finish(self, reason: str = "stop", partial: str = "", answer: str | None = None) -> list[Event]:
         """The last event; returns them all."""
         text = "".join(step.text for step in self.steps) + partial
         reply = text.partition("</think>")[2].lstrip("\n") if self.think else text
-        self.events.append(RunFinished(reason, reply, partial, answer, self.seconds))
+        self.events.append(RunFinished(FinishReason(reason), reply, partial, answer, self.seconds))
         return self.events
 
     @property
