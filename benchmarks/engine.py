@@ -18,12 +18,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from confspec_cli.commands._options import GateOptions, ModelOptions, SamplingOptions
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.messages import Message, Prompt, Sampling, Speculation
 from confspec_cli.core.prompts import SYSTEM
 from confspec_cli.core.run import ReasoningRun
-from confspec_cli.core.run_config import Mode
 from confspec_cli.core.stats import fold
 from confspec_cli.engines.llamacpp.cache import MAX_BATCH
 from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
@@ -31,8 +29,11 @@ from confspec_cli.engines.llamacpp.native import lib, physical_cores
 from confspec_cli.engines.llamacpp.open_model import Hardware, open_context
 from confspec_cli.models.registry import load
 from confspec_cli.models.store import Store
+from confspec_cli.runtime.configure import build_config
+from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.folders import config_folder, models_folder
-from confspec_cli.runtime.resolve import build_config, files, resolve_pair
+from confspec_cli.runtime.options import RunOptions
+from confspec_cli.runtime.resolve import resolve_pair, user_registry
 
 PROBLEM = (
     "A bakery sells muffins for $3 each and cookies for $2 each. On Monday it sold 14 muffins and twice as many "
@@ -142,13 +143,13 @@ def _compare(name: str, engine: LlamaCppEngine, bare: Bare, rounds: int) -> None
 
 def run(pair: str | None) -> None:
     """Solve the problem once and print where the time and the memory went."""
-    options = ModelOptions(pair=pair)
-    resolved = resolve_pair(options)
-    paths = files(resolved, yes=False)
+    options = RunOptions(pair=pair, speculate=Speculation.OFF)
+    resolved = resolve_pair(user_registry(), options)
+    paths = local_files(resolved)
     hardware = Hardware(context=resolved.pair.context)
     engines = {author: LlamaCppEngine(path, hardware, Interrupt(), lambda _: None) for author, path in paths.items()}
     prompt = Prompt((Message("system", SYSTEM), Message("user", PROBLEM)))
-    config = build_config(resolved, Mode.CONFSPEC, GateOptions(), SamplingOptions(speculate=Speculation.OFF))
+    config = build_config(resolved.pair, options)
     stats = fold(ReasoningRun(prompt, engines, config, time.perf_counter).events())
     print(
         f"{resolved.pair.name}: {sum(stats.steps.values())} steps in {stats.seconds:.1f} s, {physical_cores()} threads"

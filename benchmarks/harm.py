@@ -19,7 +19,6 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.events import RunFinished, StepCommitted
 from confspec_cli.core.gate import Gate, Signal
@@ -31,9 +30,12 @@ from confspec_cli.core.trace import Author, Cause
 from confspec_cli.engines.llamacpp.native import physical_cores
 from confspec_cli.evaluate.problems import load_problems
 from confspec_cli.evaluate.statistics import ratio_interval
-from confspec_cli.runtime import resolve as wiring
 from confspec_cli.runtime.build_prompt import prompt_of
+from confspec_cli.runtime.configure import build_config
+from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
+from confspec_cli.runtime.options import HardwareOptions, RunOptions
+from confspec_cli.runtime.resolve import resolve_pair, user_registry
 
 _SURE, _UNSURE = math.log(0.99), math.log(0.5)
 _GATE = Gate(Signal.LIKELIHOOD, accept=0.9, target=0.25)
@@ -118,13 +120,13 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=512)
     parser.add_argument("--doubtful", action="store_true")
     given = parser.parse_args()
-    resolved = wiring.resolve_pair(ModelOptions(pair=given.pair))
-    sampling = SamplingOptions(speculate=Speculation.OFF)
-    config = wiring.build_config(resolved, Mode.CONFSPEC, GateOptions(max_tokens=given.tokens), sampling)
+    options = RunOptions(pair=given.pair, max_tokens=given.tokens, speculate=Speculation.OFF)
+    resolved = resolve_pair(user_registry(), options)
+    config = build_config(resolved.pair, options)
     arms = arms_of(replace(config, asks=False), not given.doubtful)
     seconds: dict[str, list[float]] = {arm.name: [] for arm in arms}
     steps = {arm.name: [0, 0] for arm in arms}
-    with engines(resolved, wiring.files(resolved, yes=False), HardwareOptions(), Interrupt()) as loaded:
+    with engines(resolved, local_files(resolved), HardwareOptions(), Interrupt()) as loaded:
         models = {**loaded, Author.DRAFT: cast(Engine, Told(loaded[Author.DRAFT]))}
         for turn, problem in enumerate(load_problems(given.file)[: given.problems]):
             prompt = prompt_of(problem.prompt, problem.system, models, (), config)

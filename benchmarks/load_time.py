@@ -11,11 +11,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from confspec_cli.commands._options import HardwareOptions, ModelOptions
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.trace import Author
+from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import load_engines
-from confspec_cli.runtime.resolve import ResolvedPair, files, resolve_pair
+from confspec_cli.runtime.options import HardwareOptions, RunOptions
+from confspec_cli.runtime.resolve import ResolvedPair, resolve_pair, user_registry
 
 
 def seconds(resolved: ResolvedPair, groups: list[Mapping[Author, Path]]) -> float:
@@ -34,8 +35,8 @@ def main() -> None:
     parser.add_argument("pair", nargs="?")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    resolved = resolve_pair(ModelOptions(pair=given.pair))
-    paths = files(resolved, yes=False)
+    resolved = resolve_pair(user_registry(), RunOptions(pair=given.pair))
+    paths = local_files(resolved)
     apart: list[Mapping[Author, Path]] = [{author: path} for author, path in paths.items()]
     seconds(resolved, [paths])
     rounds = [(seconds(resolved, apart), seconds(resolved, [paths])) for _ in range(given.rounds)]

@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from confspec_cli.commands._options import HardwareOptions, ModelOptions
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.messages import Message, Prompt, Sampling, Speculation, Token
 from confspec_cli.core.tasks import TASKS
@@ -29,8 +28,10 @@ from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
 from confspec_cli.engines.llamacpp.native import has_amx, physical_cores
 from confspec_cli.evaluate.problems import load_problems
 from confspec_cli.evaluate.statistics import ratio_interval
+from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
-from confspec_cli.runtime.resolve import files, resolve_pair
+from confspec_cli.runtime.options import HardwareOptions, RunOptions
+from confspec_cli.runtime.resolve import resolve_pair, user_registry
 
 _CONTEXT = 4096
 _LOOKUP = 2
@@ -134,8 +135,8 @@ def main() -> None:
     given = parser.parse_args()
     if has_amx():
         raise SystemExit("llama-cpp-python's own class can crash on a processor with AMX: not tried here")
-    resolved = resolve_pair(ModelOptions(pair=given.pair))
-    paths = files(resolved, yes=False)
+    resolved = resolve_pair(user_registry(), RunOptions(pair=given.pair))
+    paths = local_files(resolved)
     written: dict[str, list[Token]] = {}
     differences: list[str] = []
     with engines(resolved, paths, HardwareOptions(context=_CONTEXT), Interrupt()) as loaded:

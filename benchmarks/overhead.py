@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import RunFinished, StepCommitted
 from confspec_cli.core.messages import Speculation
@@ -26,8 +25,11 @@ from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.transcript import Transcript
 from confspec_cli.runtime.build_prompt import prompt_of
+from confspec_cli.runtime.configure import build_config
+from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
-from confspec_cli.runtime.resolve import build_config, files, resolve_pair
+from confspec_cli.runtime.options import HardwareOptions, RunOptions
+from confspec_cli.runtime.resolve import resolve_pair, user_registry
 
 QUESTION = "Write a very long story of a journey around the world, in a hundred chapters. Do not stop early."
 _TENTH, _STEP = 10, 40
@@ -100,17 +102,23 @@ def mean_overhead(steps: Sequence[Passed]) -> float:
 
 def measure(pair: str | None, mode: Mode, tokens: int, speculation: Speculation) -> tuple[list[Passed], float, float]:
     """The steps of one long reply, the seconds of all of it, and of them those inside llama_decode."""
-    resolved = resolve_pair(ModelOptions(pair=pair, mode=mode))
-    gate = GateOptions(max_tokens=tokens, max_step_tokens=_STEP, always_draft=mode is Mode.CONFSPEC)
-    config = replace(
-        build_config(resolved, mode, gate, SamplingOptions(temperature=1.0, seed=1, speculate=speculation)),
+    options = RunOptions(
+        pair=pair,
+        mode=mode,
         max_tokens=tokens,
-        overlaps=False,  # two at once would be inside llama_decode for longer than the run takes
+        max_step_tokens=_STEP,
+        always_draft=mode is Mode.CONFSPEC,
+        temperature=1.0,
+        seed=1,
+        speculate=speculation,
     )
+    resolved = resolve_pair(user_registry(), options)
+    # two at once would be inside llama_decode for longer than the run takes
+    config = replace(build_config(resolved.pair, options), overlaps=False)
     steps: list[Passed] = []
     written = 0
     with (
-        engines(resolved, files(resolved, yes=False), HardwareOptions(), Interrupt()) as models,
+        engines(resolved, local_files(resolved), HardwareOptions(), Interrupt()) as models,
         decoding_timed() as decoded,
         repetition_not_minded(),
     ):

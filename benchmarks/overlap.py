@@ -14,19 +14,21 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.events import Event, StepCommitted, StepPrefetched
 from confspec_cli.core.messages import Message, Prompt, Speculation
 from confspec_cli.core.run import ReasoningRun
-from confspec_cli.core.run_config import Mode, RunConfig
+from confspec_cli.core.run_config import RunConfig
 from confspec_cli.core.stats import fold
 from confspec_cli.core.tasks import TASKS
 from confspec_cli.core.trace import Author
 from confspec_cli.evaluate.problems import load_problems
 from confspec_cli.evaluate.statistics import ratio_interval
+from confspec_cli.runtime.configure import build_config
+from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
-from confspec_cli.runtime.resolve import build_config, files, resolve_pair
+from confspec_cli.runtime.options import HardwareOptions, RunOptions
+from confspec_cli.runtime.resolve import resolve_pair, user_registry
 
 
 def ran(models: Mapping[Author, Engine], config: RunConfig, prompt: Prompt, always: bool) -> list[Event]:
@@ -79,10 +81,12 @@ def main() -> None:
     parser.add_argument("--accept", type=float)
     parser.add_argument("--always", action="store_true")
     given = parser.parse_args()
-    resolved = resolve_pair(ModelOptions(pair=given.pair))
-    gate = GateOptions(accept=given.accept, min_token_prob=0.0, always_draft=True)
-    config = build_config(resolved, Mode.CONFSPEC, gate, SamplingOptions(speculate=Speculation.OFF))
-    with engines(resolved, files(resolved, yes=False), HardwareOptions(threads=given.threads), Interrupt()) as models:
+    options = RunOptions(
+        pair=given.pair, accept=given.accept, min_token_prob=0.0, always_draft=True, speculate=Speculation.OFF
+    )
+    resolved = resolve_pair(user_registry(), options)
+    config = build_config(resolved.pair, options)
+    with engines(resolved, local_files(resolved), HardwareOptions(threads=given.threads), Interrupt()) as models:
         print(f"{resolved.pair.name}, {given.threads or 'all'} threads each, gate {config.gate}\n")
         compare(models, config, given)
 

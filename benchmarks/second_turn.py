@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import time
 
-from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions
 from confspec_cli.core.conversation import Conversation
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.events import TextWritten
@@ -17,8 +16,11 @@ from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import RunConfig
 from confspec_cli.core.trace import Author
 from confspec_cli.runtime.build_prompt import prompt_of
+from confspec_cli.runtime.configure import build_config
+from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
-from confspec_cli.runtime.resolve import build_config, files, resolve_pair
+from confspec_cli.runtime.options import HardwareOptions, RunOptions
+from confspec_cli.runtime.resolve import resolve_pair, user_registry
 
 FIRST = "A hen lays five eggs a week, and a hen of another kind lays four; the third kind lays none at all. "
 LAST = "How many eggs do ten hens of the first kind lay in a week?"
@@ -29,10 +31,10 @@ REPLY = 64  # tokens; the reply is read again by whoever did not write it
 
 def main(pair: str | None) -> None:
     """Have a conversation of two turns and print what each read, and when its first token came."""
-    options = ModelOptions(pair=pair)
-    resolved = resolve_pair(options)
-    config = build_config(resolved, options.mode, GateOptions(max_tokens=REPLY), SamplingOptions())
-    with engines(resolved, files(resolved, yes=False), HardwareOptions(), Interrupt()) as models:
+    options = RunOptions(pair=pair, max_tokens=REPLY)
+    resolved = resolve_pair(user_registry(), options)
+    config = build_config(resolved.pair, options)
+    with engines(resolved, local_files(resolved), HardwareOptions(), Interrupt()) as models:
         talk = Conversation()
         times: list[float] = []
         for question in (_long(models), SECOND):

@@ -13,17 +13,18 @@ import argparse
 from pathlib import Path
 
 from benchmarks.lookahead import parting
-from confspec_cli.commands._options import GateOptions, HardwareOptions, ModelOptions, SamplingOptions, WorkOptions
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.messages import Prompt, Sampling, Speculation, Token
-from confspec_cli.core.run_config import Mode
 from confspec_cli.core.trace import Author
 from confspec_cli.evaluate.problems import load_problems
 from confspec_cli.evaluate.results import read_results
 from confspec_cli.evaluate.summary import TARGET, summarise
 from confspec_cli.runtime.build_prompt import prompt_of
+from confspec_cli.runtime.configure import build_config
+from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
-from confspec_cli.runtime.resolve import build_config, files, resolve_pair
+from confspec_cli.runtime.options import HardwareOptions, RunOptions
+from confspec_cli.runtime.resolve import resolve_pair, user_registry
 from confspec_cli.storage.jsonl_log import JsonlLog
 
 _MOST = 512  # tokens
@@ -43,11 +44,11 @@ def main() -> None:
     given = parser.parse_args()
     summary = summarise(read_results(JsonlLog(given.results).lines(), str(given.results)))
     differing = {(row.mode, problem) for row in summary.rows for problem in row.other_texts or ()}
-    resolved = resolve_pair(ModelOptions(pair=given.pair))
+    resolved = resolve_pair(user_registry(), RunOptions(pair=given.pair))
     print("| mode | problem | model | where they part |\n|---|---|---|---|")
-    with engines(resolved, files(resolved, yes=False), HardwareOptions(), Interrupt()) as models:
+    with engines(resolved, local_files(resolved), HardwareOptions(), Interrupt()) as models:
         for problem in load_problems(given.file):
-            config = build_config(resolved, Mode.CONFSPEC, GateOptions(), SamplingOptions(), WorkOptions(problem.task))
+            config = build_config(resolved.pair, RunOptions(task=problem.task))
             prompt = prompt_of(problem.prompt, problem.system, models, (), config)
             for mode in sorted(mode for mode, one in differing if one == problem.id):
                 guesser = Speculation(mode.partition("+")[2])

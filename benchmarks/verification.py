@@ -19,7 +19,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from confspec_cli.commands._options import HardwareOptions, ModelOptions
 from confspec_cli.core import verify
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.events import RunFinished
@@ -32,8 +31,10 @@ from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.steps import Splitter
 from confspec_cli.core.trace import Author, Likelihood
 from confspec_cli.evaluate.grader import is_same_value
+from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
-from confspec_cli.runtime.resolve import files, resolve_pair
+from confspec_cli.runtime.options import HardwareOptions, RunOptions
+from confspec_cli.runtime.resolve import resolve_pair, user_registry
 
 Record = dict[str, Any]
 _BUDGET, _STEP_TOKENS, _STEP_CHARS, _MOST_STEPS = 400, 160, 48, 12
@@ -169,8 +170,8 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=30)
     given = parser.parse_args()
     problems = [json.loads(line) for line in given.data.read_text(encoding="utf-8").splitlines()[: given.problems]]
-    resolved = resolve_pair(ModelOptions(pair=given.pair))
-    paths = files(resolved, yes=False)
+    resolved = resolve_pair(user_registry(), RunOptions(pair=given.pair))
+    paths = local_files(resolved)
     with engines(resolved, paths, HardwareOptions(context=4096), Interrupt()) as models:
         print(report(given.pair, measure(models, problems, given.records)))
 

@@ -33,13 +33,16 @@ def read_text(path: Path, hint: str = "", limit: int = MAX_TEXT_BYTES) -> str:
         raise UsageError(f"Cannot read {path}: {reason}.", hint or f"ls -l {name}") from error
     if len(raw) > limit:
         raise UsageError(f"{path} is longer than {limit / (1 << 20):.0f} MiB.", hint or f"head -c {limit} {name}")
+    return decode(raw, str(path), hint or f"iconv -f LATIN1 -t UTF-8 {name}")
+
+
+def decode(raw: bytes, name: str, hint: str = "iconv -f LATIN1 -t UTF-8 FILE") -> str:
+    """Bytes as UTF-8 text, as `read_text` gives it. Raises UsageError, with the first byte that is not UTF-8."""
     try:
         return raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{path} is not UTF-8 text: byte {raw[error.start]:#04x} at offset {error.start}.",
-            hint or f"iconv -f LATIN1 -t UTF-8 {name}",
-        ) from None
+        where = f"byte {raw[error.start]:#04x} at offset {error.start}"
+        raise UsageError(f"{name} is not UTF-8 text: {where}.", hint) from None
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:

@@ -6,7 +6,7 @@ import os
 
 from confspec_cli.errors import ConfspecError
 from confspec_cli.models.registry import Registry, load
-from confspec_cli.runtime.folders import config_folder
+from confspec_cli.runtime.folders import config_folder, own_file
 from confspec_cli.storage.templates import names
 
 
@@ -43,6 +43,6 @@ def template_names(incomplete: str) -> list[str]:
 
 def _registry() -> Registry | None:
     try:
-        return load(config_folder(os.environ) / "models.yaml")
+        return load(own_file())
     except ConfspecError:
         return None

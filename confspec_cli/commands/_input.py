@@ -14,6 +14,7 @@ from pathlib import Path
 
 from confspec_cli.core.prompts import attached
 from confspec_cli.errors import UsageError
+from confspec_cli.files import decode, read_text
 
 LEFT_ALONE = "standard input is being read by another program, a loop perhaps, and was left alone (--no-stdin says so)"
 _INPUT = "$input"
@@ -32,7 +33,7 @@ def question(argument: str | None, files: Sequence[Path], template: str | None, 
 
     Raises UsageError where all of it is empty, and for what is no text.
     """
-    named = [attached(file.name, text_of(file)) for file in files]
+    named = [attached(file.name, read_text(file)) for file in files]
     piped, warnings = "", tuple[str, ...]()
     if argument == "-":
         piped = _piped()
@@ -56,19 +57,10 @@ def worded(template: str | None, given: str) -> str:
     return "\n\n".join(part for part in (template.rstrip("\n"), given) if part)
 
 
-def text_of(file: Path) -> str:
-    """The text of a file. Raises UsageError where it cannot be read, or is no text."""
-    try:
-        raw = file.read_bytes()
-    except OSError as problem:
-        raise UsageError(f"{file} cannot be read: {problem.strerror}.", f"ls -l {file}") from problem
-    return _decoded(raw, str(file), f"iconv -f LATIN1 -t UTF-8 {file}")
-
-
 def _piped() -> str:
     if sys.stdin is None:
         return ""
-    text = _decoded(sys.stdin.buffer.read(), "The piped text", "iconv -f LATIN1 -t UTF-8 FILE | confspec ask")
+    text = decode(sys.stdin.buffer.read(), "The piped text", "iconv -f LATIN1 -t UTF-8 FILE | confspec ask")
     return text.rstrip("\n")
 
 
@@ -79,12 +71,3 @@ def _is_shared() -> bool:
         return stat.S_ISREG(os.fstat(number).st_mode) and os.lseek(number, 0, os.SEEK_CUR) > 0
     except (OSError, AttributeError):
         return False
-
-
-def _decoded(raw: bytes, what: str, hint: str) -> str:
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise UsageError(
-            f"{what} is not UTF-8: byte {raw[problem.start]:#04x} at offset {problem.start}.", hint
-        ) from None

@@ -15,28 +15,30 @@ from confspec_cli.commands._input import question
 from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import (
     AnswerOptions,
-    GateOptions,
-    HardwareOptions,
+    HardwareFlags,
     InputOptions,
-    ModelOptions,
-    SamplingOptions,
-    SessionOptions,
+    RunFlags,
+    SessionFlags,
     ShowOptions,
-    WorkOptions,
+    YesFlag,
 )
 from confspec_cli.commands._templates import folder, saved
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import Event, RunFinished, RunStarted, Warned
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.trace import FinishReason
-from confspec_cli.errors import Exit
+from confspec_cli.errors import Exit, UsageError
 from confspec_cli.render.choose import choose
+from confspec_cli.render.options import Format
+from confspec_cli.render.reporter import ConsoleReporter
 from confspec_cli.runtime.answer_form import wanted
 from confspec_cli.runtime.build_prompt import prompt_of
+from confspec_cli.runtime.configure import build_config, thinks
+from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
-from confspec_cli.runtime.resolve import as_before, build_config, exit_code, files, resolve_pair, thinks
+from confspec_cli.runtime.resolve import as_before, resolve_pair, user_registry
 from confspec_cli.runtime.session_saver import saving
-from confspec_cli.runtime.signals import stopping
+from confspec_cli.runtime.signals import exit_code, stopping
 from confspec_cli.storage import templates
 
 
@@ -51,33 +53,38 @@ def ask(
         str | None, typer.Option("-s", "--system", help="System prompt, instead of confspec's own.")
     ] = None,
     put: InputOptions,
-    models: ModelOptions,
-    work: WorkOptions,
+    options: RunFlags,
+    yes: YesFlag = False,
     answer: AnswerOptions,
-    gate: GateOptions,
-    sampling: SamplingOptions,
-    session: SessionOptions,
+    session: SessionFlags,
     show: ShowOptions,
-    hardware: HardwareOptions,
+    hardware: HardwareFlags,
 ) -> None:
     """Ask one question and watch it being reasoned out.
 
     The steps go to stderr and the reply to stdout. On a terminal the step view is the reply.
     """
-    want = wanted(answer, show.format)
+    if answer.extract and show.format is not Format.TEXT:
+        raise UsageError(
+            f"--extract prints text, not {show.format.value}; the field `extract` holds it there.",
+            "leave out --extract",
+        )
+    want = wanted(answer.extract, answer.schema, answer.format_answer is not None)
     if put.save_template is not None:
         typer.echo(f"Saved as {saved(invocation, put.save_template, prompt)}", err=True)
         return
     words = templates.load(folder(), put.template).prompt if put.template else None
     said = question(prompt, put.file or (), words, put.stdin)
-    resolved = resolve_pair(models)
-    kept = saving(session, resolved.saves)
-    resolved = resolve_pair(as_before(models, kept.session.turns() if kept.session else ()))
-    config = replace(build_config(resolved, models.mode, gate, sampling, work), form=want.form)
-    paths = files(resolved, models.yes)
+    registry, reporter = user_registry(), ConsoleReporter(sys.stderr, os.environ, yes)
+    resolve_pair(registry, options)  # what cannot be is said before a session is begun
+    kept = saving(session, registry.settings.log)
+    options = as_before(registry, options, kept.session.turns() if kept.session else ())
+    resolved = resolve_pair(registry, options)
+    config = build_config(resolved.pair, options, want.form)
+    paths = local_files(resolved, reporter)
     interrupt = Interrupt()
-    with kept, engines(resolved, paths, hardware, interrupt) as loaded:
-        opened = prompt_of(said.text, system, loaded, kept.messages, config, thinks(work, loaded))
+    with kept, engines(resolved, paths, hardware, interrupt, reporter) as loaded:
+        opened = prompt_of(said.text, system, loaded, kept.messages, config, thinks(options, loaded))
         renderer = choose(sys.stdout, sys.stderr, replace(show.show(), extract=answer.extract), os.environ)
         try:
             with stopping(interrupt) as signals:

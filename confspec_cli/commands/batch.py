@@ -15,27 +15,25 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands._option_groups import grouped
-from confspec_cli.commands._options import (
-    GateOptions,
-    HardwareOptions,
-    ModelOptions,
-    SamplingOptions,
-    WorkOptions,
-)
+from confspec_cli.commands._options import HardwareFlags, RunFlags, YesFlag
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.policy import AdaptiveDrafting, adaptive_drafting
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import RunConfig
 from confspec_cli.core.trace import Author, FinishReason
 from confspec_cli.errors import EngineError, Exit, UsageError
+from confspec_cli.files import decode, read_text
 from confspec_cli.render.batch_progress import BatchProgress, Tally, counting
 from confspec_cli.render.console import is_dumb, put
 from confspec_cli.render.document import RunRecord
+from confspec_cli.render.reporter import ConsoleReporter
 from confspec_cli.render.wording import count
 from confspec_cli.runtime.build_prompt import prompt_of
+from confspec_cli.runtime.configure import build_config, thinks
+from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
-from confspec_cli.runtime.resolve import build_config, exit_code, files, resolve_pair, thinks
-from confspec_cli.runtime.signals import stopping
+from confspec_cli.runtime.resolve import resolve_pair, user_registry
+from confspec_cli.runtime.signals import exit_code, stopping
 from confspec_cli.storage.batch_input import Item, read_items, remaining
 from confspec_cli.storage.jsonl_log import JsonlLog
 
@@ -60,11 +58,9 @@ def batch(
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")] = False,
     *,
-    models: ModelOptions,
-    work: WorkOptions,
-    gate: GateOptions,
-    sampling: SamplingOptions,
-    hardware: HardwareOptions,
+    options: RunFlags,
+    yes: YesFlag = False,
+    hardware: HardwareFlags,
 ) -> None:
     """Ask every prompt of a file and write one JSON record a line, in order.
 
@@ -76,25 +72,26 @@ def batch(
     records = log.lines() if log else []
     left, failed = remaining(items, records, str(output))
     tally = Tally(len(items), earlier=len(records), done=len(records), failed=failed)
-    resolved = resolve_pair(models)
-    config = build_config(resolved, models.mode, gate, sampling, work)
+    resolved = resolve_pair(user_registry(), options)
+    config = build_config(resolved.pair, options)
     if not left:
         if not quiet:
             put(sys.stderr, f"Nothing is left to do: {count(len(items), 'record')} in {output}\n")
         raise typer.Exit(Exit.FAILURE if failed else Exit.OK)
-    paths = files(resolved, models.yes)
+    reporter = ConsoleReporter(sys.stderr, os.environ, yes)
+    paths = local_files(resolved, reporter)
     interrupt = Interrupt()
     if log:
         log.open()
     with (
         closing(log) if log else nullcontext(),
-        engines(resolved, paths, hardware, interrupt) as loaded,
+        engines(resolved, paths, hardware, interrupt, reporter) as loaded,
         stopping(interrupt) as signals,
         counting(sys.stderr, tally, quiet, _has_room_for_a_bar(log)) as watch,
     ):
         for doubt in resolved.warnings(config):
             watch.warned(doubt)
-        job = Job(loaded, config, system, interrupt, thinks(work, loaded))
+        job = Job(loaded, config, system, interrupt, thinks(options, loaded))
         job.work(left, _written(log), watch, _settings_of(records))
     if interrupt.is_set():
         if log and not quiet:
@@ -156,17 +153,7 @@ class Job:
 def _text_of(file: str, name: str) -> str:
     if file == "-" and sys.stdin.isatty():
         raise UsageError("Nothing is piped in.", "confspec batch - < FILE")
-    try:
-        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as problem:
-        raise UsageError(f"{name} cannot be read: {problem.strerror}.") from problem
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise UsageError(
-            f"{name} is not UTF-8: byte {raw[problem.start]:#04x} at offset {problem.start}.",
-            f"iconv -f LATIN1 -t UTF-8 {name} | confspec batch -",
-        ) from None
+    return decode(sys.stdin.buffer.read(), name) if file == "-" else read_text(Path(file))
 
 
 def _log(output: Path) -> JsonlLog:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,29 +14,13 @@ import typer
 from typer.core import TyperGroup
 
 from confspec_cli.commands import _problem_set as problem_set
-from confspec_cli.commands._bench_plan import (
-    PlotOptions,
-    Settings,
-    arms_of,
-    begin,
-    conditions,
-    config_by_arm,
-    warnings,
-    widest,
-)
 from confspec_cli.commands._option_groups import grouped
-from confspec_cli.commands._options import (
-    GateOptions,
-    HardwareOptions,
-    ModelOptions,
-    PairOptions,
-    SamplingOptions,
-    WorkOptions,
-)
+from confspec_cli.commands._options import BenchFlags, HardwareFlags, PlotOptions, YesFlag
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import Exit, UsageError
 from confspec_cli.evaluate import costs
+from confspec_cli.evaluate.plan import arms_of, begin, conditions, config_by_arm, warnings, widest
 from confspec_cli.evaluate.plots import draw, draw_sweep
 from confspec_cli.evaluate.problems import load_problems
 from confspec_cli.evaluate.rejudging import Bounds, rejudged, swept
@@ -45,9 +30,11 @@ from confspec_cli.evaluate.summary import summarise
 from confspec_cli.evaluate.tables import Layout, difference, projection, shown, summary_text
 from confspec_cli.render.batch_progress import Tally, counting
 from confspec_cli.render.console import is_dumb, put
+from confspec_cli.render.reporter import ConsoleReporter
+from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
-from confspec_cli.runtime.resolve import exit_code, files, resolve_pair
-from confspec_cli.runtime.signals import stopping
+from confspec_cli.runtime.resolve import resolve_pair, user_registry
+from confspec_cli.runtime.signals import exit_code, stopping
 from confspec_cli.storage.jsonl_log import JsonlLog
 
 
@@ -96,30 +83,29 @@ def run(
     layout: _Format = Layout.TEXT,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")] = False,
     plots: PlotOptions,
-    pair: PairOptions,
-    work: WorkOptions,
-    gate: GateOptions,
-    sampling: SamplingOptions,
-    hardware: HardwareOptions,
+    options: BenchFlags,
+    yes: YesFlag = False,
+    hardware: HardwareFlags,
 ) -> None:
     """Solve every problem in every mode, one after the other, and print what each mode gave and took.
 
     The modes of a problem follow each other at once, so that a machine that drifts treats all alike.
     """
     wanted = arms_of(modes)
-    resolved = resolve_pair(ModelOptions(pair.pair, pair.draft, pair.target, pair.yes, widest(wanted)))
+    resolved = resolve_pair(user_registry(), replace(options, mode=widest(wanted)))
     every = load_problems(problems)
     chosen = every[:count]
     problem_set.check(chosen)
-    config = config_by_arm(resolved, wanted, Settings(work, gate, sampling), chosen)
+    config = config_by_arm(resolved, wanted, options, chosen)
     place = output or Path(f"{Path(problems).stem}.{resolved.pair.name}.results.jsonl")
     log = JsonlLog(place)
     results = read_results(log.lines(), str(place))
-    paths = files(resolved, pair.yes)
+    reporter = ConsoleReporter(sys.stderr, os.environ, yes)
+    paths = local_files(resolved, reporter)
     interrupt = Interrupt()
     with (
         closing(log),
-        engines(resolved, paths, hardware, interrupt) as loaded,
+        engines(resolved, paths, hardware, interrupt, reporter) as loaded,
         stopping(interrupt) as signals,
     ):
         begin(log, results, conditions(problems, chosen, loaded, config), every)

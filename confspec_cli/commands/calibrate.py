@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
@@ -16,20 +16,13 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands import _problem_set as problem_set
-from confspec_cli.commands._bench_plan import PlotOptions
 from confspec_cli.commands._completion import pairs
 from confspec_cli.commands._option_groups import grouped
-from confspec_cli.commands._options import (
-    GateOptions,
-    HardwareOptions,
-    ModelOptions,
-    SamplingOptions,
-    WorkOptions,
-)
+from confspec_cli.commands._options import CalibrateFlags, HardwareFlags, PlotOptions, YesFlag
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.gate import Gate, Signal
 from confspec_cli.core.messages import Speculation
-from confspec_cli.core.run_config import Mode, RunConfig
+from confspec_cli.core.run_config import RunConfig
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import Exit, Interrupted, UsageError
@@ -44,10 +37,14 @@ from confspec_cli.models.registry import fingerprints
 from confspec_cli.models.yaml_editing import put as keep
 from confspec_cli.render.batch_progress import Tally, counting
 from confspec_cli.render.console import is_dumb, put
-from confspec_cli.runtime.folders import config_folder
+from confspec_cli.render.reporter import ConsoleReporter
+from confspec_cli.runtime.configure import build_config
+from confspec_cli.runtime.fetch import local_files
+from confspec_cli.runtime.folders import own_file
 from confspec_cli.runtime.load import engines
-from confspec_cli.runtime.resolve import ResolvedPair, build_config, exit_code, files, resolve_pair
-from confspec_cli.runtime.signals import stopping
+from confspec_cli.runtime.options import HardwareOptions
+from confspec_cli.runtime.resolve import ResolvedPair, resolve_pair, user_registry
+from confspec_cli.runtime.signals import exit_code, stopping
 from confspec_cli.runtime.system import system_snapshot
 from confspec_cli.storage.jsonl_log import JsonlLog, parsed
 
@@ -92,21 +89,21 @@ def calibrate(
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Say nothing but the report, warnings and errors.")
     ] = False,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Pull missing models without asking.")] = False,
+    yes: YesFlag = False,
     plots: PlotOptions,
-    gate: GateOptions,
-    hardware: HardwareOptions,
+    options: CalibrateFlags,
+    hardware: HardwareFlags,
 ) -> None:
     """Measure what a pair's signals know, on problems with known answers, and set its gate for that kind of work.
 
     The target solves each problem alone; then each step of the draft's is labelled by whether the target still gets
     there from it. The gate that gains most while it keeps the loss below the bound goes into models.yaml.
     """
-    resolved = resolve_pair(ModelOptions(pair, yes=yes))
+    resolved = resolve_pair(user_registry(), replace(options, pair=pair))
     chosen = load_problems(problems, graded=False)[:count]
     problem_set.check(chosen)
     task = task or _task(chosen, problems)
-    config = build_config(resolved, Mode.CONFSPEC, gate, SamplingOptions(speculate=Speculation.OFF), WorkOptions(task))
+    config = build_config(resolved.pair, replace(options, speculate=Speculation.OFF, task=task))
     place = output or Path(f"{Path(problems).stem}.{pair}.labels.jsonl")
     chains = _labelled(_Job(resolved, config, hardware, yes, quiet), chosen, Path(problems).stem, place)
     promise = Promise(bound, confidence)
@@ -133,7 +130,7 @@ def calibrate(
             "bound": bound,
             "confidence": confidence,
         }
-        file = config_folder(os.environ) / "models.yaml"
+        file = own_file()
         own = ("pairs", resolved.pair.name)
         keep(file, ((*own, "gates", task.value), _plain(choice.gate)), ((*own, "calibrations", task.value), account))
         put(sys.stderr, f"kept in {file}: confspec ask -p {resolved.pair.name} --task {task.value} goes by it\n")
@@ -183,9 +180,10 @@ def _labelled(job: _Job, problems: Sequence[Problem], name: str, place: Path) ->
 
 def _label(job: _Job, problems: Sequence[Problem], log: JsonlLog, records: dict[str, Mapping[str, Any]]) -> None:
     interrupt = Interrupt()
+    reporter = ConsoleReporter(sys.stderr, os.environ, job.yes)
     tally = Tally(len(records) + len(problems), earlier=len(records), done=len(records))
     with (
-        engines(job.resolved, files(job.resolved, job.yes), job.hardware, interrupt) as loaded,
+        engines(job.resolved, local_files(job.resolved, reporter), job.hardware, interrupt, reporter) as loaded,
         stopping(interrupt) as signals,
         counting(sys.stderr, tally, job.quiet, sys.stderr.isatty() and not is_dumb(os.environ)) as watch,
     ):

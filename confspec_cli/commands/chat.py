@@ -11,22 +11,15 @@ from typing import Annotated
 import typer
 
 from confspec_cli.commands._option_groups import grouped
-from confspec_cli.commands._options import (
-    GateOptions,
-    HardwareOptions,
-    ModelOptions,
-    SamplingOptions,
-    SessionOptions,
-    ShowOptions,
-    WorkOptions,
-)
+from confspec_cli.commands._options import HardwareFlags, RunFlags, SessionFlags, ShowOptions, YesFlag
 from confspec_cli.errors import ConfigError, UsageError
 from confspec_cli.render.notices import Notices
 from confspec_cli.render.options import Format
-from confspec_cli.repl.pool_protocol import RunOptions
+from confspec_cli.render.reporter import ConsoleReporter
 from confspec_cli.runtime.folders import history_file, sessions_folder
-from confspec_cli.runtime.model_pool import LoadedModelPool
-from confspec_cli.runtime.resolve import as_before, resolve_pair
+from confspec_cli.runtime.model_pool import ModelPool
+from confspec_cli.runtime.resolve import as_before, user_registry
+from confspec_cli.runtime.session_saver import SessionOptions, session_for
 from confspec_cli.storage.session import Session
 from confspec_cli.storage.sessions import SessionStore
 
@@ -41,13 +34,11 @@ def chat(
     no_history: Annotated[
         bool, typer.Option("--no-history", help="Keep nothing of what is typed.", envvar="CONFSPEC_NO_HISTORY")
     ] = False,
-    models: ModelOptions,
-    work: WorkOptions,
-    gate: GateOptions,
-    sampling: SamplingOptions,
-    session: SessionOptions,
+    options: RunFlags,
+    yes: YesFlag = False,
+    session: SessionFlags,
     show: ShowOptions,
-    hardware: HardwareOptions,
+    hardware: HardwareFlags,
 ) -> None:
     """Talk with the models and watch them reason; /help lists what can be typed."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -57,19 +48,18 @@ def chat(
     from confspec_cli.repl.loop import converse  # noqa: PLC0415 - keeps prompt_toolkit out of --help
     from confspec_cli.repl.opening import Terminal, open_chat  # noqa: PLC0415
 
-    run_options = _wishes(models, work, gate, sampling)
-    pool = LoadedModelPool(models, hardware)
-    pool.config(run_options)
+    registry = user_registry()
+    pool = ModelPool(registry, hardware, ConsoleReporter(sys.stderr, os.environ, yes))
+    pool.config(options)  # what cannot be is said before a session is begun
     store = _store()
-    record = _record(session, store, resolve_pair(models).saves)
-    models = as_before(models, record.turns())
-    run_options, pool = _wishes(models, work, gate, sampling), LoadedModelPool(models, hardware)
+    record = _record(session, store, registry.settings.log)
     screen = Notices(sys.stdout, show.show(), os.environ)
     with closing(pool), closing(record):
-        pool.recast(run_options)
+        options = as_before(registry, options, record.turns())
+        pool.switch(options)
         terminal = Terminal(screen, sys.stdin, _history(no_history), vi)
         opened = open_chat(pool, record, store, terminal)
-        opened.run_options, opened.show, opened.hides_steps = run_options, show.show(), show.show().quiet
+        opened.options, opened.show, opened.hides_steps = options, show.show(), show.show().quiet
         opened.begin(record)
         if system is not None:
             record.change_system(system)
@@ -79,47 +69,14 @@ def chat(
             opened.record.close()
 
 
-def _wishes(models: ModelOptions, work: WorkOptions, gate: GateOptions, sampling: SamplingOptions) -> RunOptions:
-    return RunOptions(
-        pair=models.pair,
-        draft=models.draft,
-        target=models.target,
-        mode=models.mode,
-        accept=gate.accept,
-        reject=gate.reject,
-        min_token_prob=gate.min_token_prob,
-        always_draft=gate.always_draft,
-        max_tokens=gate.max_tokens,
-        max_step_tokens=gate.max_step_tokens,
-        temperature=sampling.temperature,
-        top_k=sampling.top_k,
-        top_p=sampling.top_p,
-        min_p=sampling.min_p,
-        seed=sampling.seed,
-        speculate=sampling.speculate,
-        task=work.task,
-        think=work.think,
-        think_budget=work.think_budget,
-    )
-
-
 def _record(options: SessionOptions, store: SessionStore | None, is_wanted: bool) -> Session:
     """The conversation asked for, else a new one; `is_wanted`: it is saved where nobody says otherwise."""
-    if options.resume and options.session:
-        raise UsageError("--continue and --session ask for two sessions.", "confspec chat --session NAME")
     if store is None:
         return Session()
-    if options.session is not None:
-        session = store.find(options.session) or store.new(options.session)
-    elif options.resume:
-        latest = store.latest()
-        if latest is None:
-            raise UsageError(f"There is no session to continue in {store.folder}.", "confspec chat")
-        session = latest
-    else:
-        session = store.new()
-    if options.no_log or not (is_wanted or options.resume or options.session):
-        return Session(session.turns())
+    is_saved = not options.no_log and (is_wanted or options.names_one)
+    session = session_for(store, options, is_saved, "chat")
+    if session is None or not is_saved:
+        return Session(session.turns() if session else ())
     if session.turns() or options.session:
         store.claim(session)
     return session

@@ -16,7 +16,6 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.child_process import python_module
-from confspec_cli.commands.model_files import own_file
 from confspec_cli.errors import ConfspecError, Exit
 from confspec_cli.models.partial import accepted_prefix
 from confspec_cli.models.registry import Registry, load
@@ -24,7 +23,7 @@ from confspec_cli.models.store import Store
 from confspec_cli.render.console import is_dumb, make_console
 from confspec_cli.render.options import Color
 from confspec_cli.runtime.diagnosis import INSTALL, Finding, Status, SystemSnapshot, findings
-from confspec_cli.runtime.folders import models_folder
+from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.offload import available
 
 _PATIENCE = 120  # seconds for loading a model and a second of writing

@@ -11,17 +11,16 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands._completion import pairs
-from confspec_cli.commands.model_files import own_file
+from confspec_cli.core.units import size
 from confspec_cli.errors import OutOfMemoryError, UsageError
 from confspec_cli.models import gguf
 from confspec_cli.models.registry import Pair, Registry, load
 from confspec_cli.models.store import Store
-from confspec_cli.render.progress import size
 from confspec_cli.render.wording import columns
-from confspec_cli.runtime.folders import models_folder
+from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.memory_estimate import MemoryEstimate, Offload, estimate_memory, plan_layers
 from confspec_cli.runtime.offload import AUTO, CONTEXT, Machine, about, best, left_over, machine
-from confspec_cli.runtime.resolve import KV_TYPES
+from confspec_cli.runtime.options import KV_TYPES
 
 _PACE = 21_800_000_000  # bytes a second that a processor reads of its weights: docs/memory.md says where
 _LEAST = 512  # tokens of context that are of any use

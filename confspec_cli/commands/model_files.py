@@ -14,6 +14,7 @@ import typer
 
 from confspec_cli.commands._completion import models as model_names
 from confspec_cli.commands._completion import pairs_and_models
+from confspec_cli.core.units import size
 from confspec_cli.errors import Exit, ModelMissing, StorageError, UsageError
 from confspec_cli.models.references import resolve
 from confspec_cli.models.registry import Model, Registry, load
@@ -21,17 +22,12 @@ from confspec_cli.models.sources import HubSource, ModelFile, PathSource, Watch,
 from confspec_cli.models.store import Store
 from confspec_cli.models.yaml_editing import put as keep
 from confspec_cli.render.console import put
-from confspec_cli.render.progress import size, watching
-from confspec_cli.runtime.folders import config_folder, models_folder
+from confspec_cli.render.progress import watching
+from confspec_cli.runtime.folders import models_folder, own_file
 
 _Names = Annotated[
     list[str], typer.Argument(metavar="MODEL|PAIR...", autocompletion=pairs_and_models, show_default=False)
 ]
-
-
-def own_file() -> Path:
-    """The user's models.yaml."""
-    return config_folder(os.environ) / "models.yaml"
 
 
 def rm(

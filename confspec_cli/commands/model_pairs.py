@@ -11,14 +11,14 @@ import typer
 
 from confspec_cli.commands._completion import models as model_names
 from confspec_cli.commands._completion import pairs as pair_names
-from confspec_cli.commands.model_files import must_be_new, own_file
+from confspec_cli.commands.model_files import must_be_new
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import Exit, ModelMissing, UsageError, did_you_mean
 from confspec_cli.models.registry import Pair, Registry, fingerprints, load
 from confspec_cli.models.store import Store
 from confspec_cli.models.yaml_editing import put as keep
 from confspec_cli.render.console import put
-from confspec_cli.runtime.folders import models_folder
+from confspec_cli.runtime.folders import models_folder, own_file
 
 app = typer.Typer(no_args_is_help=True, help="Pairs of your own, in your models.yaml.")
 

@@ -10,16 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands._completion import models as model_names
-from confspec_cli.commands.model_files import own_file
+from confspec_cli.core.units import size
 from confspec_cli.errors import ModelMissing
 from confspec_cli.models import gguf
 from confspec_cli.models.quants import BLOCKS
 from confspec_cli.models.references import is_reference, resolve
 from confspec_cli.models.registry import load
 from confspec_cli.models.store import Store
-from confspec_cli.render.progress import size
 from confspec_cli.render.wording import counted
-from confspec_cli.runtime.folders import models_folder
+from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.memory_estimate import WEIGHTS, estimate_memory, kv_bytes
 from confspec_cli.runtime.offload import machine
 

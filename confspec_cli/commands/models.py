@@ -12,18 +12,18 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands import model_pairs as _pairs
-from confspec_cli.commands.model_files import add, check, own_file, path, rm
+from confspec_cli.commands.model_files import add, check, path, rm
 from confspec_cli.commands.model_show import show
 from confspec_cli.core.tasks import TaskName
+from confspec_cli.core.units import size
 from confspec_cli.errors import ConfspecError
 from confspec_cli.models import gguf
 from confspec_cli.models.registry import Model, Registry, load
 from confspec_cli.models.sources import HubSource, PackagesSource, PathSource
 from confspec_cli.models.store import Store
 from confspec_cli.render.console import put
-from confspec_cli.render.progress import size
 from confspec_cli.render.wording import columns, counted
-from confspec_cli.runtime.folders import models_folder
+from confspec_cli.runtime.folders import models_folder, own_file
 
 SCHEMA_VERSION = 1
 

@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from confspec_cli.commands._completion import pairs_and_models
+from confspec_cli.core.units import size
 from confspec_cli.errors import Interrupted
 from confspec_cli.models.references import is_reference, resolve
 from confspec_cli.models.registry import Model, Registry, load
 from confspec_cli.models.store import Planned, Store, check_room
-from confspec_cli.render.progress import Bars, Lines, size, watching
+from confspec_cli.render.progress import Bars, Lines, watching
 from confspec_cli.render.wording import columns
-from confspec_cli.runtime.folders import config_folder, models_folder
+from confspec_cli.runtime.folders import models_folder, own_file
 
 
 def pull(
@@ -36,7 +37,7 @@ def pull(
     What is here already is not downloaded again, and what an interrupted pull left is gone on with. A model may also be
     a file of a Hugging Face repository: hf:owner/repo:Q4_K_M, hf:owner/repo/file.gguf, with @revision if need be.
     """
-    registry = load(config_folder(os.environ) / "models.yaml")
+    registry = load(own_file())
     store = Store(models_folder(os.environ))
     wanted = {name: _models(name, registry) for name in names or [registry.default_pair]}
     plan = {planned.file: planned for models in wanted.values() for model in models for planned in store.plan(model)}

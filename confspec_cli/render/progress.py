@@ -11,7 +11,6 @@ from pathlib import Path
 from time import monotonic
 from typing import TextIO
 
-from rich import filesize
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -24,13 +23,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from confspec_cli.core.units import size
 from confspec_cli.render.console import is_dumb, put
 from confspec_cli.render.wording import duration
-
-
-def size(count: int) -> str:
-    """A number of bytes for people: "1.1 GB"."""
-    return filesize.decimal(count) if count else "?"
 
 
 @contextmanager

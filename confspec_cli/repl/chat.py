@@ -15,15 +15,16 @@ from confspec_cli.errors import ConfspecError, StorageError, UsageError
 from confspec_cli.render.notices import Notices
 from confspec_cli.render.options import Show
 from confspec_cli.repl import status
-from confspec_cli.repl.pool_protocol import ModelPool, RunOptions
 from confspec_cli.repl.prompt_line import Desk
+from confspec_cli.runtime.model_pool import ModelPool
+from confspec_cli.runtime.options import RunOptions
 from confspec_cli.storage.session import Session
 from confspec_cli.storage.sessions import SessionStore
 
 
 @dataclass(slots=True)
 class Chat:
-    """Who plays, what was said, what a person wishes to see; `keyboard` is where live keys are read.
+    """The models, what was said, what a person wishes to see; `keyboard` is where live keys are read.
 
     `store` is None where sessions cannot be kept.
     """
@@ -34,7 +35,7 @@ class Chat:
     screen: Notices
     desk: Desk
     keyboard: TextIO
-    run_options: RunOptions = field(default_factory=RunOptions)
+    options: RunOptions = field(default_factory=RunOptions)
     show: Show = field(default_factory=Show)
     hides_steps: bool = False
     attached: list[str] = field(default_factory=list)  # texts that go before the next message
@@ -43,23 +44,23 @@ class Chat:
     leaving: bool = False
     stats: RunStats = field(default_factory=RunStats)
     _use: status.Usage | None = None
-    _rules: RunConfig | None = None
-    _controller: AdaptiveDrafting | None = None
+    _config: RunConfig | None = None
+    _drafting: AdaptiveDrafting | None = None
     _is_told: bool = False
 
     @property
     def config(self) -> RunConfig:
-        """The rules as they stand; a drawn seed stays until something changes."""
-        if self._rules is None:
-            self._rules = self.pool.config(self.run_options)
-        return self._rules
+        """The configuration as it stands; a drawn seed stays until something changes."""
+        if self._config is None:
+            self._config = self.pool.config(self.options)
+        return self._config
 
     @property
     def drafting(self) -> AdaptiveDrafting:
-        """What the turns so far taught of whether drafting pays; forgotten when something else is wished for."""
-        if self._controller is None:
-            self._controller = adaptive_drafting(self.config)
-        return self._controller
+        """What the turns so far taught of whether drafting is worth it; forgotten when the options change."""
+        if self._drafting is None:
+            self._drafting = adaptive_drafting(self.config)
+        return self._drafting
 
     @property
     def use(self) -> status.Usage:
@@ -72,14 +73,14 @@ class Chat:
 
     def changed(self) -> None:
         """Something was said, taken back, or loaded: what was worked out of it is worked out anew."""
-        self._use = self._rules = None
+        self._use = self._config = None
 
-    def wish(self, run_options: RunOptions) -> None:
-        """Have other models or other rules, or none of it: what cannot be raises and changes nothing."""
-        self.pool.config(run_options)
-        self.pool.recast(run_options)
-        self.run_options = run_options
-        self._controller = None
+    def change_options(self, options: RunOptions) -> None:
+        """Take other models or settings, all of them or none: what cannot be raises and changes nothing."""
+        self.pool.config(options)
+        self.pool.switch(options)
+        self.options = options
+        self._drafting = None
         self.changed()
 
     def keep(self, event: Event) -> Warned | None:

@@ -12,19 +12,19 @@ from confspec_cli.repl.command import Command
 
 def _pair(chat: Chat, text: str) -> None:
     if text:
-        chat.wish(replace(chat.run_options, pair=text, draft=None, target=None))
+        chat.change_options(replace(chat.options, pair=text, draft=None, target=None))
     _say(chat)
 
 
 def _draft(chat: Chat, text: str) -> None:
     if text:
-        chat.wish(replace(chat.run_options, draft=text))
+        chat.change_options(replace(chat.options, draft=text))
     _say(chat)
 
 
 def _target(chat: Chat, text: str) -> None:
     if text:
-        chat.wish(replace(chat.run_options, target=text))
+        chat.change_options(replace(chat.options, target=text))
     _say(chat)
 
 
@@ -33,13 +33,13 @@ def _mode(chat: Chat, text: str) -> None:
     if text and text not in modes:
         raise UsageError(f"There is no mode {text}.", f"/mode {'|'.join(modes)}")
     if text:
-        chat.wish(replace(chat.run_options, mode=modes[text]))
+        chat.change_options(replace(chat.options, mode=modes[text]))
     _say(chat)
 
 
 def _say(chat: Chat) -> None:
     names = [f"{author.value} {engine.card.name}" for author, engine in chat.pool.engines.items()]
-    chat.screen.items([chat.pool.pair, f"mode {chat.run_options.mode.value}", *names])
+    chat.screen.items([chat.pool.pair, f"mode {chat.options.mode.value}", *names])
 
 
 COMMANDS = (

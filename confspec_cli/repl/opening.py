@@ -16,8 +16,8 @@ from confspec_cli.repl.chat import Chat
 from confspec_cli.repl.command_table import COMMANDS
 from confspec_cli.repl.completion import CommandCompleter
 from confspec_cli.repl.history import PrivateHistory
-from confspec_cli.repl.pool_protocol import ModelPool
 from confspec_cli.repl.prompt_line import Fittings, PromptLine
+from confspec_cli.runtime.model_pool import ModelPool
 from confspec_cli.storage.session import Session
 from confspec_cli.storage.sessions import SessionStore
 

@@ -40,16 +40,16 @@ def _bound(name: str) -> Setting:
     """One of the gate's two bounds; where they would cross, the other moves along."""
 
     def change(chat: Chat, text: str) -> None:
-        if chat.run_options.mode is not Mode.CONFSPEC:
-            raise UsageError(f"Mode {chat.run_options.mode.value} has no thresholds to turn.", "/mode confspec")
+        if chat.options.mode is not Mode.CONFSPEC:
+            raise UsageError(f"Mode {chat.options.mode.value} has no thresholds to turn.", "/mode confspec")
         value = None if text == "default" else _number(name, text, 0, 1)
-        run_options = chat.run_options
+        options = chat.options
         if name == "accept":
-            crosses = value is not None and run_options.reject is not None and run_options.reject > value
-            chat.wish(replace(run_options, accept=value, reject=None if crosses else run_options.reject))
+            crosses = value is not None and options.reject is not None and options.reject > value
+            chat.change_options(replace(options, accept=value, reject=None if crosses else options.reject))
         else:
-            crosses = value is not None and run_options.accept is not None and run_options.accept < value
-            chat.wish(replace(run_options, reject=value, accept=None if crosses else run_options.accept))
+            crosses = value is not None and options.accept is not None and options.accept < value
+            chat.change_options(replace(options, reject=value, accept=None if crosses else options.accept))
 
     what = "accepts a step unasked from this signal on" if name == "accept" else "rejects a step unasked up to this one"
     return Setting("0..1|default", what, lambda chat: getattr(chat.config.gate, name), change)
@@ -60,7 +60,7 @@ def _real(name: str, help_: str, most: float | None) -> Setting:
 
     def change(chat: Chat, text: str) -> None:
         changes: dict[str, Any] = {name: _number(name, text, 0, most)}
-        chat.wish(replace(chat.run_options, **changes))
+        chat.change_options(replace(chat.options, **changes))
 
     return Setting("0..1" if most else "NUMBER", help_, lambda chat: getattr(chat.config.sampling, name), change)
 
@@ -74,7 +74,7 @@ def _whole(name: str, help_: str, least: int, value: Callable[[Chat], object]) -
         else:
             number = int(_number(name, text if text.isdecimal() else f"{text}!", least, None))
         changes: dict[str, Any] = {name: number}
-        chat.wish(replace(chat.run_options, **changes))
+        chat.change_options(replace(chat.options, **changes))
 
     return Setting("NUMBER|default", help_, value, change)
 
@@ -119,27 +119,27 @@ def _choice(name: str, choices: list[str], help_: str, value: Callable[[Chat], o
         if text not in (*choices, "default"):
             raise UsageError(f"{name} is one of {', '.join(choices)}, not {text}.", f"/set {name} {choices[0]}")
         changes: dict[str, Any] = {name: None if text == "default" else meanings[text]}
-        chat.wish(replace(chat.run_options, **changes))
+        chat.change_options(replace(chat.options, **changes))
 
     return Setting("|".join([*choices, "default"]), help_, value, change)
 
 
 def _budget(chat: Chat) -> object:
-    return "none" if chat.run_options.think_budget is None else chat.run_options.think_budget
+    return "none" if chat.options.think_budget is None else chat.options.think_budget
 
 
 def _think(chat: Chat) -> object:
-    return {None: "default", True: "on", False: "off"}[chat.run_options.think]
+    return {None: "default", True: "on", False: "off"}[chat.options.think]
 
 
 def _seed(chat: Chat) -> object:
-    return "drawn" if chat.run_options.seed is None else chat.run_options.seed
+    return "drawn" if chat.options.seed is None else chat.options.seed
 
 
 def _speculate(chat: Chat, text: str) -> None:
     if text not in [speculation.value for speculation in Speculation]:
         raise UsageError(f"speculate is off, ngram, draft or auto, not {text}.", "/set speculate auto")
-    chat.wish(replace(chat.run_options, speculate=Speculation(text)))
+    chat.change_options(replace(chat.options, speculate=Speculation(text)))
 
 
 def _vi(chat: Chat, on: bool) -> None:

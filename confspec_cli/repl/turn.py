@@ -61,8 +61,8 @@ def play(
 ) -> RunFinished:
     """Run to the end, shown as it goes; every event is kept before it is shown."""
     steering = Steering()
-    run_options = {"a": steering.answer_now, "e": steering.escalate_step, "t": steering.target_from_here, "s": _nothing}
-    actions = {key: run_options[key] for key in keys_of(config)}
+    keyed = {"a": steering.answer_now, "e": steering.escalate_step, "t": steering.target_from_here, "s": _nothing}
+    actions = {key: keyed[key] for key in keys_of(config)}
     view = chat.screen.view(chat.show, chat.hides_steps)
     last: Event | None = None
     try:

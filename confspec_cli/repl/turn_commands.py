@@ -21,10 +21,10 @@ def _regen(chat: Chat, text: str) -> None:
     if text not in ("", "target"):
         raise UsageError(f"/regen takes target or nothing, not {text}.", "/regen target")
     question = last_turn(chat).user
-    run_options = chat.run_options
+    options = chat.options
     if text:
-        chat.wish(replace(run_options, mode=Mode.TARGET))
-    elif run_options.temperature == 0:
+        chat.change_options(replace(options, mode=Mode.TARGET))
+    elif options.temperature == 0:
         chat.screen.say("Greedy: with the same settings the same is written. /set temperature 0.7 varies it.")
     try:
         _take_back(chat, 1)
@@ -32,7 +32,7 @@ def _regen(chat: Chat, text: str) -> None:
         turn.ask(chat, question)
     finally:
         if text:
-            chat.wish(run_options)
+            chat.change_options(options)
 
 
 def _undo(chat: Chat, text: str) -> None:

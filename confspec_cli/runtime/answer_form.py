@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from confspec_cli.commands._options import AnswerOptions
 from confspec_cli.core.events import RunFinished
 from confspec_cli.core.prompts import AS_JSON, in_form
 from confspec_cli.core.run_config import Form
 from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import NoAnswer, SchemaMismatch, UsageError
 from confspec_cli.files import read_text
-from confspec_cli.render.options import Format
 from confspec_cli.runtime.json_schema import LONGEST, load, schema_error, validation_error
 
 _ANY_OBJECT = {"type": "object"}
@@ -49,23 +47,19 @@ class Wanted:
             )
 
 
-def wanted(options: AnswerOptions, format_: Format) -> Wanted:
-    """What the options ask for. Raises UsageError for a schema that cannot be read, or cannot be held to."""
-    if options.extract and format_ is not Format.TEXT:
-        raise UsageError(
-            f"--extract prints text, not {format_.value}; the field `extract` holds it there.", "leave out --extract"
-        )
-    if options.schema and options.format_answer:
+def wanted(extract: bool, schema_file: Path | None, is_json: bool) -> Wanted:
+    """What the reply must hold. Raises UsageError for a schema that cannot be read, or cannot be held to."""
+    if schema_file and is_json:
         raise UsageError("--schema says already that the answer is JSON.", "leave out --format-answer")
-    if not (options.schema or options.format_answer):
-        return Wanted(options.extract)
+    if not (schema_file or is_json):
+        return Wanted(extract)
     from confspec_cli.engines.llamacpp.grammar import gbnf  # noqa: PLC0415 - keeps llama_cpp out of --help
 
-    schema = _read(options.schema) if options.schema else _ANY_OBJECT
+    schema = _read(schema_file) if schema_file else _ANY_OBJECT
     text = json.dumps(schema)
     grammar = gbnf(schema)
-    form = Form(options.schema.name, grammar, in_form(text)) if options.schema else Form("json", grammar, AS_JSON)
-    return Wanted(options.extract, form, schema)
+    form = Form(schema_file.name, grammar, in_form(text)) if schema_file else Form("json", grammar, AS_JSON)
+    return Wanted(extract, form, schema)
 
 
 def _read(file: Path) -> Any:

@@ -19,6 +19,11 @@ def config_folder(env: Mapping[str, str]) -> Path:
     return _folder(env, "CONFSPEC_CONFIG_DIR", lambda: platformdirs.user_config_path("confspec"))
 
 
+def own_file(env: Mapping[str, str] = os.environ) -> Path:
+    """The user's models.yaml."""
+    return config_folder(env) / "models.yaml"
+
+
 def models_folder(env: Mapping[str, str]) -> Path:
     """The folder model files are stored in: CONFSPEC_MODELS, or where the system keeps a user's data."""
     return _folder(env, "CONFSPEC_MODELS", lambda: platformdirs.user_data_path("confspec") / "models")

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from confspec_cli.commands._options import HardwareOptions
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.trace import Author
 from confspec_cli.errors import EngineError, UsageError
 from confspec_cli.models.registry import Model
-from confspec_cli.render.console import put
-from confspec_cli.render.progress import loading
 from confspec_cli.runtime.offload import plan_offload
-from confspec_cli.runtime.resolve import KV_TYPES, ResolvedPair
+from confspec_cli.runtime.options import KV_TYPES, HardwareOptions
+from confspec_cli.runtime.reporter import SILENT, Reporter
+from confspec_cli.runtime.resolve import ResolvedPair
 
 _LOOK = 0.1  # seconds between two looks at whether loads that were told to stop have
 
 
 @contextmanager
 def engines(
-    resolved: ResolvedPair, paths: Mapping[Author, Path], options: HardwareOptions, interrupt: Interrupt
+    resolved: ResolvedPair,
+    paths: Mapping[Author, Path],
+    hardware: HardwareOptions,
+    interrupt: Interrupt,
+    reporter: Reporter = SILENT,
 ) -> Iterator[dict[Author, Engine]]:
     """The models, loaded with progress and closed at the end. One file in both roles is still loaded twice."""
-    loaded = load_engines(resolved, paths, options, interrupt)
+    loaded = load_engines(resolved, paths, hardware, interrupt, reporter)
     try:
         acquaint(loaded)
         yield loaded
@@ -38,25 +39,29 @@ def engines(
 
 
 def load_engines(
-    resolved: ResolvedPair, paths: Mapping[Author, Path], options: HardwareOptions, interrupt: Interrupt
+    resolved: ResolvedPair,
+    paths: Mapping[Author, Path],
+    hardware: HardwareOptions,
+    interrupt: Interrupt,
+    reporter: Reporter = SILENT,
 ) -> dict[Author, Engine]:
     """Load these models at the same time, and say what does not fit on a GPU; the caller closes them.
 
     Raises what loading one of them raises, with none of them left open.
     """
-    if options.kv_type not in KV_TYPES:
-        raise UsageError(f"There is no KV cache type {options.kv_type}.", f"one of: --kv-type {' '.join(KV_TYPES)}")
-    options = replace(options, context=options.context or resolved.pair.context)
+    if hardware.kv_type not in KV_TYPES:
+        raise UsageError(f"There is no KV cache type {hardware.kv_type}.", f"one of: --kv-type {' '.join(KV_TYPES)}")
+    hardware = replace(hardware, context=hardware.context or resolved.pair.context)
     advice = f"confspec fit {resolved.pair.name}" if resolved.measured else "try --kv-type q8_0, --context 4096"
-    layout, notes = plan_offload(paths, options, advice)
+    layout, notes = plan_offload(paths, hardware, advice)
     for note in notes:
-        put(sys.stderr, f"note: {note}\n")
+        reporter.note(f"note: {note}")
     if not paths:
         return {}
     sizes = {author: path.stat().st_size if path.is_file() else 1 for author, path in paths.items()}
     done = dict.fromkeys(paths, 0.0)
     what = ", ".join(f"{author.value} {path.name}" for author, path in paths.items())
-    with loading(sys.stderr, os.environ, f"loading {what}") as progress:
+    with reporter.loading(f"loading {what}") as progress:
 
         def report(author: Author, fraction: float) -> None:
             done[author] = fraction * sizes[author]

@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from confspec_cli.commands._options import HardwareOptions
-from confspec_cli.commands.model_files import own_file
 from confspec_cli.core.trace import Author
+from confspec_cli.core.units import size
 from confspec_cli.engines.llamacpp.repacking import Repacking
 from confspec_cli.errors import OutOfMemoryError
 from confspec_cli.models import gguf
-from confspec_cli.models.registry import Pair, Registry, load
-from confspec_cli.render.progress import size
+from confspec_cli.models.registry import Pair, Registry
 from confspec_cli.runtime.memory_estimate import MemoryEstimate, estimate_memory, plan_layers
+from confspec_cli.runtime.options import HardwareOptions
 
 AUTO = "auto"
 """The pair that stands for the best one for this machine."""
@@ -76,13 +75,15 @@ def best(registry: Registry, here: Machine) -> Pair:
     return max(fitting, key=lambda pair: about(registry, pair))
 
 
-@cache
-def best_here() -> str:
-    """The name of the best pair for this machine as it was when first asked: loading its models changes what is free.
+def best_here(registry: Registry) -> str:
+    """The name of the best pair for this machine. Raises OutOfMemoryError where none fits."""
+    return best(registry, machine_at_first()).name
 
-    Raises OutOfMemoryError where none fits.
-    """
-    return best(load(own_file()), machine()).name
+
+@cache
+def machine_at_first() -> Machine:
+    """This machine as it was when first asked: loading models changes what is free."""
+    return machine()
 
 
 def left_over(needs: list[MemoryEstimate], here: Machine) -> int:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from confspec_cli.commands._options import SessionOptions
 from confspec_cli.core.events import Event, RunStarted, Warned
 from confspec_cli.core.messages import Message
 from confspec_cli.errors import ConfigError, StorageError, UsageError
 from confspec_cli.runtime.folders import sessions_folder
 from confspec_cli.storage.session import SavedSession
 from confspec_cli.storage.sessions import SessionStore
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """Which conversation a run belongs to: the one last used, one by name, or a new one; and whether it is saved."""
+
+    resume: bool = False
+    session: str | None = None
+    no_log: bool = False
+
+    @property
+    def names_one(self) -> bool:
+        """Whether a certain conversation is asked for."""
+        return self.resume or self.session is not None
 
 
 class Saving:
@@ -74,28 +88,32 @@ def saving(options: SessionOptions, is_wanted: bool) -> Saving:
 
     Raises UsageError where there is no session to continue.
     """
-    if options.resume and options.session:
-        raise UsageError("--continue and --session ask for two sessions.", "confspec ask --session NAME")
-    is_asked_for = options.resume or options.session is not None
-    is_saved = not options.no_log and (is_wanted or is_asked_for)
-    if not is_saved and not is_asked_for:
+    is_saved = not options.no_log and (is_wanted or options.names_one)
+    if not is_saved and not options.names_one:
         return Saving(None, is_saved=False)
     try:
         store = SessionStore(sessions_folder(os.environ))
-        session = _session(store, options, is_saved)
-        return Saving(session, is_saved, claimed=store if is_saved and is_asked_for else None)
+        session = session_for(store, options, is_saved, "ask")
+        return Saving(session, is_saved, claimed=store if is_saved and options.names_one else None)
     except (ConfigError, StorageError) as error:
-        if is_asked_for:
+        if options.names_one:
             raise
         return Saving(None, is_saved, str(error))
 
 
-def _session(store: SessionStore, options: SessionOptions, is_saved: bool) -> SavedSession | None:
+def session_for(store: SessionStore, options: SessionOptions, is_saved: bool, command: str) -> SavedSession | None:
+    """The session asked for, else a new one; none for a name that is not there yet where nothing is saved.
+
+    Raises UsageError where there is no session to continue.
+    """
+    if options.resume and options.session:
+        raise UsageError("--continue and --session ask for two sessions.", f"confspec {command} --session NAME")
     if options.session is not None:
         return store.find(options.session) or (store.new(options.session) if is_saved else None)
     if not options.resume:
         return store.new()
     session = store.latest()
     if session is None:
-        raise UsageError(f"There is no session to continue in {store.folder}.", 'confspec ask "What is 17 times 23?"')
+        question = ' "What is 17 times 23?"' if command == "ask" else ""
+        raise UsageError(f"There is no session to continue in {store.folder}.", f"confspec {command}{question}")
     return session

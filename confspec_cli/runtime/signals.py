@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from confspec_cli.core.engine import Interrupt
+from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import Exit, Interrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -67,3 +68,16 @@ def _error(number: int) -> Interrupted:
     error = Interrupted("Stopped.")
     error.exit_code = Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED
     return error
+
+
+def exit_code(reason: FinishReason, signals: list[int]) -> Exit:
+    """The exit code for how a run finished."""
+    if signal.SIGTERM in signals:
+        return Exit.TERMINATED
+    return {
+        FinishReason.STOP: Exit.OK,
+        FinishReason.LENGTH: Exit.NO_ANSWER,
+        FinishReason.REPETITION: Exit.NO_ANSWER,
+        FinishReason.CONTEXT: Exit.CONTEXT_FULL,
+        FinishReason.INTERRUPTED: Exit.INTERRUPTED,
+    }[reason]

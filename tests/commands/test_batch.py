@@ -237,7 +237,7 @@ def test_other_settings_than_those_of_the_records_are_warned_of(batch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["none.txt"], Exit.USAGE, "none.txt cannot be read"),
+        (["none.txt"], Exit.USAGE, "There is no file none.txt"),
         (["latin"], Exit.USAGE, "0xe9 at offset 3"),
         (["empty"], Exit.USAGE, "nothing to ask"),
         (["in.txt", "-o", "in.txt"], Exit.USAGE, "no record of these prompts"),

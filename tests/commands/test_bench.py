@@ -12,7 +12,6 @@ import pytest
 from support.scripted_runs import CONFIG, STEPS
 
 from confspec_cli.app import main
-from confspec_cli.commands._bench_plan import arms_of, widest
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import RunFinished, StepJudged, StepWritten
 from confspec_cli.core.gate import Decision
@@ -24,6 +23,7 @@ from confspec_cli.engines.scripted import ScriptedEngine
 from confspec_cli.errors import EngineError, Exit, UsageError
 from confspec_cli.evaluate import costs
 from confspec_cli.evaluate.costs import Cost, WorkKind, measured, seconds_at, work_of
+from confspec_cli.evaluate.plan import arms_of, widest
 from confspec_cli.evaluate.problems import read_problems
 from confspec_cli.evaluate.results import Conditions, Run, read_results, without_text
 from confspec_cli.evaluate.runner import Bench
@@ -249,7 +249,7 @@ def test_an_unknown_mode_is_named(capsys, tmp_path):
 def test_who_guesses_ahead_is_told_by_mode(capsys, tmp_path):
     (tmp_path / "some.jsonl").write_text(LINES)
     assert main(["bench", str(tmp_path / "some.jsonl"), "--speculate", "ngram"]) == Exit.USAGE
-    assert "--modes target,target+ngram" in capsys.readouterr().err
+    assert "--speculate" in capsys.readouterr().err
 
 
 def test_arms_are_modes_and_who_guesses_in_them():
@@ -361,11 +361,11 @@ def scripted(monkeypatch, tmp_path):
     models = {}
 
     @contextmanager
-    def loaded(resolved, paths, hardware, interrupt):
+    def loaded(resolved, paths, hardware, interrupt, reporter):
         yield models or engines(interrupt)
 
     monkeypatch.setattr("confspec_cli.commands.bench.engines", loaded)
-    monkeypatch.setattr("confspec_cli.commands.bench.files", lambda resolved, yes: {})
+    monkeypatch.setattr("confspec_cli.commands.bench.local_files", lambda resolved, reporter: {})
     monkeypatch.setenv("CONFSPEC_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "some.jsonl").write_text(LINES)

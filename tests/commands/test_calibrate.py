@@ -9,7 +9,6 @@ import pytest
 from support.scripted_runs import CONFIG
 
 from confspec_cli.app import main
-from confspec_cli.commands._options import ModelOptions
 from confspec_cli.core.gate import Gate, Signal
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import Assessment, Author, Likelihood, Verdict
@@ -20,7 +19,8 @@ from confspec_cli.evaluate.calibration_tables import verdict_on
 from confspec_cli.evaluate.labels import Chains, Labelled, Labeller, chains_of
 from confspec_cli.evaluate.problems import read_problems
 from confspec_cli.models.registry import load
-from confspec_cli.runtime.resolve import resolve_pair
+from confspec_cli.runtime.options import RunOptions
+from confspec_cli.runtime.resolve import resolve_pair, user_registry
 
 PROMISE = Promise(0.2, 0.9)
 
@@ -166,13 +166,12 @@ def own(tmp_path, monkeypatch):
 
 def labels(own, problems=40, settings=None, known=None):
     """A file of labels as a run of calibrate writes it."""
-    from confspec_cli.commands._options import GateOptions, HardwareOptions, SamplingOptions, WorkOptions
     from confspec_cli.commands.calibrate import _Job
-    from confspec_cli.core.run_config import Mode
-    from confspec_cli.runtime.resolve import build_config
+    from confspec_cli.runtime.configure import build_config
+    from confspec_cli.runtime.options import HardwareOptions
 
-    resolved = resolve_pair(ModelOptions("starter"))
-    config = build_config(resolved, Mode.CONFSPEC, GateOptions(), SamplingOptions(), WorkOptions(TaskName.MATH))
+    resolved = resolve_pair(user_registry(), RunOptions("starter"))
+    config = build_config(resolved.pair, RunOptions(task=TaskName.MATH))
     fixed = _Job(resolved, config, HardwareOptions(), False, True).fixed
     fixed["settings"] |= settings or {}
     step = {
@@ -214,16 +213,16 @@ def test_the_gate_found_goes_into_the_users_models_yaml_and_is_gone_by_until_the
     pair = load(own / "config" / "models.yaml").pair("starter")
     assert pair.gates.math.signal is Signal.LIKELIHOOD and pair.gates.math.worth_drafting
     assert (pair.calibrations.math.problems, pair.calibrations.math.bound) == (40, 0.1)
-    resolved = resolve_pair(ModelOptions("starter"))
+    resolved = resolve_pair(user_registry(), RunOptions("starter"))
     assert resolved.pair.gate_for(TaskName.MATH) == pair.gates.math
     assert resolved.warnings(CONFIG) == ()
     file = own / "config" / "models.yaml"
     file.write_text(file.read_text().replace(pair.calibrations.math.models[0], "f" * 64))
-    (said,) = resolve_pair(ModelOptions("starter")).warnings(CONFIG)
+    (said,) = resolve_pair(user_registry(), RunOptions("starter")).warnings(CONFIG)
     assert said == (
         "the models of starter have changed since its gate for math was measured: confspec calibrate starter FILE"
     )
-    assert resolve_pair(ModelOptions("starter")).pair.gate_for(TaskName.MATH) == pair.gate
+    assert resolve_pair(user_registry(), RunOptions("starter")).pair.gate_for(TaskName.MATH) == pair.gate
 
 
 def test_a_dry_run_leaves_everything_as_it_is(own, capsys):
@@ -278,7 +277,7 @@ def test_a_line_that_is_no_label_is_named(own, capsys):
 
 
 def test_a_pair_that_was_never_measured_says_so(own):
-    (said,) = resolve_pair(ModelOptions("qwen3-8b")).warnings(CONFIG)
+    (said,) = resolve_pair(user_registry(), RunOptions("qwen3-8b")).warnings(CONFIG)
     assert (
         said
         == "the gate of qwen3-8b was not measured on math, it is a cautious guess: confspec calibrate qwen3-8b FILE"

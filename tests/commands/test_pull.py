@@ -7,8 +7,9 @@ import pytest
 from support.model_sources import names_in, only_wheels_of, sha256, write_wheel
 
 from confspec_cli.app import main
+from confspec_cli.core.units import size
 from confspec_cli.errors import Exit, Interrupted
-from confspec_cli.render.progress import size, watching
+from confspec_cli.render.progress import watching
 
 SMALL, LARGE = b"small" * 100, b"large" * 1000
 MODEL = """

@@ -2,21 +2,12 @@
 
 import pytest
 
-from confspec_cli.commands._options import GateOptions, SamplingOptions, WorkOptions
 from confspec_cli.core.grading import Answer, code_block, extract, final_answer
-from confspec_cli.core.prompts import QUESTIONS, SYSTEM
-from confspec_cli.core.run_config import Mode
+from confspec_cli.core.prompts import QUESTIONS
 from confspec_cli.core.steps import split
 from confspec_cli.core.tasks import TASKS, TaskName
-from confspec_cli.models.registry import Pair
-from confspec_cli.runtime.resolve import ResolvedPair, build_config
 
 CODE = "Plan it.\n\n```python\ndef f(x):\n    return x\n\n\nprint(f(1))\n```\n\nDone."
-
-
-def chosen(task=None, **pair):
-    resolved = ResolvedPair(Pair("p", "d", "t", **pair), {})
-    return build_config(resolved, Mode.CONFSPEC, GateOptions(), SamplingOptions(), WorkOptions(task))
 
 
 def test_every_task_names_a_question_there_is():
@@ -24,35 +15,9 @@ def test_every_task_names_a_question_there_is():
     assert all(task.question in QUESTIONS for task in TASKS.values())
 
 
-def test_the_default_is_mathematics_as_it_always_was():
-    config = chosen()
-    assert config.task is TASKS[TaskName.MATH]
-    assert (config.task.system, config.task.system_thinking) == (SYSTEM, "")
-    assert config.question is QUESTIONS["correct"]
-    assert not config.task.cuts_code
-
-
 def test_plain_adds_nothing_to_what_was_asked():
     plain = TASKS[TaskName.PLAIN]
     assert (plain.system, plain.system_thinking, plain.answer) == ("", "", Answer.NONE)
-
-
-def test_a_flag_goes_before_the_pair_s_own_task():
-    assert chosen(task=TaskName.QA).task.name is TaskName.QA
-    resolved = ResolvedPair(Pair("p", "d", "t", task=TaskName.CODE), {})
-    for flag, name in ((None, TaskName.CODE), (TaskName.QA, TaskName.QA)):
-        config = build_config(resolved, Mode.CONFSPEC, GateOptions(), SamplingOptions(), WorkOptions(flag))
-        assert config.task.name is name
-
-
-@pytest.mark.parametrize(
-    ("flag", "own", "question"),
-    [(None, None, "careful"), ("math", None, "careful"), ("code", None, "works"), ("code", "code", "careful")],
-)
-def test_a_pair_s_question_is_for_its_own_kind_of_work(flag, own, question):
-    resolved = ResolvedPair(Pair("p", "d", "t", question="careful", task=own and TaskName(own)), {})
-    work = WorkOptions(flag and TaskName(flag))
-    assert build_config(resolved, Mode.CONFSPEC, GateOptions(), SamplingOptions(), work).question is QUESTIONS[question]
 
 
 LONG_CODE = """```python

@@ -1,20 +1,22 @@
 """Two models loading at once: both or neither, and what is wrong is said of the right one."""
 
-import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from support.tiny_gguf import damage
 
-from confspec_cli.commands._options import HardwareOptions, ModelOptions
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.trace import Author
 from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
 from confspec_cli.errors import EngineError, Interrupted
 from confspec_cli.runtime import load as _loading
+from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines, load_engines
-from confspec_cli.runtime.resolve import files, resolve_pair
+from confspec_cli.runtime.options import HardwareOptions, RunOptions
+from confspec_cli.runtime.reporter import Silent
+from confspec_cli.runtime.resolve import resolve_pair, user_registry
 
 SMALL = HardwareOptions(context=512, threads=1)
 
@@ -29,8 +31,8 @@ def closed(monkeypatch):
 
 
 def resolved(draft, target):
-    cast_ = resolve_pair(ModelOptions(draft=str(draft), target=str(target)))
-    return cast_, files(cast_, yes=False)
+    cast_ = resolve_pair(user_registry(), RunOptions(draft=str(draft), target=str(target)))
+    return cast_, local_files(cast_)
 
 
 def test_both_are_loaded_and_the_target_takes_guesses_of_the_draft(tiny, closed):
@@ -83,23 +85,17 @@ def test_they_load_at_the_same_time():
     )
 
 
-def test_one_bar_shows_both(tiny, monkeypatch):
+def test_one_bar_shows_both(tiny):
     seen, shown = [], []
 
-    class Bar:
-        def __init__(self, stream, env, what):
+    class Bar(Silent):
+        @contextmanager
+        def loading(self, what):
             shown.append(what)
+            yield seen.append
 
-        def __enter__(self):
-            return seen.append
-
-        def __exit__(self, *_):
-            return None
-
-    monkeypatch.setattr(_loading, "loading", Bar)
-    monkeypatch.setattr(sys, "stdin", None)
     people, paths = resolved(tiny("llama"), tiny("qwen2"))
-    for engine in load_engines(people, paths, SMALL, Interrupt()).values():
+    for engine in load_engines(people, paths, SMALL, Interrupt(), Bar()).values():
         engine.close()
     assert shown == [f"loading draft {paths[Author.DRAFT].name}, target {paths[Author.TARGET].name}"]
     assert all(0 <= part <= 1 for part in seen)

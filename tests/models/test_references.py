@@ -6,12 +6,12 @@ import pytest
 from support.model_sources import REVISION, at_hub, served, sha256
 
 from confspec_cli.app import main
-from confspec_cli.commands._options import ModelOptions
 from confspec_cli.core.trace import Author
 from confspec_cli.errors import DownloadError, Exit, ModelMissing, UsageError
 from confspec_cli.models.references import Listed, chosen_of, resolve
 from confspec_cli.models.registry import load
-from confspec_cli.runtime.resolve import resolve_pair
+from confspec_cli.runtime.options import RunOptions
+from confspec_cli.runtime.resolve import resolve_pair, user_registry
 
 Q4, Q8 = b"four bits" * 1000, b"eight bits" * 1000
 FILES = {"model-Q4_K_M.gguf": Q4, "model-Q8_0.gguf": Q8, "mmproj-F16.gguf": b"eyes", "README.md": None}
@@ -105,7 +105,7 @@ def test_a_reference_is_pulled_and_then_found_without_a_hub(hub, tmp_path, capsy
     assert "hf:owner/name:Q8_0 is ready" in said
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     at_hub(monkeypatch, tmp_path, "http://127.0.0.1:1")
-    resolved = resolve_pair(ModelOptions(draft=f"hf:owner/name:Q8_0@{REVISION}"))
+    resolved = resolve_pair(user_registry(), RunOptions(draft=f"hf:owner/name:Q8_0@{REVISION}"))
     assert resolved.roles[Author.DRAFT].files[0].sha256 == sha256(Q8)
     assert main(["pull", f"hf:owner/name:Q8_0@{REVISION}"]) == Exit.OK
     assert "already here" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The conversation at a terminal, on scripted models: what is said, kept, taken back and told."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from support.scripted_chat import REWRITTEN, STEPS, flat, opened, pool, shown, talk
@@ -9,6 +10,7 @@ from confspec_cli.core.events import RunStarted
 from confspec_cli.core.messages import Speculation
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.trace import Author
+from confspec_cli.engines.scripted import CARD
 from confspec_cli.errors import EngineError, StorageError
 from confspec_cli.repl.command_table import COMMANDS
 from confspec_cli.repl.loop import converse
@@ -193,7 +195,7 @@ def test_set_changes_what_is_shown_and_how_tokens_are_chosen():
 
 def test_who_guesses_ahead_can_be_set():
     chat, text = talk("/set speculate ngram", "/set")
-    assert chat.run_options.speculate is Speculation.NGRAM
+    assert chat.options.speculate is Speculation.NGRAM
     assert "speculate" in text
 
 
@@ -212,8 +214,8 @@ def test_changing_models_keeps_the_conversation():
     models = pool()
     chat, _text = talk("One?", "/target big", "/pair starter", "/mode draft", "Two?", models=models)
     assert len(chat.record.turns()) == 2
-    assert [run_options.target for run_options in models.loaded] == ["big", None, None]
-    assert models.run_options.mode is Mode.DRAFT
+    assert [options.target for options in models.loaded] == ["big", None, None]
+    assert models.loaded[-1].mode is Mode.DRAFT
 
 
 def test_a_failing_model_is_a_sentence_and_its_turn_is_taken_back():
@@ -221,7 +223,7 @@ def test_a_failing_model_is_a_sentence_and_its_turn_is_taken_back():
         raise EngineError("llama.cpp failed.", "/pair starter")
 
     models = pool()
-    models.engines_by_author[Author.DRAFT].labels = fail
+    models.scripted[Author.DRAFT].labels = fail
     chat, text = talk("One?", models=models)
     assert "llama.cpp failed." in text
     assert chat.record.turns() == []
@@ -309,7 +311,7 @@ def test_the_run_of_a_turn_is_recorded_with_its_whole_prompt():
 def test_an_answer_stopped_before_it_began_gives_the_question_back():
     models = pool()
     models.interrupt.set()
-    for engine in models.engines_by_author.values():
+    for engine in models.scripted.values():
         engine.interrupt = models.interrupt
     chat, text = talk("One?", "^C", models=models)
     assert chat.record.turns() == []
@@ -326,7 +328,7 @@ def test_a_status_line_without_models_says_so_and_completion_is_empty(store):
         def names(self, kind):
             raise StorageError("models.yaml cannot be read.")
 
-    chat = opened(models=Gone(pool().engines_by_author))
+    chat = opened(models=Gone(pool().scripted))
     assert "not loaded" in chat.toolbar(100)
     assert chat.words("pair") == []
 
@@ -347,6 +349,8 @@ def test_a_brief_view_is_followed_by_the_whole_reply():
 
 
 def test_the_kind_of_work_and_the_thinking_can_be_set():
-    chat, text = talk("/set task code", "/set think_budget 0", "/set task poem", "/set think on", "/set think default")
-    assert (chat.run_options.task.value, chat.run_options.think_budget, chat.run_options.think) == ("code", 0, None)
+    models = pool(card=replace(CARD, thinks=True))
+    typed = ("/set task code", "/set think_budget 0", "/set task poem", "/set think on", "/set think default")
+    chat, text = talk(*typed, models=models)
+    assert (chat.options.task.value, chat.options.think_budget, chat.options.think) == ("code", 0, None)
     assert "task is one of math, qa, code, plain, not poem." in flat(text)

@@ -73,7 +73,7 @@ def test_a_file_that_has_no_room_waits_for_the_next_message(tmp_path):
 def test_a_context_that_fills_in_mid_answer_asks_too(choice, reason):
     pair = models(200)
     answer = [f"Step {n} says a good deal of things.\n\n" for n in range(5)]
-    for engine in pair.engines_by_author.values():
+    for engine in pair.scripted.values():
         engine.segments = answer
     # 26 of the system prompt, 60 and 35 of the first turn, then 40: the answer to it has room for 4 steps and a bit
     chat, text = talk(LONG, "word " * 40, models=pair, choices=[choice])
@@ -84,7 +84,7 @@ def test_a_context_that_fills_in_mid_answer_asks_too(choice, reason):
 
 def test_an_interrupted_summary_drops_nothing():
     pair = models()
-    pair.engines_by_author[Author.TARGET].segments = ()
+    pair.scripted[Author.TARGET].segments = ()
     chat, text = talk(LONG, "Short?", THIRD, models=pair, choices=["m"])
     assert "No summary came of it, and nothing was dropped." in text
     assert LONG.strip() in [message.content for message in chat.record.messages()]
@@ -92,7 +92,7 @@ def test_an_interrupted_summary_drops_nothing():
 
 def test_the_fuller_context_of_the_two_counts():
     pair = models(200)
-    target = pair.engines_by_author[Author.TARGET]
+    target = pair.scripted[Author.TARGET]
     target.card = replace(target.card, context=120)
     chat, _ = talk(LONG, models=pair)
     assert chat.use.total == 120

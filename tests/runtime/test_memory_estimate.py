@@ -8,16 +8,16 @@ import pytest
 from benchmarks.memory import allocated, estimated
 from confspec_cli.app import main
 from confspec_cli.commands import fit
-from confspec_cli.commands._options import HardwareOptions
 from confspec_cli.core.trace import Author
+from confspec_cli.core.units import size
 from confspec_cli.engines.llamacpp.repacking import Repacking
 from confspec_cli.errors import Exit
 from confspec_cli.models import gguf
 from confspec_cli.models.registry import load
 from confspec_cli.models.store import Store
-from confspec_cli.render.progress import size
 from confspec_cli.runtime import offload as _room
 from confspec_cli.runtime.memory_estimate import MemoryEstimate, estimate_memory, plan_layers
+from confspec_cli.runtime.options import HardwareOptions
 
 GB = 10**9
 DRAFT, TARGET = (
@@ -77,7 +77,7 @@ def home(tmp_path, monkeypatch, tiny):
 def machine(monkeypatch, free, gpus=None):
     for module in (fit, _room):
         monkeypatch.setattr(module, "machine", lambda: _room.Machine(free, gpus or {}, Repacking()))
-    _room.best_here.cache_clear()
+    _room.machine_at_first.cache_clear()
 
 
 def test_fit_tells_both_models_and_what_is_free(home, capsys, monkeypatch):

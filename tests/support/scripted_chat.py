@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from confspec_cli.core.engine import Engine, Interrupt
-from confspec_cli.core.gate import Gate
-from confspec_cli.core.limits import Lengths, Thresholds, config
-from confspec_cli.core.messages import Sampling
-from confspec_cli.core.run_config import RunConfig, authors
-from confspec_cli.core.tasks import TASKS, TaskName
+from confspec_cli.core.messages import ModelCard
+from confspec_cli.core.run_config import RunConfig
 from confspec_cli.core.trace import Author
 from confspec_cli.engines.scripted import CARD, ScriptedEngine
-from confspec_cli.errors import ModelMissing
+from confspec_cli.models.registry import Model, Pair, Registry
+from confspec_cli.models.sources import ModelFile, PathSource
 from confspec_cli.render.notices import Notices
 from confspec_cli.render.options import Show
 from confspec_cli.repl.chat import Chat
 from confspec_cli.repl.loop import converse
-from confspec_cli.repl.pool_protocol import RunOptions
-from confspec_cli.runtime.build_prompt import prompt_of
+from confspec_cli.runtime.model_pool import ModelPool
+from confspec_cli.runtime.options import HardwareOptions, RunOptions
 from confspec_cli.storage.session import Session
 
 STEPS = ("This is the first step of it.\n\n", "And this is the second one.\n\n", "So it is \\boxed{42}.")
 REWRITTEN = ("This is the first step of all.\n\n", "And here is the second one.\n\n", "So it must be \\boxed{43}.")
+
+PAIR = Pair("scripted", "small", "big", max_tokens=400, max_step_tokens=100, min_step_chars=8)
 
 
 def unsure_of(word: str):
@@ -36,44 +35,32 @@ def unsure_of(word: str):
     )
 
 
-@dataclass
-class ScriptedCompany:
-    """Two scripted models. `loaded` notes every change of models."""
+class ScriptedPool(ModelPool):
+    """A pool whose models are scripted. `loaded` notes the options of every change of models."""
 
-    engines_by_author: dict[Author, ScriptedEngine]
-    interrupt: Interrupt = field(default_factory=Interrupt)
-    run_options: RunOptions = field(default_factory=RunOptions)
-    loaded: list[RunOptions] = field(default_factory=list)
+    def __init__(self, engines: dict[Author, ScriptedEngine], pair: Pair = PAIR) -> None:
+        files = {name: ModelFile(f"{name}.gguf", (PathSource(Path(name)),)) for name in ("small", "big")}
+        models = {name: Model(name, (file,)) for name, file in files.items()}
+        pairs = {name: replace(pair, name=name) for name in ("scripted", "starter")}
+        registry = Registry(models, pairs, "scripted")
+        super().__init__(registry, HardwareOptions(), find=self._find_files, load=self._take_engines)
+        self.scripted = engines
+        self.loaded: list[RunOptions] = []
+        super().switch(RunOptions())
 
-    @property
-    def pair(self) -> str:
-        return self.run_options.pair or "scripted"
+    def switch(self, options: RunOptions) -> None:
+        super().switch(options)
+        self.loaded.append(options)
 
-    @property
-    def engines(self) -> Mapping[Author, Engine]:
-        return {author: self.engines_by_author[author] for author in authors(self.run_options.mode)}
+    def config(self, options: RunOptions) -> RunConfig:
+        """Scripted models take no time, so whether drafting is worth it is not to be measured."""
+        return replace(super().config(options), controlled=False, overlaps=False)
 
-    def recast(self, run_options: RunOptions) -> None:
-        if run_options.pair == "nobody":
-            raise ModelMissing('There is no pair "nobody".', "confspec models")
-        self.loaded.append(run_options)
-        self.run_options = run_options
+    def _find_files(self, resolved, reporter):
+        return {author: Path(role.name) for author, role in resolved.roles.items()}
 
-    def config(self, run_options: RunOptions) -> RunConfig:
-        gate = Thresholds(run_options.accept, run_options.reject).over(Gate())
-        sampling = Sampling(run_options.temperature, seed=run_options.seed or 0)
-        whole = config(run_options.mode, gate, "correct", sampling, Lengths(run_options.max_tokens or 400, 100, 8))
-        return replace(whole, task=TASKS[run_options.task or TaskName.MATH])
-
-    def prompt(self, question, system, before):
-        return prompt_of(question, system, self.engines, before)
-
-    @contextmanager
-    def stopping(self):
-        yield []
-
-    def names(self, kind: str) -> Sequence[str]:
-        return ["scripted", "starter"] if kind == "pair" else ["small", "big"]
+    def _take_engines(self, resolved, paths, hardware, interrupt, reporter):
+        return {author: self.scripted[author] for author in paths}
 
 
 @dataclass
@@ -100,18 +87,18 @@ class ScriptedDesk:
         return self.choices.pop(0) if self.choices else next(iter(choices))
 
 
-def pool(context: int = 4096, doubt: str = "second", **changes) -> ScriptedCompany:
+def pool(context: int = 4096, doubt: str = "second", card: ModelCard = CARD, **changes) -> ScriptedPool:
     """A pair of scripted models whose draft doubts one step."""
-    card = replace(CARD, context=context)
+    card = replace(card, context=context)
     draft, target = unsure_of(doubt)
     engines = {
         Author.DRAFT: ScriptedEngine(STEPS, labels=draft, card=card, **changes),
         Author.TARGET: ScriptedEngine(REWRITTEN, labels=target, card=card, **changes),
     }
-    return ScriptedCompany(engines)
+    return ScriptedPool(engines)
 
 
-def opened(*typed: str, models: ScriptedCompany | None = None, store=None, record=None, choices=()) -> Chat:
+def opened(*typed: str, models: ScriptedPool | None = None, store=None, record=None, choices=()) -> Chat:
     """A conversation in which these lines will be typed."""
     screen = Notices(io.StringIO(), Show(), {})
     desk = ScriptedDesk(list(typed), list(choices))

@@ -7,11 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from confspec_cli.commands._options import GateOptions, SamplingOptions, WorkOptions
 from confspec_cli.core.engine import Engine
 from confspec_cli.core.messages import Speculation
 from confspec_cli.core.run_config import Mode, RunConfig
@@ -20,33 +16,13 @@ from confspec_cli.core.trace import Author
 from confspec_cli.errors import UsageError
 from confspec_cli.evaluate.problems import Problem
 from confspec_cli.evaluate.results import Conditions, Results
-from confspec_cli.runtime.resolve import ResolvedPair, build_config
+from confspec_cli.runtime.configure import build_config
+from confspec_cli.runtime.options import RunOptions
+from confspec_cli.runtime.resolve import ResolvedPair
 from confspec_cli.runtime.system import system_snapshot
 from confspec_cli.storage.jsonl_log import JsonlLog
 
 ConfigByMode = Mapping[str, Mapping[TaskName, RunConfig]]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The options that shape runs."""
-
-    work: WorkOptions
-    gate: GateOptions
-    sampling: SamplingOptions
-
-
-@dataclass(frozen=True, slots=True)
-class PlotOptions:
-    """Where plots go, and in which form."""
-
-    plots: Annotated[Path | None, typer.Option("--plots", help="Draw the plots into this folder.")] = None
-    png: Annotated[bool, typer.Option("--png", help="Draw them as PNG, not as SVG.")] = False
-
-    @property
-    def suffix(self) -> str:
-        """What the names of the files end in."""
-        return "png" if self.png else "svg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +60,14 @@ def widest(arms: Sequence[Arm]) -> Mode:
 
 
 def config_by_arm(
-    resolved: ResolvedPair, arms: Sequence[Arm], settings: Settings, problems: Sequence[Problem]
+    resolved: ResolvedPair, arms: Sequence[Arm], options: RunOptions, problems: Sequence[Problem]
 ) -> ConfigByMode:
-    """The rules of each arm for every kind of work among the problems; a flag of the gate is for `confspec` alone."""
-    work, gate = settings.work, settings.gate
-    if settings.sampling.speculate is not Speculation.AUTO:
-        guesser = settings.sampling.speculate.value
-        raise UsageError("A benchmark is told by mode who guesses ahead.", f"--modes target,target+{guesser}")
-    tasks = [work.task] if work.task else list(dict.fromkeys(problem.task for problem in problems))
-    ungated = GateOptions(max_tokens=gate.max_tokens, max_step_tokens=gate.max_step_tokens)
+    """The configuration of each arm for every kind of work among the problems."""
+    tasks = [options.task] if options.task else list(dict.fromkeys(problem.task for problem in problems))
+    seeded = replace(options, seed=options.seed or 0)
     return {
         arm.name: {
-            task: build_config(
-                resolved,
-                arm.mode,
-                gate if arm.mode is Mode.CONFSPEC else ungated,
-                replace(settings.sampling, speculate=arm.speculation, seed=settings.sampling.seed or 0),
-                WorkOptions(task, work.think, work.think_budget),
-            )
+            task: build_config(resolved.pair, replace(seeded, mode=arm.mode, speculate=arm.speculation, task=task))
             for task in tasks
         }
         for arm in arms

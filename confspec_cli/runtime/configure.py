@@ -1,0 +1,106 @@
+"""Where the configuration of a run is decided, once: flag, then environment, then the pair, then the built-in value.
+
+Typer reads flags and their CONFSPEC_* variables into RunOptions, and the registry lays the user's models.yaml over the
+one that ships; here the options are laid over the pair.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+
+from confspec_cli.core.engine import Engine
+from confspec_cli.core.gate import Gate
+from confspec_cli.core.messages import Sampling
+from confspec_cli.core.prompts import QUESTIONS
+from confspec_cli.core.run_config import Form, Mode, RunConfig
+from confspec_cli.core.tasks import TASKS, TaskName
+from confspec_cli.core.trace import Author
+from confspec_cli.errors import ConfigError, UsageError
+from confspec_cli.models.registry import Pair
+from confspec_cli.runtime.options import RunOptions
+
+MAX_TOKENS = 2048
+MAX_STEP_TOKENS = 200
+MIN_STEP_CHARS = 48
+
+
+def build_config(pair: Pair, options: RunOptions, form: Form | None = None) -> RunConfig:
+    """The configuration of a run. A seed nobody gave is drawn, and recorded.
+
+    A pair's own verification question was chosen for its own kind of work; any other asks its own.
+    """
+    usual = pair.task or TaskName.MATH
+    task = TASKS[options.task or usual]
+    question = (pair.question if task.name is usual else None) or task.question
+    if question not in QUESTIONS:
+        raise ConfigError(f"There is no verification question {question!r}; there are: {', '.join(QUESTIONS)}.")
+    gate = pair.gate_for(task.name)
+    return RunConfig(
+        mode=options.mode,
+        gate=gated(gate, options) if options.mode is Mode.CONFSPEC else gate,
+        question=QUESTIONS[question],
+        sampling=_sampling(options),
+        max_tokens=options.max_tokens or pair.max_tokens or MAX_TOKENS,
+        max_step_tokens=options.max_step_tokens or pair.max_step_tokens or MAX_STEP_TOKENS,
+        min_step_chars=MIN_STEP_CHARS if pair.min_step_chars is None else pair.min_step_chars,
+        task=task,
+        think_budget=options.think_budget,
+        form=form,
+        asks=not pair.is_calibrated_for(task.name),
+        controlled=not options.always_draft,
+        overlaps=True,
+    )
+
+
+def gated(gate: Gate, options: RunOptions) -> Gate:
+    """The thresholds given, laid over a gate; one alone moves the other along where they would cross.
+
+    Raises UsageError when one is outside 0..1 or both are given crossed.
+    """
+    for name in ("accept", "reject", "min_token_prob"):
+        value = getattr(options, name)
+        if value is not None and not 0 <= value <= 1:
+            raise UsageError(f"--{name.replace('_', '-')} {value:g} is not between 0 and 1.", "confspec ask --help")
+    if options.accept is not None and options.reject is not None and options.accept < options.reject:
+        raise UsageError(
+            f"--accept {options.accept:g} is below --reject {options.reject:g}: no step could be both.",
+            f"--accept {options.reject:g} --reject {options.accept:g}",
+        )
+    accept = gate.accept if options.accept is None else options.accept
+    reject = gate.reject if options.reject is None else options.reject
+    if accept < reject:
+        accept, reject = (accept, accept) if options.reject is None else (reject, reject)
+    least = gate.min_token_prob if options.min_token_prob is None else options.min_token_prob
+    return replace(gate, accept=accept, reject=reject, min_token_prob=least)
+
+
+def thinks(options: RunOptions, loaded: Mapping[Author, Engine]) -> bool:
+    """Whether the models think before they answer, which the last to be loaded decides: the target, if there is one.
+
+    Raises UsageError where that model does not know thinking and is told to do it or to leave it.
+    """
+    card = list(loaded.values())[-1].card
+    if options.think is not None and not card.thinks:
+        flag = "--think" if options.think else "--no-think"
+        raise UsageError(f"{card.name} knows no thinking: its chat template has no place for it.", f"leave out {flag}")
+    think = card.thinks if options.think is None else options.think
+    if options.think_budget is not None and not think:
+        reason = "it was told not to" if card.thinks else "its chat template has no place for it"
+        raise UsageError(f"{card.name} does not think, so it needs no budget: {reason}.", "leave out --think-budget")
+    return think
+
+
+def _sampling(options: RunOptions) -> Sampling:
+    seed = options.seed
+    if seed is None:
+        seed = secrets.randbelow(2**31) if options.temperature > 0 else 0
+    return Sampling(
+        options.temperature,
+        options.top_k,
+        options.top_p,
+        options.min_p,
+        seed,
+        speculation=options.speculate,
+    )

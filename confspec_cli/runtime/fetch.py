@@ -1,0 +1,44 @@
+"""Models become files: found here, or pulled once somebody has agreed to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from confspec_cli.core.trace import Author
+from confspec_cli.core.units import size
+from confspec_cli.errors import ModelMissing
+from confspec_cli.models.registry import Model
+from confspec_cli.models.store import Store, check_room
+from confspec_cli.runtime.folders import models_folder
+from confspec_cli.runtime.reporter import SILENT, Reporter
+from confspec_cli.runtime.resolve import ResolvedPair
+
+
+def local_files(resolved: ResolvedPair, reporter: Reporter = SILENT) -> dict[Author, Path]:
+    """The file to load for each author; pulls what is missing, after asking once.
+
+    Raises ModelMissing, naming the command to type, where nobody agrees to that.
+    """
+    store = Store(models_folder(os.environ))
+    wanted = {role.name: role for role in resolved.roles.values() if isinstance(role, Model)}
+    if missing := [model for model in wanted.values() if store.find(model) is None]:
+        _pull(store, missing, reporter)
+    found = {name: (store.find(model) or [Path()])[0] for name, model in wanted.items()}
+    return {author: found[role.name] if isinstance(role, Model) else role for author, role in resolved.roles.items()}
+
+
+def _pull(store: Store, missing: Sequence[Model], reporter: Reporter) -> None:
+    names = ", ".join(f"{model.name} ({size(model.bytes)})" for model in missing)
+    command = f"confspec pull {' '.join(model.name for model in missing)}"
+    match reporter.confirm(f"Not here yet: {names}. Pull now?"):
+        case None:
+            raise ModelMissing(f"Not here yet: {names}.", command)
+        case False:
+            raise ModelMissing("Nothing was pulled.", command)
+    plan = {planned.file: planned for model in missing for planned in store.plan(model)}
+    check_room(plan.values())
+    with reporter.pulling(sum(planned.missing for planned in plan.values())) as watch:
+        for model in missing:
+            store.pull(model, watch)
