@@ -17,6 +17,14 @@ def own_sessions(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Where tests remember which files load, apart from everybody's."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("CONFSPEC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """Path of a tiny random model of a kind, written once."""

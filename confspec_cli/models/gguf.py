@@ -26,7 +26,7 @@ Value = int | float | bool | str | tuple["int | float | bool | str", ...]
 _FORMATS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _KEPT = 4096  # elements of an array that are kept; of a longer one, as the vocabulary, only the length is
-_LONGEST_KEY, _LONGEST_NAME, _MOST_DIMENSIONS = 65535, 63, 4
+_LONGEST_KEY, _LONGEST_NAME, _MOST_DIMENSIONS, _MOST_LAYERS = 65535, 63, 4, 512
 _TOKENS = "tokenizer.ggml.tokens"
 _HINT = "confspec models verify   # or pull it again"
 _PART = re.compile(r"(?P<stem>.+)-(?P<n>\d{5})-of-(?P<count>\d{5})\.gguf")
@@ -192,9 +192,12 @@ def check(header: Header) -> None:
     names = {tensor.name for tensor in header.tensors}
     if len(names) < len(header.tensors) or not names:
         raise EngineError(f"{path} is damaged: its table of tensors is empty, or names one twice.", _HINT)
-    for key, most in (("block_count", 1 << 12), ("embedding_length", 1 << 20), ("context_length", 1 << 31)):
+    for key, most in (("block_count", _MOST_LAYERS), ("embedding_length", 1 << 20), ("context_length", 1 << 31)):
         if not 0 < header.number(key) <= most:
             raise EngineError(f"{path} is damaged: {key} is {header.of(key)}.", _HINT)
+    for key, value in header.values.items():
+        if isinstance(value, float) and (math.isnan(value) or (key.endswith("_epsilon") and not 0 <= value < math.inf)):
+            raise EngineError(f"{path} is damaged: {key} is {value}.", _HINT)
     _check_vocabulary(header)
 
 
@@ -253,8 +256,8 @@ def _value(reader: _Reader, key: str, kind: int) -> tuple[Value | None, int | No
     if inner == _STRING:
         count = reader.count(8)
         texts = reader.texts(count)
-        if key == _TOKENS and len(set(texts)) < count:
-            raise reader.damaged("it has a token twice")
+        if key == _TOKENS and (len(set(texts)) < count or any(b"\0" in text for text in texts)):
+            raise reader.damaged("it has a token twice, or a NUL in one")
         return tuple(text.decode("utf-8", "replace") for text in texts) if count <= _KEPT else None, count
     if inner not in _FORMATS:
         raise reader.damaged(f"there is no array of type {inner}")

@@ -39,6 +39,11 @@ def history_file(env: Mapping[str, str]) -> Path:
     return _folder(env, "CONFSPEC_HISTORY", lambda: platformdirs.user_state_path("confspec") / "history")
 
 
+def loaded_folder(env: Mapping[str, str]) -> Path:
+    """The folder of marks for files that llama.cpp is known to load: CONFSPEC_CACHE, or where the system caches."""
+    return _folder(env, "CONFSPEC_CACHE", lambda: platformdirs.user_cache_path("confspec")) / "loaded"
+
+
 def _folder(env: Mapping[str, str], variable: str, usual: Callable[[], Path]) -> Path:
     """An absolute path; ConfigError for a user who has no home folder and names none."""
     if chosen := env.get(variable):

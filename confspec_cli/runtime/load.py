@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.trace import Author
 from confspec_cli.errors import EngineError, UsageError
 from confspec_cli.models.registry import Model
+from confspec_cli.runtime.folders import loaded_folder
 from confspec_cli.runtime.offload import plan_offload
 from confspec_cli.runtime.options import KV_TYPES, HardwareOptions
 from confspec_cli.runtime.reporter import SILENT, Reporter
@@ -125,11 +127,14 @@ def _engine(
     from confspec_cli.engines.llamacpp.engine import LlamaCppEngine  # noqa: PLC0415 - keeps llama_cpp out of --help
     from confspec_cli.engines.llamacpp.native import log  # noqa: PLC0415
     from confspec_cli.engines.llamacpp.open_model import Hardware  # noqa: PLC0415
+    from confspec_cli.engines.llamacpp.trial_load import trial_load  # noqa: PLC0415
 
     log.verbose = options.verbose > 1
+    role = resolved.roles[author]
+    if not isinstance(role, Model) or not role.files[0].sha256:
+        trial_load(path, loaded_folder(os.environ), interrupt)
     hardware = Hardware(options.context, options.gpu_layers, options.threads, options.kv_type)
     loaded = LlamaCppEngine(path, hardware, interrupt, progress)
-    role = resolved.roles[author]
     if isinstance(role, Model):
         loaded.card = replace(loaded.card, name=role.name, sha256=role.files[0].sha256)
     return loaded

@@ -5,12 +5,13 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from support.tiny_gguf import damage
+from support.tiny_gguf import damage, write
 
 from confspec_cli.core.engine import Interrupt
+from confspec_cli.core.messages import Message, Prompt, Sampling
 from confspec_cli.core.trace import Author
 from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
-from confspec_cli.errors import EngineError, Interrupted
+from confspec_cli.errors import EngineError, Interrupted, UsageError
 from confspec_cli.runtime import load as _loading
 from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines, load_engines
@@ -76,6 +77,20 @@ def test_ctrl_c_stops_both_and_closes_what_was_loaded(stop):
         _loading._together(one, list(Author), interrupt)
     assert ended == ["closed"]
     assert not interrupt.is_set()
+
+
+@pytest.mark.parametrize("threads", [-1, 513, 100_000, 10**20])
+def test_more_threads_than_llama_cpp_can_use_are_refused(tiny, load, threads):
+    with pytest.raises(UsageError, match="can use 1 to 512 threads"):
+        load(tiny("llama"), threads=threads)
+
+
+@pytest.mark.parametrize("context", [1, 7])
+def test_a_model_with_a_very_short_context_can_be_used(tmp_path, load, context):
+    engine = load(write(tmp_path / "short.gguf", context=context), context=None)
+    assert list(
+        engine.generate(Prompt((Message("user", "A question of some length, or so it seems."),)), Sampling(), 3)
+    )
 
 
 def test_they_load_at_the_same_time():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support import damaged_files as damaged
-from support.tiny_gguf import damage, write
+from support.tiny_gguf import damage, tokenizer, write
 
 from confspec_cli.app import main
 from confspec_cli.engines.llamacpp.native import lib
@@ -89,6 +89,28 @@ def test_what_is_wrong_is_said(tiny, tmp_path, change, says):
     file.write_bytes(change(tiny("llama").read_bytes()))
     with pytest.raises(EngineError, match=says):
         gguf.check(gguf.read(file))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("llama.block_count", 4096),
+        ("llama.block_count", 0),
+        ("llama.attention.layer_norm_rms_epsilon", float("nan")),
+        ("llama.attention.layer_norm_rms_epsilon", -1.0),
+        ("llama.rope.freq_base", float("nan")),
+    ],
+)
+def test_numbers_that_abort_llama_cpp_are_refused_with_their_names(tmp_path, key, value):
+    with pytest.raises(EngineError, match=key.removeprefix("llama.")):
+        gguf.check(gguf.read(write(tmp_path / "odd.gguf", metadata={key: value})))
+
+
+def test_a_token_with_a_nul_in_it_is_refused(tmp_path):
+    words = tokenizer().tokens
+    path = write(tmp_path / "odd.gguf", metadata={"tokenizer.ggml.tokens": ["a\0b", *words[1:]]})
+    with pytest.raises(EngineError, match="NUL"):
+        gguf.read(path)
 
 
 @pytest.mark.parametrize("how", ["pipe", "folder"])

@@ -16,7 +16,10 @@ from confspec_cli.errors import EngineError, Interrupted, OutOfMemoryError, Usag
 from confspec_cli.models import gguf
 
 DEFAULT_CONTEXT = 8192
+_LEAST_CONTEXT = 256  # llama.cpp rounds up to a multiple of it, but not the batches that go in
 KV_TYPES = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0, "q4_0": lib.GGML_TYPE_Q4_0}
+
+_MOST_THREADS = 512  # GGML_MAX_N_THREADS: more abort it
 
 Progress = Callable[[float], None]
 _T = TypeVar("_T")
@@ -119,12 +122,17 @@ def _context(model: object, path: Path, hardware: Hardware, sequences: int) -> o
             f"{path.name} was trained for a context of {trained} tokens, not {wanted}.", f"--context {trained}"
         )
     parameters = lib.llama_context_default_params()
-    parameters.n_ctx = wanted
+    parameters.n_ctx = max(wanted, _LEAST_CONTEXT)
     parameters.n_batch = parameters.n_ubatch = MAX_BATCH
     parameters.n_outputs_max = MAX_OUTPUTS
     parameters.n_seq_max = sequences
     parameters.kv_unified = sequences > 1
-    parameters.n_threads = parameters.n_threads_batch = hardware.threads or physical_cores()
+    threads = hardware.threads or physical_cores()
+    if not 0 < threads <= _MOST_THREADS:
+        raise UsageError(
+            f"llama.cpp can use 1 to {_MOST_THREADS} threads, not {threads}.", f"--threads {physical_cores()}"
+        )
+    parameters.n_threads = parameters.n_threads_batch = threads
     parameters.type_k = parameters.type_v = KV_TYPES[hardware.kv_type]
     parameters.swa_full = True
     on_processor = gpu_layers(hardware) == 0

@@ -1,0 +1,95 @@
+"""A file that was never loaded before is loaded in a child process first: what ends llama.cpp ends the child alone.
+
+llama.cpp aborts on many values that no check of ours can foresee. A file that came through is remembered by a mark in
+a folder, until it changes or llama.cpp does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from confspec_cli.child_process import python_module
+from confspec_cli.core.engine import Interrupt
+from confspec_cli.core.messages import Message, Prompt, Sampling
+from confspec_cli.errors import EngineError, Interrupted
+from confspec_cli.models import gguf
+
+_CONTEXT = 256
+_LOOK = 0.05  # seconds between two looks at whether a stop was asked for
+_ASSERTION = re.compile(r"GGML_ASSERT\(.*\) failed")
+
+
+def trial_load(path: Path, marks: Path, interrupt: Interrupt) -> None:
+    """Load a file and write one token in a child process, unless that went well before.
+
+    Raises EngineError where llama.cpp crashes. What else is wrong is left for the real load to say.
+    """
+    mark = marks / _identity(path)
+    if mark.exists():
+        return
+    command = python_module(__name__, str(path))
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as child:
+        try:
+            complaint = _complaint(child, interrupt)
+        finally:
+            child.kill()
+    if crash := _crash(child.returncode):
+        asserted = _ASSERTION.search(complaint)
+        raise EngineError(
+            f"{path.name} crashes llama.cpp ({asserted[0] if asserted else crash}): it is damaged, or of a kind that "
+            "this version cannot run.",
+            "confspec doctor   # checks that other models run",
+        )
+    if child.returncode == 0:
+        with suppress(OSError):  # a mark only saves time
+            marks.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+
+
+def _crash(status: int) -> str:
+    """The name of a crash by an exit status, empty where it is none: being killed is not."""
+    if status > 255:  # of Windows
+        return hex(status)
+    name = signal.Signals(-status).name if status < 0 else ""
+    return name if name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV") else ""
+
+
+def _complaint(child: subprocess.Popen[bytes], interrupt: Interrupt) -> str:
+    """What the child wrote to stderr, once it has ended."""
+    while True:
+        if interrupt.is_set():
+            raise Interrupted("Stopped while loading.")
+        with suppress(subprocess.TimeoutExpired):
+            return child.communicate(timeout=_LOOK)[1].decode("utf-8", "replace")
+
+
+def _identity(path: Path) -> str:
+    """A name for these files as they are now and this llama.cpp, without a path in it."""
+    from llama_cpp import __version__  # noqa: PLC0415 - not where a child begins
+
+    files = [part.stat() for part in gguf.parts(path) if part.exists()]
+    told = [(file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns) for file in files]
+    return hashlib.sha256(repr((__version__, told)).encode()).hexdigest()[:32]
+
+
+def _main(path: Path) -> None:
+    from confspec_cli.engines.llamacpp.engine import LlamaCppEngine  # noqa: PLC0415 - it may crash
+    from confspec_cli.engines.llamacpp.open_model import Hardware  # noqa: PLC0415
+
+    context = min(_CONTEXT, gguf.read(path).number("context_length"))
+    engine = LlamaCppEngine(path, Hardware(context, gpu_layers=0), Interrupt(), lambda _: None)
+    for _ in engine.generate(Prompt((Message("user", "Hello, 1 é"),)), Sampling(), 1):
+        pass
+    engine.close()
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))
