@@ -138,6 +138,12 @@ _CHOOSING = {
         min=0,
         max=_INT32,
     ),
+    "experimental": _option(
+        _SAMPLING,
+        "--experimental",
+        env="EXPERIMENTAL",
+        text="Also use features still being measured: prefetching the next step, speculation by the draft model.",
+    ),
 }
 _MODE = {
     "mode": _option(
@@ -154,7 +160,7 @@ _GUESSING = {
         "--speculate",
         env="SPECULATE",
         text="Token-level speculation: off, ngram (guess from the text so far), draft (guess with the draft "
-        "model), auto (whichever pays).",
+        "model; experimental), auto (guess from the prompt where the reply copies it).",
     )
 }
 _LAYOUT = {
