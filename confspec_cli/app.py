@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -19,7 +21,8 @@ from confspec_cli.commands.doctor import doctor
 from confspec_cli.commands.fit import fit
 from confspec_cli.commands.pull import pull
 from confspec_cli.commands.replay import replay
-from confspec_cli.errors import ConfspecError, Exit, Interrupted
+from confspec_cli.errors import ConfspecError, Exit, Interrupted, StorageError, UsageError
+from confspec_cli.render.console import echo, put
 
 app = typer.Typer(
     name="confspec",
@@ -43,7 +46,7 @@ app.command()(calibrate)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"confspec {__version__}")
+        echo(f"confspec {__version__}")
         raise typer.Exit
 
 
@@ -64,13 +67,39 @@ def main(argv: Sequence[str]) -> int:
     if not argv and sys.stdin.isatty() and sys.stdout.isatty():
         argv = ["chat"]
     try:
-        app(list(argv), prog_name="confspec")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
+        _check_encoding({f"Argument {number}": argument for number, argument in enumerate(argv, 1)})
+        _check_encoding({name: value for name, value in os.environ.items() if name.startswith("CONFSPEC_")})
+        return _called(argv)
     except (ConfspecError, Interrupted) as error:
         if os.environ.get("CONFSPEC_DEBUG"):
             raise
         if str(error):
-            sys.stderr.write(f"confspec: {error}\n" + (f"  {error.hint}\n" if error.hint else ""))
+            with suppress(ConfspecError):  # nobody can be told
+                put(sys.stderr, f"confspec: {error}\n" + (f"  {error.hint}\n" if error.hint else ""))
         return error.exit_code
-    return Exit.OK
+
+
+def _called(argv: Sequence[str]) -> int:
+    """The exit code of a command. Raises StorageError where what Typer itself prints, help say, cannot be written."""
+    code: int = Exit.OK
+    try:
+        app(list(argv), prog_name="confspec")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except OSError as problem:
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise StorageError(f"The output cannot be written: {problem.strerror}.", "df -h") from problem
+    put(sys.stdout, "")
+    return code
+
+
+def _check_encoding(texts: Mapping[str, str]) -> None:
+    """Raises UsageError where one of the texts is not UTF-8: neither a model nor a file of ours could hold it."""
+    for name, text in texts.items():
+        raw = text.encode("utf-8", "surrogateescape")
+        try:
+            raw.decode()
+        except UnicodeDecodeError:
+            shown = raw.decode("utf-8", "backslashreplace")
+            raise UsageError(f"{name} is not UTF-8 text: {shown}", "locale   # shows the terminal's encoding") from None

@@ -29,6 +29,7 @@ from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import Exit, UsageError
 from confspec_cli.render.choose import choose
+from confspec_cli.render.console import put
 from confspec_cli.render.options import Format
 from confspec_cli.render.reporter import ConsoleReporter
 from confspec_cli.runtime.answer_form import wanted
@@ -53,7 +54,7 @@ def ask(
     system: Annotated[
         str | None, typer.Option("-s", "--system", help="System prompt to use instead of confspec's own.")
     ] = None,
-    put: InputOptions,
+    given: InputOptions,
     options: RunFlags,
     yes: YesFlag = False,
     answer: AnswerOptions,
@@ -71,11 +72,11 @@ def ask(
             "leave out --extract",
         )
     want = wanted(answer.extract, answer.schema, answer.format_answer is not None)
-    if put.save_template is not None:
-        typer.echo(f"Saved as {saved(invocation, put.save_template, prompt)}", err=True)
+    if given.save_template is not None:
+        put(sys.stderr, f"Saved as {saved(invocation, given.save_template, prompt)}\n")
         return
-    words = templates.load(folder(), put.template).prompt if put.template else None
-    said = question(prompt, put.file or (), words, put.stdin)
+    words = templates.load(folder(), given.template).prompt if given.template else None
+    said = question(prompt, given.file or (), words, given.stdin)
     registry, reporter = user_registry(), ConsoleReporter(sys.stderr, os.environ, yes)
     resolve_pair(registry, options)  # what cannot be is said before a session is begun
     kept = saving(session, registry.settings.log)

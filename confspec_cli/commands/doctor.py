@@ -20,7 +20,7 @@ from confspec_cli.errors import ConfspecError, Exit
 from confspec_cli.models.partial import accepted_prefix
 from confspec_cli.models.registry import Registry, load
 from confspec_cli.models.store import Store
-from confspec_cli.render.console import is_dumb, make_console
+from confspec_cli.render.console import echo, is_dumb, make_console
 from confspec_cli.render.options import Color
 from confspec_cli.runtime.diagnosis import INSTALL, Finding, Status, SystemSnapshot, findings
 from confspec_cli.runtime.folders import models_folder, own_file
@@ -38,10 +38,10 @@ def doctor(
     found = list(findings(_sight()))
     if as_json:
         findings_ = [asdict(finding) for finding in found]
-        typer.echo(json.dumps({"schema_version": 1, "findings": findings_, "install": INSTALL}, indent=2))
+        echo(json.dumps({"schema_version": 1, "findings": findings_, "install": INSTALL}, indent=2))
     else:
         for finding in found:
-            typer.echo(_line(finding))
+            echo(_line(finding))
     raise typer.Exit(Exit.FAILURE if any(finding.status is Status.FAIL for finding in found) else Exit.OK)
 
 

@@ -16,6 +16,7 @@ from confspec_cli.errors import OutOfMemoryError, UsageError
 from confspec_cli.models import gguf
 from confspec_cli.models.registry import Pair, Registry, load
 from confspec_cli.models.store import Store
+from confspec_cli.render.console import echo
 from confspec_cli.render.wording import columns
 from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.memory_estimate import MemoryEstimate, Offload, estimate_memory, plan_layers
@@ -51,16 +52,16 @@ def fit(
     room, remedy = left_over(needs, here), _remedy(headers, pair, wish, here)
     smaller = f"a smaller quantisation of {pair.target}, or a smaller pair"
     if as_json:
-        typer.echo(json.dumps(_document(pair, wish, needs, here), indent=2))
+        echo(json.dumps(_document(pair, wish, needs, here), indent=2))
     else:
         if name in (None, AUTO):
-            typer.echo(f"the largest pair for this machine is {pair.name}\n")
-        typer.echo(_table(pair, needs))
-        typer.echo(f"\nfor {wish.context} tokens of {kv_type} cache each; free: {here}")
+            echo(f"the largest pair for this machine is {pair.name}\n")
+        echo(_table(pair, needs))
+        echo(f"\nfor {wish.context} tokens of {kv_type} cache each; free: {here}")
         for line in _placing(needs, here):
-            typer.echo(line)
+            echo(line)
         if room >= 0 and not _is_all_well(needs, here):
-            typer.echo(f"to have all of it on the GPU: {remedy or smaller}")
+            echo(f"to have all of it on the GPU: {remedy or smaller}")
     if room < 0:
         raise OutOfMemoryError(
             f"{pair.name} takes {size(-room)} more than is free.", remedy or f"confspec fit   # or take {smaller}"
@@ -101,11 +102,11 @@ def _from_sizes(registry: Registry, pair: Pair, here: Machine, as_json: bool) ->
     fits = taken <= here.free + (here.room if here.gpus else 0)
     if as_json:
         known = {"schema_version": 1, "pair": pair.name, "here": False, "about": taken, "fits": fits}
-        typer.echo(json.dumps({**known, "free": here.as_dict()}, indent=2))
+        echo(json.dumps({**known, "free": here.as_dict()}, indent=2))
     else:
         verdict = "fits" if fits else "does not fit"
-        typer.echo(f"{pair.name} takes about {size(taken)} and {verdict}: {here} are free")
-        typer.echo(f"its models are not here, so no more can be told: confspec pull {pair.name}")
+        echo(f"{pair.name} takes about {size(taken)} and {verdict}: {here} are free")
+        echo(f"its models are not here, so no more can be told: confspec pull {pair.name}")
     if not fits:
         raise OutOfMemoryError(f"{pair.name} does not fit.", "confspec fit   # names the largest pair that does")
 

@@ -21,7 +21,7 @@ from confspec_cli.models.registry import Model, Registry, load
 from confspec_cli.models.sources import HubSource, ModelFile, PathSource, Watch, pin, verify
 from confspec_cli.models.store import Store
 from confspec_cli.models.yaml_editing import put as keep
-from confspec_cli.render.console import put
+from confspec_cli.render.console import echo, put
 from confspec_cli.render.progress import watching
 from confspec_cli.runtime.folders import models_folder, own_file
 
@@ -52,13 +52,13 @@ def rm(
         raise ModelMissing(f"Nothing of {' and '.join(names)} is here.", "confspec models list")
     freed = size(sum(map(_bytes, doomed)))
     for path in doomed:
-        typer.echo(f"{size(_bytes(path))}  {path}")
+        echo(f"{size(_bytes(path))}  {path}")
     gone = {model.name for model in _models(names, registry)}
     others = [name for name, pair in registry.pairs.items() if name not in names and {pair.draft, pair.target} & gone]
     if others:
-        typer.echo(f"needed by {', '.join(others)} too")
+        echo(f"needed by {', '.join(others)} too")
     if dry_run:
-        typer.echo(f"{freed} would be freed")
+        echo(f"{freed} would be freed")
         return
     if not yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -70,7 +70,7 @@ def rm(
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         except OSError as problem:
             raise StorageError(f"{path} cannot be removed: {problem.strerror}.") from problem
-    typer.echo(f"{freed} freed")
+    echo(f"{freed} freed")
 
 
 def check(
@@ -116,7 +116,7 @@ def path(
     paths = Store(models_folder(os.environ)).find(model)
     if not paths:
         raise ModelMissing(f"{name} is not here.", f"confspec pull {name}")
-    typer.echo(str(paths[0]))
+    echo(str(paths[0]))
 
 
 def add(

@@ -17,7 +17,7 @@ from confspec_cli.errors import Exit, ModelMissing, UsageError, did_you_mean
 from confspec_cli.models.registry import Pair, Registry, fingerprints, load
 from confspec_cli.models.store import Store
 from confspec_cli.models.yaml_editing import put as keep
-from confspec_cli.render.console import put
+from confspec_cli.render.console import echo, put
 from confspec_cli.runtime.folders import models_folder, own_file
 
 app = typer.Typer(no_args_is_help=True, help="Create and change pairs in your models.yaml.")
@@ -91,11 +91,11 @@ def check(name: _Pair) -> None:
     findings = [(f"{model} is not here", f"confspec pull {model}") for model in missing]
     findings += _doubts(registry, pair)
     for says, command in findings:
-        typer.echo(f"{says}: {command}" if command else says)
+        echo(f"{says}: {command}" if command else says)
     if missing:
         raise ModelMissing(f"{name} cannot be used yet.", f"confspec pull {name}")
     if not findings:
-        typer.echo(f"{name} is here, and its gates were measured on it")
+        echo(f"{name} is here, and its gates were measured on it")
     raise typer.Exit(Exit.OK)
 
 

@@ -17,6 +17,7 @@ from confspec_cli.models.quants import BLOCKS
 from confspec_cli.models.references import is_reference, resolve
 from confspec_cli.models.registry import load
 from confspec_cli.models.store import Store
+from confspec_cli.render.console import echo
 from confspec_cli.render.wording import counted
 from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.memory_estimate import WEIGHTS, estimate_memory, kv_bytes
@@ -44,11 +45,11 @@ def show(
     gguf.check(header)
     known = _known(header, min(context, header.number("context_length")))
     if template:
-        typer.echo(known["chat_template"])
+        echo(known["chat_template"])
     elif as_json:
-        typer.echo(json.dumps({"schema_version": 1, "name": model.name, "licence": model.licence, **known}, indent=2))
+        echo(json.dumps({"schema_version": 1, "name": model.name, "licence": model.licence, **known}, indent=2))
     else:
-        typer.echo(_told(model.name, known))
+        echo(_told(model.name, known))
 
 
 def _known(header: gguf.Header, context: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from confspec_cli.models import gguf
 from confspec_cli.models.registry import Model, Registry, load
 from confspec_cli.models.sources import HubSource, PackagesSource, PathSource
 from confspec_cli.models.store import Store
-from confspec_cli.render.console import put
+from confspec_cli.render.console import echo, put
 from confspec_cli.render.wording import columns, counted
 from confspec_cli.runtime.folders import models_folder, own_file
 
@@ -57,12 +57,12 @@ def show_list(
     left: list[dict[str, Any]] = [{"path": str(path), "bytes": path.stat().st_size} for path in partial]
     document = {**_document(registry, store), "partial": left}
     if as_json:
-        typer.echo(json.dumps(document, indent=2))
+        echo(json.dumps(document, indent=2))
         return
-    typer.echo(_listing(document))
+    echo(_listing(document))
     if left:
         rows = [("LEFT BY A PULL", "SIZE"), *((str(one["path"]), size(one["bytes"])) for one in left)]
-        typer.echo(f"\n{columns(rows)}")
+        echo(f"\n{columns(rows)}")
 
 
 app.command("show")(show)

@@ -15,6 +15,7 @@ from confspec_cli.errors import Interrupted
 from confspec_cli.models.references import is_reference, resolve
 from confspec_cli.models.registry import Model, Registry, load
 from confspec_cli.models.store import Planned, Store, check_room
+from confspec_cli.render.console import echo
 from confspec_cli.render.progress import Bars, Lines, watching
 from confspec_cli.render.wording import columns
 from confspec_cli.runtime.folders import models_folder, own_file
@@ -42,7 +43,7 @@ def pull(
     wanted = {name: _models(name, registry) for name in names or [registry.default_pair]}
     plan = {planned.file: planned for models in wanted.values() for model in models for planned in store.plan(model)}
     if dry_run:
-        typer.echo(_told(plan.values()))
+        echo(_told(plan.values()))
     check_room(plan.values())
     if dry_run:
         return

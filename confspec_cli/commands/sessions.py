@@ -15,7 +15,7 @@ from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import ShowOptions
 from confspec_cli.errors import UsageError
 from confspec_cli.render.choose import choose
-from confspec_cli.render.console import clean, make_console, put
+from confspec_cli.render.console import make_console, put
 from confspec_cli.render.options import Format
 from confspec_cli.render.transcript import ExportFormat, document, markdown, put_heading
 from confspec_cli.render.wording import columns, count
@@ -166,7 +166,7 @@ def _listing(found: Sequence[SavedSession]) -> str:
     rows = [("NAME", "LAST USED", "TURNS", "FIRST PROMPT")]
     for session in found:
         used = f"{session.used.astimezone():%Y-%m-%d %H:%M}"
-        begin = " ".join(clean(_first_prompt(session)).split())
+        begin = " ".join(_first_prompt(session).split())
         begin = begin if len(begin) <= 48 else begin[:47] + "…"
         rows.append((session.label, used, str(len(session.turns())), begin))
     return columns(rows)

@@ -14,7 +14,7 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from confspec_cli.render.console import put
+from confspec_cli.render.console import put, tell
 from confspec_cli.render.wording import count, duration
 
 _TWENTIETHS = 20
@@ -131,4 +131,4 @@ class _Bar(_Counter):
 
     def warned(self, message: str) -> None:
         """Say so above the bar."""
-        self._progress.console.print(f"warning: {message}", markup=False, highlight=False, emoji=False, soft_wrap=True)
+        tell(self._progress.console, f"warning: {message}")

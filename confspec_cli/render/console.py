@@ -1,11 +1,14 @@
 """Streams: whether one gets colour, which characters it can carry, and how text is put on it.
 
-Nothing here reads the process environment; it is handed in.
+Text that models, files, servers and names bring along reaches a terminal through `put`, `paint` or `tell`, which leave
+out what a terminal would obey; only `send` passes on escape sequences, our own. Nothing here reads the process
+environment; it is handed in.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from typing import IO
 
@@ -16,19 +19,25 @@ from rich.text import Text
 from confspec_cli.errors import ClosedPipe, StorageError
 from confspec_cli.render.options import Color
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# What a terminal obeys: control characters but newline and tab, and those that turn the direction of writing.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def clean(text: str) -> str:
-    """Text a model wrote, without the control characters a terminal would obey; newline and tab stay."""
+    """The text without the characters that a terminal would obey; newline and tab stay."""
     return _CONTROL.sub("", text)
 
 
 def put(stream: IO[str], text: str) -> None:
-    """Write and flush; a character the encoding cannot carry becomes a question mark.
+    """Write text and flush: as it is to a file or a pipe, clean to a terminal and to stderr, which mostly is one.
 
     Raises ClosedPipe when nobody reads any more, StorageError when the bytes cannot be kept.
     """
+    send(stream, clean(text) if stream is sys.stderr or stream.isatty() else text)
+
+
+def send(stream: IO[str], text: str) -> None:
+    """Write exactly this and flush; a character the encoding cannot carry becomes a question mark. Raises as `put`."""
     encoding = _encoding(stream)
     try:
         stream.write(text.encode(encoding, "replace").decode(encoding))
@@ -37,6 +46,11 @@ def put(stream: IO[str], text: str) -> None:
         raise ClosedPipe from None
     except OSError as problem:
         raise StorageError(f"The output cannot be written: {problem.strerror}.", "df -h") from problem
+
+
+def echo(text: str) -> None:
+    """Put lines on stdout, as `put` does."""
+    put(sys.stdout, f"{text}\n")
 
 
 def can_carry(stream: IO[str], text: str) -> bool:
@@ -74,11 +88,18 @@ def make_console(stream: IO[str], color: Color, env: Mapping[str, str]) -> Conso
     )
 
 
+def tell(console: Console, line: str) -> None:
+    """Print a line above the bars that Rich draws on a terminal."""
+    console.print(clean(line), markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
 def paint(console: Console, lines: Iterable[Text]) -> str:
-    """The lines as the characters to send, colours included, each ended by a newline."""
+    """The lines as the characters to send, clean, colours included, each ended by a newline."""
     system = ColorSystem.STANDARD if console.color_system else None
     pieces = Text("\n").join([*lines, Text()]).render(console)
-    return "".join(style.render(text, color_system=system) if style else text for text, style, _ in pieces)
+    return "".join(
+        style.render(clean(text), color_system=system) if style else clean(text) for text, style, _ in pieces
+    )
 
 
 def _encoding(stream: IO[str]) -> str:

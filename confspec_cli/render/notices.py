@@ -12,7 +12,7 @@ from confspec_cli.core.conversation import Turn
 from confspec_cli.core.trace import Step
 from confspec_cli.errors import ConfspecError
 from confspec_cli.render.collapsible import CollapsibleView
-from confspec_cli.render.console import clean, is_dumb, make_console, paint, put
+from confspec_cli.render.console import clean, is_dumb, make_console, paint, send
 from confspec_cli.render.explain import account, listing
 from confspec_cli.render.layout import Page, wrap
 from confspec_cli.render.options import Show
@@ -78,11 +78,11 @@ class Notices:
 
     def raw(self, text: str) -> None:
         """Send the terminal exactly this."""
-        put(self._stream, text)
+        send(self._stream, text)
 
     @property
     def _page(self) -> Page:
         return Page(self._console.width, self._marks.width)
 
     def _put(self, lines: Sequence[Text]) -> None:
-        put(self._stream, paint(self._console, lines))
+        send(self._stream, paint(self._console, lines))

@@ -8,7 +8,7 @@ from rich.text import Text
 from confspec_cli.core.events import Event, RunFinished, RunStarted, StepCommitted, StepDropped, Warned
 from confspec_cli.core.stats import RunStats
 from confspec_cli.render import wording
-from confspec_cli.render.console import clean, paint, put
+from confspec_cli.render.console import clean, paint, send
 from confspec_cli.render.options import Show
 from confspec_cli.render.symbols import Label, Marks
 
@@ -37,7 +37,7 @@ class PlainLines:
             case StepDropped() if self._show.rejected and not self._show.quiet:
                 self._print_step(event.n, self._marks.dropped, wording.rejection(event.written_step, event.reason))
             case Warned(message=message):
-                self._print(f"warning: {clean(message)}")
+                self._print(f"warning: {message}")
             case RunFinished():
                 self._finish(event)
 
@@ -54,7 +54,7 @@ class PlainLines:
 
     def _print_step(self, n: int, label: Label, figures: list[str]) -> None:
         line = Text.assemble(f"{n:>3} ", (label.text, label.style), self._marks.dot, self._marks.dot.join(figures))
-        put(self._console.file, paint(self._console, [line]))
+        send(self._console.file, paint(self._console, [line]))
 
     def _print(self, line: str) -> None:
-        put(self._console.file, f"{line}\n")
+        send(self._console.file, clean(f"{line}\n"))

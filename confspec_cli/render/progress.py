@@ -24,7 +24,7 @@ from rich.progress import (
 )
 
 from confspec_cli.core.units import size
-from confspec_cli.render.console import is_dumb, put
+from confspec_cli.render.console import clean, is_dumb, put, tell
 from confspec_cli.render.wording import duration
 
 
@@ -113,7 +113,7 @@ class Bars:
         """Draw a new bar."""
         self._clear()
         self.said(f"{name}: {what}")
-        self._task = self._progress.add_task(what.split(maxsplit=1)[0], total=total or None)
+        self._task = self._progress.add_task(clean(what).split(maxsplit=1)[0], total=total or None)
         self._is_fetching, self._last = "fetching" in what, None
 
     def advanced(self, done: int) -> None:
@@ -137,7 +137,7 @@ class Bars:
 
     def said(self, line: str) -> None:
         """Pass on a line for people, above the bar."""
-        self._progress.console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        tell(self._progress.console, line)
 
     def _clear(self) -> None:
         if self._task is not None:
@@ -157,5 +157,5 @@ def loading(stream: TextIO, env: Mapping[str, str], what: str) -> Iterator[Calla
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     with Progress(*columns, console=Console(file=stream), transient=True) as progress:
-        task = progress.add_task(what, total=1.0)
+        task = progress.add_task(clean(what), total=1.0)
         yield lambda fraction: progress.update(task, completed=fraction)

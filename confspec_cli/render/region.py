@@ -12,7 +12,7 @@ from rich.cells import chop_cells
 from rich.console import Console
 from rich.text import Text
 
-from confspec_cli.render.console import paint, put
+from confspec_cli.render.console import paint, send
 
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 _NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"  # a line the terminal finds wider than we do must not take a second row
@@ -36,14 +36,14 @@ class Region:
             out += hide + _NO_WRAP + paint(self._console, live) + _WRAP
         self._shown = [line.plain for line in live]
         if out:
-            put(self._console.file, out)
+            send(self._console.file, out)
 
     def close(self) -> None:
         """Take the region away and give the cursor back."""
         out = self._erase() + (_SHOW_CURSOR if self._hides_cursor else "")
         self._shown, self._hides_cursor = [], False
         if out:
-            put(self._console.file, out)
+            send(self._console.file, out)
 
     def _erase(self) -> str:
         if not self._shown:

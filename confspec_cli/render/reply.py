@@ -6,7 +6,7 @@ from typing import TextIO
 
 from confspec_cli.core.events import Event, RunFinished, RunStarted, StepCommitted
 from confspec_cli.core.thinking import Thought, reply_of, thought
-from confspec_cli.render.console import clean, put
+from confspec_cli.render.console import put
 
 
 class ReplyText:
@@ -55,7 +55,6 @@ class ReplyText:
     def _say(self, text: str) -> None:
         if not self._said:
             text = self._after_thinking(text).lstrip("\n")
-        text = clean(text)
         body = text.rstrip("\n")
         newlines = len(text) - len(body)
         if body:
@@ -86,7 +85,7 @@ class ResultText:
     def handle(self, event: Event) -> None:
         """Write it once the run is over."""
         if isinstance(event, RunFinished) and event.extract:
-            put(self._stream, clean(event.extract).rstrip("\n") + "\n")
+            put(self._stream, event.extract.rstrip("\n") + "\n")
 
     def close(self) -> None:
         """Nothing is left open."""

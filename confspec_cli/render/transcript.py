@@ -12,7 +12,7 @@ from rich.text import Text
 from confspec_cli.core.conversation import Turn
 from confspec_cli.core.events import SCHEMA_VERSION
 from confspec_cli.render import wording
-from confspec_cli.render.console import clean, paint, put
+from confspec_cli.render.console import paint, send
 from confspec_cli.render.document import RunRecord
 
 
@@ -25,8 +25,8 @@ class ExportFormat(str, Enum):
 
 def put_heading(console: Console, turn: Turn, is_first: bool) -> None:
     """Print what the person said, above the steps that came of it."""
-    lines = [Text(f"> {line}".rstrip(), style="bold") for line in clean(turn.user).split("\n")]
-    put(console.file, paint(console, [*([] if is_first else [Text()]), *lines, Text()]))
+    lines = [Text(f"> {line}".rstrip(), style="bold") for line in turn.user.split("\n")]
+    send(console.file, paint(console, [*([] if is_first else [Text()]), *lines, Text()]))
 
 
 def markdown(label: str, turns: Sequence[Turn]) -> str:
@@ -36,9 +36,9 @@ def markdown(label: str, turns: Sequence[Turn]) -> str:
     for turn in turns:
         if turn.system != system:
             system = turn.system
-            parts += ["## System", clean(system).strip() or "*None.*"]
-        parts += ["## You", clean(turn.user).strip()]
-        parts += ["## confspec", clean(turn.reply).strip() or "*Nothing.*"]
+            parts += ["## System", system.strip() or "*None.*"]
+        parts += ["## You", turn.user.strip()]
+        parts += ["## confspec", turn.reply.strip() or "*Nothing.*"]
         ending = wording.ending(turn.finished, turn.started)
         summary = ", ".join(wording.summary(turn.stats))
         parts.append(f"*{ending} {summary}.*" if ending else f"*{summary}.*")

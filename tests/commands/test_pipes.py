@@ -147,3 +147,14 @@ def test_tab_offers_names(tmp_path, words, offered):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
     assert done.stdout.split() == offered
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["--help", "--version", "models"])
+def test_a_full_disk_under_stdout_is_a_sentence(shell, command):
+    done = shell(f"{sys.executable} -m confspec_cli {command} > /dev/full")
+    assert done.returncode == 9
+    assert done.stderr == "confspec: The output cannot be written: No space left on device.\n  df -h\n"
+
+
+def test_a_full_disk_under_both_streams_is_an_exit_code(shell):
+    assert shell(f"{sys.executable} -m confspec_cli --help > /dev/full 2>&1").returncode == 9

@@ -90,8 +90,8 @@ def test_a_reply_of_nothing_is_no_line():
     assert said(run_of("")) == ""
 
 
-def test_control_characters_are_left_out():
-    assert said(run_of("a\x1b[31mb\x9bc\td\r\ne")) == "a[31mbc\td\ne\n"
+def test_a_file_or_a_pipe_gets_the_reply_as_it_was_written():
+    assert said(run_of("a\x1b[31mb\x9bc\td\r\n\u200fe")) == "a\x1b[31mb\x9bc\td\r\n\u200fe\n"
 
 
 def test_what_the_encoding_cannot_carry_becomes_a_question_mark():
