@@ -42,7 +42,6 @@ TEXTS = {
     "system",
     "message",
     "text",
-    "reason",
     "reply",
     "answer",
     "extract",
