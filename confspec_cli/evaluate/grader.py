@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import re
 import textwrap
@@ -12,13 +13,14 @@ from importlib.util import find_spec
 from confspec_cli.core.grading import Answer, code_blocks, final_answer
 from confspec_cli.errors import UsageError
 from confspec_cli.evaluate.problems import AnswerKind, Problem
-from confspec_cli.evaluate.sandbox import passes
+from confspec_cli.evaluate.sandbox import Program, passes
 
 _WORD = r"[A-Za-z\u00b0][A-Za-z/^\u00b2\u00b3]*(?:\^?\d)?"
 _QUANTITY = re.compile(
     rf"(?:[A-Za-z]+ +)*(?P<sign>[-\u2212]?)[$\u20ac\u00a3]?(?P<number>-?(?:\d[\d,]*)?\.?\d+)(?P<fraction> +\d+/\d+)?"
     rf"%?(?:(?: *\(.*\))|(?: +{_WORD})+|[A-Za-z]{{2,}})?\.?"
 )
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _WORDS = re.compile(r"\\text\{[^{}]*\}")
 
 
@@ -79,11 +81,44 @@ def _plain(answer: str) -> str:
     return " ".join(re.sub(r"[$*()]|\\[,;! ]", " ", bare).split()).rstrip(".").casefold()
 
 
-def _program(problem: Problem, reply: str) -> str:
+def _program(problem: Problem, reply: str) -> Program:
     """The code of a reply, behind the beginning of the function where it leaves that out."""
-    defines = re.compile(rf"\bdef {re.escape(problem.entry_point)}\b")
+    given = re.split(rf"(?m)^(?:async +)?(?:def|class) +{re.escape(problem.entry_point)}\b", problem.header)[0]
     blocks = code_blocks(reply) or [reply]
-    whole = next((block for block in reversed(blocks) if defines.search(block)), None)  # a later one may show its use
-    if whole is None:
-        return f"{problem.header}\n{textwrap.indent(blocks[-1], '    ')}"
-    return f"{defines.split(problem.header)[0]}\n{whole}"
+    whole = [n for n, block in enumerate(blocks) if _defines(block, problem.entry_point)]
+    if not whole:
+        body = textwrap.indent(blocks[-1], "    ")
+        return Program((f"{problem.header}\n{body}",), given)
+    helpers = [_definitions(block) for n, block in enumerate(blocks) if n != whole[-1]]
+    return Program((*helpers, blocks[whole[-1]]), given)
+
+
+def _statements(code: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(code).body
+    except (SyntaxError, ValueError):
+        return []
+
+
+def _defines(code: str, name: str) -> bool:
+    """Whether the code gives the name a meaning; code that cannot be parsed is taken at its word."""
+    statements = _statements(code)
+    if not statements:
+        return re.search(rf"(?m)^\s*(?:def|class) +{re.escape(name)}\b", code) is not None
+    return any(name in _bound(statement) for statement in statements)
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, _DEFINITIONS):
+        return {statement.name}
+    if isinstance(statement, ast.Assign):
+        return {target.id for target in statement.targets if isinstance(target, ast.Name)}
+    return set()
+
+
+def _definitions(code: str) -> str:
+    """What a block defines and imports, without what it does: it may only show the function's use."""
+    kept: list[ast.stmt] = [
+        one for one in _statements(code) if isinstance(one, (*_DEFINITIONS, ast.Import, ast.ImportFrom))
+    ]
+    return ast.unparse(ast.Module(kept, []))

@@ -1,9 +1,8 @@
-"""Problems are read, replies graded, and code run where it can do no harm."""
+"""Problems are read, and replies graded."""
 
 import json
 import random
 import sys
-import time
 
 import pytest
 
@@ -11,7 +10,6 @@ from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import UsageError
 from confspec_cli.evaluate.grader import grade, require_graders
 from confspec_cli.evaluate.problems import AnswerKind, Problem, load_problems, read_problems, text_answers
-from confspec_cli.evaluate.sandbox import passes
 from confspec_cli.evaluate.statistics import ratio_interval, wilson
 
 HEADER = 'def double(n):\n    """Twice n."""\n'
@@ -170,6 +168,10 @@ def test_without_the_library_numbers_and_formulas_are_refused_with_its_install_c
         ("```python\ndef double(n):\n    return 2 * n\n```", True),
         ("```python\n    return 2 * n\n```", True),  # the function's body alone
         ("```python\ndef double(n):\n    return 2 * n\n```\n\nIts use:\n\n```python\nprint(double(2))\n```", True),
+        ("```\ndef add(a, b): return a + b\n```\nSo:\n```\ndef double(n): return add(n, n)\n```", True),
+        ("```\ndef double(n): return 2 * n\n```\n```\n# def double: above\nprint(double(input()))\n```", True),
+        ("```python\nfrom __future__ import annotations\ndef double(n: int) -> int:\n    return 2 * n\n```", True),
+        ("```python\ndouble = lambda n: 2 * n\n```", True),
         ("```python\ndef doubled(n):\n    return 2 * n\n```", False),
         ("```python\ndef double(n):\n    return n * n\n```", False),
         ("```python\ndef double(n:\n```", False),
@@ -179,64 +181,6 @@ def test_without_the_library_numbers_and_formulas_are_refused_with_its_install_c
 def test_code_is_graded_by_its_tests(reply, correct):
     problem = Problem("1", "", AnswerKind.CODE, tests=TESTS, entry_point="double", header=HEADER)
     assert grade(problem, reply).correct is correct
-
-
-@pytest.mark.parametrize(
-    "harm",
-    [
-        "import os; os._exit(0)",
-        "raise SystemExit(0)",
-        "import os\nwhile True: os.fork()",
-        "import subprocess; subprocess.run(['true'])",
-        "import multiprocessing as m; m.get_context('spawn').Process(target=print).start()",
-        "import socket; socket.create_connection(('127.0.0.1', 9))",
-        "x = bytearray(1 << 34)",
-        "open('big', 'wb').write(bytes(1 << 24))",
-        "import os, signal; os.kill(os.getppid(), signal.SIGKILL)",
-        "import sys; sys.stdout.write('x' * 10**7); raise ValueError",
-        "import ctypes; ctypes.string_at(0)",
-        "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
-        "import os\nfor fd in (3, 4, 5):\n  try:\n    while True: os.write(fd, b'x' * 65536)\n  except OSError: pass",
-    ],
-)
-def test_code_that_does_harm_fails_and_harms_nothing(harm):
-    assert not passes(f"{harm}\ndef double(n): return 2 * n", TESTS, "double")
-
-
-@pytest.mark.parametrize(
-    "hang", ["while True: pass", "import time; time.sleep(60)", "input()\nimport signal; signal.pause()"]
-)
-def test_code_that_does_not_end_is_ended(hang):
-    began = time.monotonic()
-    assert not passes(f"{hang}\ndef double(n): return 2 * n", TESTS, "double", seconds=1)
-    assert time.monotonic() - began < 20
-
-
-@pytest.mark.parametrize(
-    "change", ["open({!r}, 'w')", "import os; os.remove({!r})", "import os; os.rename({!r}, 'mine')"]
-)
-def test_code_changes_no_file_outside_its_folder(change, tmp_path):
-    kept = tmp_path / "kept"
-    kept.write_text("something")
-    assert not passes(f"{change.format(str(kept))}\ndef double(n): return 2 * n", TESTS, "double")
-    assert kept.read_text() == "something"
-
-
-@pytest.mark.parametrize(
-    "means",
-    [
-        "import tempfile\nwith tempfile.TemporaryDirectory() as d: open(d + '/own', 'w').write('x')",
-        "import asyncio\nasync def nothing(): pass\nasyncio.run(nothing())",
-        "import threading\nthread = threading.Thread(target=int); thread.start(); thread.join()",
-        "import subprocess, socket, multiprocessing",
-    ],
-)
-def test_code_may_use_what_keeps_to_itself(means):
-    assert passes(f"{means}\ndef double(n): return 2 * n", TESTS, "double")
-
-
-def test_a_flood_of_words_does_not_keep_right_code_from_passing():
-    assert passes("print('x' * 10**6)\ndef double(n): return 2 * n", TESTS, "double")
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
