@@ -111,11 +111,10 @@ def measure(pair: str | None, mode: Mode, tokens: int, speculation: Speculation)
         temperature=1.0,
         seed=1,
         speculate=speculation,
-        experimental=True,
     )
     resolved = resolve_pair(user_registry(), options)
-    # a prefetch would be inside llama_decode for longer than the run takes
-    config = replace(build_config(resolved.pair, options), experimental=False)
+    # two at once would be inside llama_decode for longer than the run takes
+    config = replace(build_config(resolved.pair, options), overlaps=False)
     steps: list[Passed] = []
     written = 0
     with (

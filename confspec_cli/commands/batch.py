@@ -41,8 +41,7 @@ _File = Annotated[
     str,
     typer.Argument(
         metavar="FILE",
-        help='One prompt per line, or JSONL with "prompt" (or "question") and optional "id" and "system". '
-        "- reads stdin.",
+        help="A prompt a line, or JSON objects with prompt or question, and maybe id and system; - is stdin.",
     ),
 ]
 
@@ -52,20 +51,20 @@ def batch(
     file: _File,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Output file. Running the command again resumes it."),
+        typer.Option("-o", "--output", help="Write the records here; run again, what is there already is kept."),
     ] = None,
     system: Annotated[
-        str | None, typer.Option("-s", "--system", help="System prompt to use instead of confspec's own.")
+        str | None, typer.Option("-s", "--system", help="System prompt, instead of confspec's own.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only warnings and errors.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")] = False,
     *,
     options: RunFlags,
     yes: YesFlag = False,
     hardware: HardwareFlags,
 ) -> None:
-    """Run every prompt in a file; writes one JSON record per line, in order.
+    """Ask every prompt of a file and write one JSON record a line, in order.
 
-    Each record is what `ask --format json` prints, plus "id", "prompt" and "error" (null unless it failed).
+    A record is the document of `ask --format json` with the id of its prompt, and an error where there was one.
     """
     name = "stdin" if file == "-" else file
     items = read_items(_text_of(file, name), name)

@@ -1,4 +1,4 @@
-"""`confspec doctor`: check this installation, and say what to type about each problem."""
+"""`confspec doctor`: what works here, what does not, and what to type next."""
 
 from __future__ import annotations
 
@@ -31,10 +31,9 @@ _MARKS = {Status.OK: "ok  ", Status.WARN: "warn", Status.FAIL: "FAIL"}
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Check this installation: llama.cpp build, devices, generation speed, disk space, hub, terminal (exit 1 on "
-    "failure)."""
+    """Look at this installation: build, devices, a second of real writing, disks, hub, terminal; exit 1 if it fails."""
     found = list(findings(_sight()))
     if as_json:
         findings_ = [asdict(finding) for finding in found]

@@ -129,7 +129,7 @@ class LlamaCppEngine:
         if here not in known:
             self._cache.checkpoint()
         choose = self._sampler.start(sampling, here)
-        decoder = _decoder("replace")
+        decoder, reader = _decoder("replace"), self.spelling.reader()
         for _ in range(max_tokens):
             batch = 0
             if here not in known:
@@ -144,7 +144,7 @@ class LlamaCppEngine:
             if not is_there:
                 self._pending = [token]
             here += 1
-            yield Token(decoder.decode(self._vocab.piece(token)), *chosen[1:], speculated=is_there, batch=batch)
+            yield Token(decoder.decode(reader.feed(token)), *chosen[1:], speculated=is_there, batch=batch)
 
     def _guesses(self, speculation: Speculation) -> list[int]:
         text = [*self._cache.tokens, *self._pending]
@@ -229,16 +229,16 @@ class LlamaCppEngine:
         """The continuation's tokens as read, and the logits after the question."""
         self.read(prompt)
         self._cache.checkpoint()
-        tokens = self._vocab.tokenize(continuation, special=False)
+        tokens = self.spelling.marks.tokenize(continuation)
         start = len(self._cache)
-        decoder = _decoder("replace")
+        decoder, reader = _decoder("replace"), self.spelling.reader()
         scored: list[Token] = []
 
         def note(row: Logits, token: int) -> None:
             weight = weigh(row, token)
             is_own = weight[1]
             self._known[start + len(scored)] = (token, *weight) if is_own else decide(greedy, row)
-            scored.append(Token(decoder.decode(self._vocab.piece(token)), *weight))
+            scored.append(Token(decoder.decode(reader.feed(token)), *weight))
 
         logits = self._cache.logits()
         for token in tokens[:1]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from confspec_cli.core.messages import Prompt
 from confspec_cli.engines.llamacpp.chat_template import ChatTemplate, Piece
 from confspec_cli.engines.llamacpp.speculation import common
+from confspec_cli.engines.llamacpp.thinking_marks import MarkReader, ThinkingMarks
 from confspec_cli.engines.llamacpp.vocab import Vocab
 from confspec_cli.errors import EngineError
 
@@ -21,7 +22,12 @@ class PromptTokenizer:
     def __init__(self, vocab: Vocab, chat: ChatTemplate) -> None:
         self._vocab = vocab
         self._chat = chat
+        self.marks = ThinkingMarks(vocab, chat.style)
         self._head: tuple[object, list[Part]] = (None, [])
+
+    def reader(self) -> MarkReader:
+        """What turns tokens into text."""
+        return MarkReader(self.marks)
 
     def compare(self, parts: list[Part], have: list[int], position: int) -> tuple[int, list[int]]:
         """Where the tokens from `position` on stop being the parts, and the tokens that are still to be read."""
@@ -43,11 +49,11 @@ class PromptTokenizer:
 
     def _spelled(self, text: bytes, have: list[int], position: int) -> int | None:
         """The end of the tokens from `position` on that spell exactly `text`, or None if they spell something else."""
-        read = 0
+        read, reader = 0, self.reader()
         while read < len(text):
             if position == len(have):
                 return None
-            piece = self._vocab.piece(have[position])
+            piece = reader.feed(have[position])
             if not text.startswith(piece, read):
                 return None
             position, read = position + 1, read + len(piece)
@@ -56,7 +62,7 @@ class PromptTokenizer:
     def spell(self, part: Part) -> list[int]:
         """Tokens of a part; each segment of what a model said by itself."""
         if isinstance(part, tuple):
-            return [token for segment in part for token in self._vocab.tokenize(segment, special=False)]
+            return [token for segment in part for token in self.marks.tokenize(segment)]
         return part
 
     def conversation(self, prompt: Prompt) -> list[Part]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from functools import lru_cache
 
 from confspec_cli.engines.llamacpp.native import lib
 from confspec_cli.engines.llamacpp.open_model import metadata
 from confspec_cli.errors import EngineError
+
+_CONTROL, _USER_DEFINED = 1 << 3, 1 << 4  # llama_token_attr
+_MARK = re.compile(r"[<\[{◁｜].+[>\]}▷｜]")
 
 
 class Vocab:
@@ -28,12 +32,45 @@ class Vocab:
         self._anchor = self._tokenize(b"\n", False) if self._detokenize(self._tokenize(b"a", False)) == b" a" else []
 
     def tokenize(self, text: str, special: bool) -> list[int]:
-        """Tokens of `text`, nothing added. With `special`, "<|im_end|>" is a control token; without, plain text."""
+        """Tokens of `text`, nothing added. With `special`, "<|im_end|>" is a control token; without, plain text.
+
+        In plain text no mark such as "<think>" becomes its token either: what spells one is cut after its first letter.
+        """
+        if special:
+            return self._tokenize(text.encode(), True)
+        tokens = self.tokenize_reply(text)
+        marks = {self._text(token) for token in set(tokens) if self._is_mark(token)}
+        cuts = (
+            [found.start() + 1 for found in re.finditer(f"(?={'|'.join(map(re.escape, marks))})", text)]
+            if marks
+            else []
+        )
+        if not cuts:
+            return tokens
+        parts = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+        return [token for part in parts for token in self.tokenize(part, special=False)]
+
+    def tokenize_reply(self, text: str) -> list[int]:
+        """Tokens of what a model wrote, which may hold tokens that are not control tokens but stand for a mark."""
         if not text:
             return []
-        if self._anchor and not special:
+        if self._anchor:
             return self._tokenize(b"\n" + text.encode(), False)[len(self._anchor) :]
-        return self._tokenize(text.encode(), special)
+        return self._tokenize(text.encode(), False)
+
+    def is_special(self, token: int) -> bool:
+        """Whether the token is no plain text: a control token, or one defined by a user."""
+        return bool(lib.llama_vocab_get_attr(self._vocab, token) & (_CONTROL | _USER_DEFINED))
+
+    def _is_mark(self, token: int) -> bool:
+        """Whether a user-defined token is a mark, not the white space or the word it is in other vocabularies."""
+        if not lib.llama_vocab_get_attr(self._vocab, token) & _USER_DEFINED:
+            return False
+        return _MARK.fullmatch(self._text(token)) is not None
+
+    def _text(self, token: int) -> str:
+        text: bytes = lib.llama_vocab_get_text(self._vocab, token)
+        return text.decode("utf-8", "replace")
 
     def begin(self) -> list[int]:
         """The token that opens every text, where the model wants one."""
