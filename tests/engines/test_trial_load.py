@@ -5,7 +5,7 @@ import sys
 import time
 
 import pytest
-from support.tiny_gguf import write
+from support.tiny_gguf import damage, write
 
 from confspec_cli.app import main
 from confspec_cli.core.engine import Interrupt
@@ -52,7 +52,7 @@ def test_a_file_that_loaded_once_is_not_tried_again_until_it_changes(tmp_path, m
 
 
 def test_what_is_wrong_without_a_crash_is_left_for_the_real_load_to_say(tmp_path):
-    path = write(tmp_path / "base.gguf", template=None)
+    path = damage(write(tmp_path / "whole.gguf"), "truncated")
     trial_load(path, tmp_path / "marks", Interrupt())
     assert not (tmp_path / "marks").exists()
 

@@ -7,6 +7,7 @@ a folder, until it changes or llama.cpp does.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import signal
 import subprocess
@@ -16,7 +17,6 @@ from pathlib import Path
 
 from confspec_cli.child_process import python_module
 from confspec_cli.core.engine import Interrupt
-from confspec_cli.core.messages import Message, Prompt, Sampling
 from confspec_cli.errors import EngineError, Interrupted
 from confspec_cli.models import gguf
 
@@ -26,7 +26,7 @@ _ASSERTION = re.compile(r"GGML_ASSERT\(.*\) failed")
 
 
 def trial_load(path: Path, marks: Path, interrupt: Interrupt) -> None:
-    """Load a file and write one token in a child process, unless that went well before.
+    """Load a file and decode a few tokens in a child process, unless that went well before.
 
     Raises EngineError where llama.cpp crashes. What else is wrong is left for the real load to say.
     """
@@ -81,14 +81,19 @@ def _identity(path: Path) -> str:
 
 
 def _main(path: Path) -> None:
-    from confspec_cli.engines.llamacpp.engine import LlamaCppEngine  # noqa: PLC0415 - it may crash
-    from confspec_cli.engines.llamacpp.open_model import Hardware  # noqa: PLC0415
+    from confspec_cli.engines.llamacpp.cache import Cache  # noqa: PLC0415 - llama.cpp may crash
+    from confspec_cli.engines.llamacpp.open_model import Hardware, load_model, open_context  # noqa: PLC0415
+    from confspec_cli.engines.llamacpp.vocab import Vocab  # noqa: PLC0415
 
-    context = min(_CONTEXT, gguf.read(path).number("context_length"))
-    engine = LlamaCppEngine(path, Hardware(context, gpu_layers=0), Interrupt(), lambda _: None)
-    for _ in engine.generate(Prompt((Message("user", "Hello, 1 é"),)), Sampling(), 1):
-        pass
-    engine.close()
+    interrupt, trained = Interrupt(), gguf.read(path).number("context_length")
+    hardware = Hardware(min(_CONTEXT, trained), gpu_layers=0)
+    model = load_model(path, hardware, interrupt, lambda _: None)
+    vocab = Vocab(model)
+    context, partial = open_context(model, path, hardware, interrupt)
+    cache = Cache(context, vocab.size, partial, interrupt)
+    cache.feed(vocab.tokenize("Hello, 1 é\n", special=False))
+    vocab.piece(int(cache.logits().argmax()))
+    os._exit(0)  # freeing it all takes time, and says nothing
 
 
 if __name__ == "__main__":
