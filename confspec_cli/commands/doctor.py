@@ -26,15 +26,15 @@ from confspec_cli.runtime.diagnosis import INSTALL, Finding, Status, SystemSnaps
 from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.offload import available
 
-_PATIENCE = 120  # seconds for loading a model and a second of writing
+_PATIENCE = 120  # seconds for loading a model and generating for a second
 _MARKS = {Status.OK: "ok  ", Status.WARN: "warn", Status.FAIL: "FAIL"}
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
-    """Look at this installation: build, devices, a second of real writing, disks, hub, terminal; exit 1 if it fails."""
-    found = list(findings(_sight()))
+    """Check this installation: llama.cpp, devices, generation speed, disk space, hub, terminal (exit 1 on failure)."""
+    found = list(findings(_snapshot()))
     if as_json:
         findings_ = [asdict(finding) for finding in found]
         echo(json.dumps({"schema_version": 1, "findings": findings_, "install": INSTALL}, indent=2))
@@ -45,30 +45,30 @@ def doctor(
 
 
 def _line(finding: Finding) -> str:
-    line = f"{_MARKS[finding.status]}  {finding.check:<9}  {finding.says}"
-    return f"{line}\n                 {finding.next}" if finding.next else line
+    line = f"{_MARKS[finding.status]}  {finding.check:<10}  {finding.says}"
+    return f"{line}\n                  {finding.next}" if finding.next else line
 
 
-def _sight() -> SystemSnapshot:
+def _snapshot() -> SystemSnapshot:
     store = Store(models_folder(os.environ))
     registry, settings = _registry()
     here = [(model, paths) for model in registry.models.values() if (paths := store.find(model))]
     files = {path.resolve(): path.stat().st_size for _, paths in here for path in paths}
     smallest = min(here, key=lambda pair: sum(path.stat().st_size for path in pair[1]), default=None)
-    status, said, complaint = _tried(smallest[1][0] if smallest else None)
+    status, selftest, complaint = _selftest(smallest[1][0] if smallest else None)
     hub, error, has_token, cache = _hub()
     return SystemSnapshot(
         python=platform.python_version(),
         package=_version("llama-cpp-python"),
         maker=_gpu(),
         free=available(),
-        trial=said,
+        selftest=selftest,
         exit_status=status,
         complaint=complaint,
         model=smallest[0].name if smallest else None,
         settings=settings,
         models=(len(here), sum(files.values())),
-        left=sum(path.stat().st_size for path in store.leftovers()),
+        partial=sum(path.stat().st_size for path in store.leftovers()),
         disks={
             str(place): shutil.disk_usage(accepted_prefix(place)).free for place in dict.fromkeys((store.folder, cache))
         },
@@ -80,20 +80,20 @@ def _sight() -> SystemSnapshot:
 
 
 def _registry() -> tuple[Registry, str]:
-    """Models and pairs, without the user's own where their models.yaml cannot be read; and what is wrong with it."""
+    """The registry, without the user's own entries if their models.yaml is broken; and what is wrong with it."""
     try:
         return load(own_file()), ""
     except ConfspecError as error:
         return load(None), str(error)
 
 
-def _tried(path: Path | None) -> tuple[int, dict[str, Any] | None, str]:
-    """The exit status of a process that loads llama.cpp and writes, what it printed, and its last complaint."""
+def _selftest(path: Path | None) -> tuple[int, dict[str, Any] | None, str]:
+    """The exit status of a process that loads llama.cpp and generates, what it printed, and its last line on stderr."""
     command = python_module("confspec_cli.engines.llamacpp.selftest", *([str(path)] if path else []))
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
     except subprocess.TimeoutExpired:
-        return 1, None, f"it had not ended after {_PATIENCE} s"
+        return 1, None, f"it did not finish within {_PATIENCE} s"
     lines = done.stderr.strip().splitlines()
     complaint = lines[-1].partition(": ")[2] or lines[-1] if lines else ""
     return done.returncode, json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None, complaint

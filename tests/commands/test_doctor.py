@@ -15,7 +15,7 @@ from confspec_cli.models.quants import BLOCKS
 from confspec_cli.runtime.diagnosis import INSTALL, Status, SystemSnapshot, findings
 
 DEVICE = {"name": "CPU", "description": "Some processor", "free": 8e9, "total": 16e9}
-TRIAL = {"offload": False, "devices": [DEVICE], "features": ["AVX2"], "amx": False, "tokens": 50, "seconds": 1.0}
+SELFTEST = {"offload": False, "devices": [DEVICE], "features": ["AVX2"], "amx": False, "tokens": 50, "seconds": 1.0}
 TERMINAL = {"is_terminal": True, "width": 80, "colours": "256", "dumb": False, "encoding": "utf-8"}
 WELL = SystemSnapshot(
     python="3.11.7",
@@ -24,8 +24,8 @@ WELL = SystemSnapshot(
     free=8 * 10**9,
     settings="",
     models=(3, 2 * 10**9),
-    left=0,
-    trial=TRIAL,
+    partial=0,
+    selftest=SELFTEST,
     exit_status=0,
     complaint="",
     model="tiny",
@@ -37,14 +37,14 @@ WELL = SystemSnapshot(
 )
 
 
-def found(sight):
-    return {finding.check: finding for finding in findings(sight)}
+def found(snapshot):
+    return {finding.check: finding for finding in findings(snapshot)}
 
 
 def test_where_all_is_well_nothing_is_to_be_typed():
     assert all(finding.status is Status.OK and not finding.next for finding in findings(WELL))
     assert found(WELL)["device"].says == "CPU: Some processor, 8.0 of 16.0 GB free"
-    assert found(WELL)["writing"].says == "tiny wrote 50 tokens in 1.0 s, 50 a second"
+    assert found(WELL)["generation"].says == "works: 50 tokens/s (tiny)"
 
 
 @pytest.mark.parametrize(
@@ -56,38 +56,44 @@ def test_a_gpu_that_the_build_cannot_use_is_told_with_the_line_that_mends_it(mak
 
 
 def test_a_build_for_a_gpu_and_a_processor_with_amx_are_told():
-    seen = found(replace(WELL, maker="nvidia", trial={**TRIAL, "offload": True, "amx": True}))
+    seen = found(replace(WELL, maker="nvidia", selftest={**SELFTEST, "offload": True, "amx": True}))
     assert seen["build"].status is Status.OK
-    assert seen["amx"].says.endswith("AMX, whose kernels can crash and are not used: weights stay as they are")
-    trial = {**TRIAL, "amx": True, "features": ["AVX2", "REPACK"]}
-    assert found(replace(WELL, trial=trial))["amx"].says.endswith("weights are repacked for its others")
-    assert "no AMX" in found(WELL)["amx"].says
+    assert seen["amx"].says == "AMX kernels are disabled (they can crash)"
+    selftest = {**SELFTEST, "amx": True, "features": ["AVX2", "REPACK"]}
+    assert found(replace(WELL, selftest=selftest))["amx"].says.endswith("; other optimised kernels are used")
+    assert "amx" not in found(WELL)
 
 
 @pytest.mark.parametrize(
     ("changes", "check", "status", "says", "following"),
     [
-        ({"trial": None, "exit_status": -11}, "writing", "fail", "crashed in native code (SIGSEGV)", "pip install"),
         (
-            {"trial": None, "exit_status": 1, "complaint": "no"},
-            "writing",
+            {"selftest": None, "exit_status": -11},
+            "generation",
+            "fail",
+            "crashed in native code (SIGSEGV)",
+            "pip install",
+        ),
+        (
+            {"selftest": None, "exit_status": 1, "complaint": "no"},
+            "generation",
             "fail",
             "failed: no",
             "confspec models verify",
         ),
         (
-            {"trial": None, "exit_status": 1, "model": None},
-            "writing",
+            {"selftest": None, "exit_status": 1, "model": None},
+            "generation",
             "fail",
-            "writing with a made-up model failed",
+            "generation with a generated test model failed",
             "pip install",
         ),
-        ({"models": (0, 0)}, "models", "warn", "no models here", "confspec pull tiny"),
-        ({"trial": {**TRIAL, "tokens": 1}}, "writing", "warn", "1 a second", "confspec ask -p tiny"),
+        ({"models": (0, 0)}, "models", "warn", "no models downloaded", "confspec pull tiny"),
+        ({"selftest": {**SELFTEST, "tokens": 1}}, "generation", "warn", "1 tokens/s", "confspec ask -p tiny"),
         ({"disks": {"/disk": 10**9}}, "disk", "warn", "1.0 GB free at /disk", "confspec models list"),
-        ({"settings": "models.yaml, line 3: no"}, "settings", "fail", "models.yaml, line 3: no", "mend that line"),
-        ({"left": 10**9}, "models", "warn", "1.0 GB of interrupted pulls", "confspec models list --all"),
-        ({"hub_error": "refused"}, "hub", "warn", "does not answer (refused)", "confspec pull starter"),
+        ({"settings": "models.yaml, line 3: no"}, "settings", "fail", "models.yaml, line 3: no", "fix that line"),
+        ({"partial": 10**9}, "models", "warn", "1.0 GB of partial downloads", "confspec models list --all"),
+        ({"hub_error": "refused"}, "hub", "warn", "cannot reach https://hub (refused)", "confspec pull starter"),
         ({"terminal": {**TERMINAL, "dumb": True}}, "terminal", "warn", "no colour", "export TERM"),
     ],
 )
@@ -116,8 +122,8 @@ def test_a_real_model_writes_for_a_moment_in_a_process_of_its_own(home, capsys):
     assert main(["doctor", "--json"]) == Exit.OK
     document = json.loads(capsys.readouterr().out)
     seen = {finding["check"]: finding for finding in document["findings"]}
-    assert seen["writing"]["status"] in ("ok", "warn")
-    assert seen["writing"]["says"].startswith("mine wrote ")
+    assert seen["generation"]["status"] in ("ok", "warn")
+    assert seen["generation"]["says"].endswith(" tokens/s (mine)")
     assert seen["hub"]["status"] == "ok"
     assert seen["device"]["says"].startswith("CPU: ")
     assert seen["models"]["says"].startswith("1 ")
@@ -138,7 +144,7 @@ def test_where_no_model_is_here_one_is_made_up_that_goes_through_the_same_code(h
     (home / "config" / "models.yaml").unlink()
     assert main(["doctor", "--json"]) == Exit.OK
     seen = {finding["check"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
-    assert seen["writing"]["says"].startswith("a made-up model wrote ")
+    assert seen["generation"]["says"].endswith(" tokens/s (a generated test model)")
     assert (seen["models"]["status"], seen["models"]["next"]) == ("warn", "confspec pull tiny")
 
 
@@ -154,7 +160,7 @@ def test_a_crash_in_native_code_is_a_sentence_and_not_a_crash(home, capsys, monk
     crashing.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(crashing))
     assert main(["doctor"]) == Exit.FAILURE
-    assert "FAIL  writing    writing with mine crashed in native code (SIGSEGV)" in capsys.readouterr().out
+    assert "FAIL  generation  generation with mine crashed in native code (SIGSEGV)" in capsys.readouterr().out
 
 
 def test_a_models_yaml_that_cannot_be_read_is_a_finding_and_the_rest_is_looked_at(home, capsys):
@@ -170,4 +176,4 @@ def test_a_file_that_is_no_model_is_told_in_words(home, capsys):
     file = home / "config" / "models.yaml"
     file.write_text(f"models: {{mine: {{files: [{{name: b.gguf, sources: [{{path: {home / 'broken.gguf'}}}]}}]}}}}")
     assert main(["doctor"]) == Exit.FAILURE
-    assert "writing with mine failed: " in capsys.readouterr().out
+    assert "generation with mine failed: " in capsys.readouterr().out
