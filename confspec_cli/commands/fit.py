@@ -23,8 +23,8 @@ from confspec_cli.runtime.memory_estimate import MemoryEstimate, Offload, estima
 from confspec_cli.runtime.offload import AUTO, CONTEXT, Machine, about, best, left_over, machine
 from confspec_cli.runtime.options import KV_TYPES
 
-_PACE = 21_800_000_000  # bytes a second that a processor reads of its weights: docs/memory.md says where
-_LEAST = 512  # tokens of context that are of any use
+_BANDWIDTH = 21_800_000_000  # bytes per second at which a CPU reads weights, as measured in docs/memory.md
+_LEAST = 512  # tokens: a shorter context is of no use
 
 
 def fit(
@@ -53,22 +53,22 @@ def fit(
         echo(json.dumps(_document(pair, wish, needs, here), indent=2))
     else:
         if name in (None, AUTO):
-            echo(f"the largest pair for this machine is {pair.name}\n")
+            echo(f"Best pair for this machine: {pair.name}\n")
         echo(_table(pair, needs))
-        echo(f"\nfor {wish.context} tokens of {kv_type} cache each; free: {here}")
+        echo(f"\nwith {kv_type} KV caches of {wish.context} tokens; free: {here}")
         for line in _placing(needs, here):
             echo(line)
         if room >= 0 and not _is_all_well(needs, here):
-            echo(f"to have all of it on the GPU: {remedy or smaller}")
+            echo(f"to fit everything on the GPU: {remedy or smaller}")
     if room < 0:
         raise OutOfMemoryError(
-            f"{pair.name} takes {size(-room)} more than is free.", remedy or f"confspec fit   # or take {smaller}"
+            f"{pair.name} needs {size(-room)} more memory than is free.", remedy or f"confspec fit   # or try {smaller}"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """What is asked for: a context in tokens, and a type of KV cache."""
+    """What was asked for: a context in tokens, and a KV cache type."""
 
     context: int
     kv_type: str
@@ -90,27 +90,27 @@ def _needs(headers: list[gguf.Header], wish: _Wish, here: Machine) -> list[Memor
 
 
 def _is_all_well(needs: list[MemoryEstimate], here: Machine) -> bool:
-    """Whether all of it fits where it is fast."""
+    """Whether everything fits: on the GPU, if there is one."""
     return all(share.whole for share in plan_layers(needs, here.room)) if here.gpus else left_over(needs, here) >= 0
 
 
 def _from_sizes(registry: Registry, pair: Pair, here: Machine, as_json: bool) -> None:
-    """Say what can be said of models that are not here. Raises OutOfMemoryError where they do not fit."""
+    """Report on models that are not downloaded, by file size. Raises OutOfMemoryError if they do not fit."""
     taken = about(registry, pair)
     fits = taken <= here.free + (here.room if here.gpus else 0)
     if as_json:
         known = {"schema_version": 1, "pair": pair.name, "here": False, "about": taken, "fits": fits}
         echo(json.dumps({**known, "free": here.as_dict()}, indent=2))
     else:
-        verdict = "fits" if fits else "does not fit"
-        echo(f"{pair.name} takes about {size(taken)} and {verdict}: {here} are free")
-        echo(f"its models are not here, so no more can be told: confspec pull {pair.name}")
+        verdict = "it fits" if fits else "it does not fit"
+        echo(f"{pair.name} needs about {size(taken)}; {here} is free, so {verdict}.")
+        echo(f"Not downloaded yet. Next: confspec pull {pair.name}")
     if not fits:
-        raise OutOfMemoryError(f"{pair.name} does not fit.", "confspec fit   # names the largest pair that does")
+        raise OutOfMemoryError(f"{pair.name} does not fit.", "confspec fit   # names the best pair that does")
 
 
 def _table(pair: Pair, needs: list[MemoryEstimate]) -> str:
-    rows: list[tuple[str, ...]] = [("MODEL", "WEIGHTS", "REPACKED", "KV CACHE", "BUFFERS", "IN ALL")]
+    rows: list[tuple[str, ...]] = [("MODEL", "WEIGHTS", "REPACKED", "KV CACHE", "BUFFERS", "TOTAL")]
     for role, one in zip((f"draft {pair.draft}", f"target {pair.target}"), needs, strict=True):
         parts = (one.weights, one.repacked, one.kv, one.compute, one.total)
         rows.append((role, *(size(part) if part else "-" for part in parts)))
@@ -118,21 +118,22 @@ def _table(pair: Pair, needs: list[MemoryEstimate]) -> str:
 
 
 def _placing(needs: list[MemoryEstimate], here: Machine) -> Iterator[str]:
-    """Where the models go, and what is read there for each token. What is said of GPUs has been tried on none."""
+    """Where each model goes, and what that means for its speed. The GPU part has not been tried on real hardware."""
     plan = plan_layers(needs, here.room) if here.gpus else [Offload(0, False, 0) for _ in needs]
     for role, one, share in zip(("draft", "target"), needs, plan, strict=True):
         rest = one.weights * (one.layers - share.layers) // one.layers
-        slow = f"the processor reads {size(rest)} for every token, {rest / _PACE:.2f} s at {size(_PACE)} a second"
+        rate = _BANDWIDTH / max(rest, 1)
+        speed = f"about {rate:.0f} tokens/s at best (reads {size(rest)} per token at {size(_BANDWIDTH)}/s)"
         if share.whole:
-            yield f"{role}: all of it on the GPU, {size(share.bytes)}"
+            yield f"{role}: all on the GPU, {size(share.bytes)}"
         elif share.layers:
-            yield f"{role}: {share.layers} of {one.layers} layers on the GPU, {size(share.bytes)}; {slow}"
+            yield f"{role}: {share.layers} of {one.layers} layers on the GPU, {size(share.bytes)}; {speed}"
         else:
-            yield f"{role}: on the processor, {size(one.total)}; {slow}"
+            yield f"{role}: on the CPU, {size(one.total)}; {speed}"
 
 
 def _remedy(headers: list[gguf.Header], pair: Pair, wish: _Wish, here: Machine) -> str:
-    """The command for the nearest thing that fits, by a smaller type of KV cache or a shorter context; "" for none."""
+    """The command for the closest setting that fits: a smaller KV cache type or a shorter context; "" if none does."""
     kinds = KV_TYPES[KV_TYPES.index(wish.kv_type) :]
     for context in (wish.context, wish.context // 2, wish.context // 4):
         for kind in kinds:

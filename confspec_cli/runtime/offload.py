@@ -1,4 +1,4 @@
-"""What there is room for on this machine: what is free, which pair fits, and how many layers of a model go to a GPU."""
+"""What fits on this machine: free memory, the best pair for it, and how many layers of each model go to a GPU."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BEARABLE = 8_000_000_000  # of a pair on a processor, in bytes: beyond, a token
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is free, in bytes: on the processor, and on each GPU by its name; and which weights are repacked."""
+    """Free memory in bytes, for the CPU and for each GPU by name; and which weights get repacked."""
 
     free: int
     gpus: dict[str, int]
@@ -35,17 +35,17 @@ class Machine:
 
     @property
     def room(self) -> int:
-        """What a pair may take: a GPU's memory where there is one."""
+        """The memory a pair may use: that of the GPU, if there is one."""
         return max(self.gpus.values(), default=self.free)
 
     def as_dict(self) -> dict[str, int]:
-        """What is free, JSON-ready."""
+        """Free memory, JSON-ready."""
         return {"processor": self.free, **self.gpus}
 
     def __str__(self) -> str:
-        """What is free, for people."""
+        """Free memory, for people."""
         gpus = [f"{size(free)} on {name}" for name, free in self.gpus.items()]
-        return ", ".join([*gpus, f"{size(self.free)} of memory"])
+        return ", ".join([*gpus, size(self.free)])
 
 
 def machine() -> Machine:
@@ -59,7 +59,7 @@ def machine() -> Machine:
 
 
 def about(registry: Registry, pair: Pair) -> int:
-    """What a pair takes, in bytes, as guessed from the size of its files alone."""
+    """Roughly what a pair needs, in bytes, from the size of its files alone."""
     return round(_BESIDES * sum(model.bytes for model in registry.models_of(pair.name)))
 
 
@@ -71,7 +71,7 @@ def best(registry: Registry, here: Machine) -> Pair:
     room = here.room if here.gpus else min(here.room, _BEARABLE)
     fitting = [pair for pair in registry.pairs.values() if about(registry, pair) <= room]
     if not fitting:
-        raise OutOfMemoryError(f"No pair fits: {here} are free.", "confspec fit tiny --context 512")
+        raise OutOfMemoryError(f"No pair fits: only {here} is free.", "confspec fit tiny --context 512")
     return max(fitting, key=lambda pair: about(registry, pair))
 
 
@@ -87,7 +87,7 @@ def machine_at_first() -> Machine:
 
 
 def left_over(needs: list[MemoryEstimate], here: Machine) -> int:
-    """Bytes of the processor's memory left beside these models, once a GPU has what it can; below 0 where they lack."""
+    """Bytes of CPU memory left with these models loaded, after offloading what fits; negative if they do not fit."""
     on_gpu = sum(share.bytes for share in plan_layers(needs, here.room)) if here.gpus else 0
     return here.free - max(0, sum(one.total for one in needs) - on_gpu)
 
@@ -95,10 +95,10 @@ def left_over(needs: list[MemoryEstimate], here: Machine) -> int:
 def plan_offload(
     paths: Mapping[Author, Path], options: HardwareOptions, advice: str
 ) -> tuple[dict[Author, HardwareOptions], list[str]]:
-    """The options of each model that is to be loaded, with the layers that go to a GPU, and what is to be said of it.
+    """The options of each model to load, with its GPU layers filled in, and the warnings to show.
 
-    What fits is planned where nobody said how many; the draft goes first, which has to be quick. `advice` is what may
-    help where not all of it fits. Raises OutOfMemoryError where all of it was to go to a GPU and does not fit.
+    Layers are planned unless a number was given; the draft goes first, as it has to be quick. `advice` ends a warning
+    that not everything fits. Raises OutOfMemoryError if everything was to go to a GPU and does not fit.
     """
     wanted = dict.fromkeys(paths, options)
     if not paths or (options.gpu_layers is not None and not options.gpu_only):
@@ -113,10 +113,12 @@ def plan_offload(
     notes = []
     for author, one, share in zip(paths, needs, plan_layers(needs, here.room), strict=True):
         if not share.whole:
-            notes.append(f"{author.value}: {share.layers} of {one.layers} layers fit on the GPU, the rest is slow")
+            notes.append(
+                f"{author.value}: {share.layers} of {one.layers} layers fit on the GPU; the rest runs on the CPU"
+            )
         wanted[author] = replace(options, gpu_layers=-1 if share.whole else share.layers)
     if notes and options.gpu_only:
-        raise OutOfMemoryError(f"Not all of it fits on the GPU ({', '.join(notes)}).", advice)
+        raise OutOfMemoryError(f"Not everything fits on the GPU ({', '.join(notes)}).", advice)
     return wanted, [f"{note}: {advice}" for note in notes] + _lacking(needs, here, advice)
 
 
@@ -128,18 +130,22 @@ def _needs(paths: Mapping[Author, Path], options: HardwareOptions, here: Machine
 
 
 def _lacking(needs: list[MemoryEstimate], here: Machine, advice: str) -> list[str]:
-    """What is to be said where memory may run out; whether it does is up to the system, which can let weights go."""
+    """A warning if memory may run out; the system can still evict mapped weights."""
     lack = -left_over(needs, here)
-    return [f"the models take {size(lack)} more than is free, which may be slow or fail: {advice}"] if lack > 0 else []
+    return (
+        [f"these models need {size(lack)} more memory than is free; expect swapping or a crash: {advice}"]
+        if lack > 0
+        else []
+    )
 
 
 def _bytes(path: Path) -> int:
-    """Of all files of a model; 0 for one that is not there."""
+    """The size of all files of a model; 0 for one that does not exist."""
     return sum(one.stat().st_size for one in gguf.parts(path) if one.is_file())
 
 
 def available() -> int | None:
-    """Bytes the system could give to a program now, where it says."""
+    """Bytes the system could give to a program now, if it says."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:

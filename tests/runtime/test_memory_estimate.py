@@ -86,7 +86,7 @@ def test_fit_tells_both_models_and_what_is_free(home, capsys, monkeypatch):
     out = capsys.readouterr().out
     assert "draft mine" in out
     assert "target mine" in out
-    assert "for 512 tokens of f16 cache each; free: 4.0 GB of memory" in out
+    assert "with f16 KV caches of 512 tokens; free: 4.0 GB" in out
 
 
 def test_what_does_not_fit_is_exit_4_with_the_command_that_would_fit(home, capsys, monkeypatch, tiny):
@@ -101,7 +101,7 @@ def test_what_does_not_fit_is_exit_4_with_the_command_that_would_fit(home, capsy
 def test_where_no_setting_would_fit_other_models_are_named(home, capsys, monkeypatch):
     machine(monkeypatch, 1000)
     assert main(["fit", "ours"]) == Exit.OUT_OF_MEMORY
-    assert "confspec fit   # or take a smaller quantisation of mine" in capsys.readouterr().err
+    assert "confspec fit   # or try a smaller quantisation of mine" in capsys.readouterr().err
     assert main(["fit", "ours", "--json"]) == Exit.OUT_OF_MEMORY
     assert json.loads(capsys.readouterr().out)["fits"] is False
 
@@ -119,9 +119,9 @@ def test_what_stays_on_the_processor_is_told_with_what_a_token_costs(home, capsy
     machine(monkeypatch, 4 * GB, {"CUDA0": one.weights + one.kv + one.compute})
     assert main(["fit", "ours", "--context", "2048"]) == Exit.OK
     out = capsys.readouterr().out
-    assert "draft: all of it on the GPU" in out
-    assert "target: on the processor" in out
-    assert f"reads {size(one.weights)} for every token" in out
+    assert "draft: all on the GPU" in out
+    assert "target: on the CPU" in out
+    assert f"reads {size(one.weights)} per token" in out
     machine(monkeypatch, 1000, {"CUDA0": one.weights + one.kv + one.compute})
     assert main(["fit", "ours", "--context", "2048"]) == Exit.OUT_OF_MEMORY
 
@@ -129,7 +129,7 @@ def test_what_stays_on_the_processor_is_told_with_what_a_token_costs(home, capsy
 def test_on_a_gpu_it_is_told_how_much_goes_there(home, capsys, monkeypatch):
     machine(monkeypatch, 4 * GB, {"CUDA0": 8 * GB})
     assert main(["fit", "ours"]) == Exit.OK
-    assert "draft: all of it on the GPU" in capsys.readouterr().out
+    assert "draft: all on the GPU" in capsys.readouterr().out
     assert main(["fit", "ours", "--json"]) == Exit.OK
     document = json.loads(capsys.readouterr().out)
     assert [share["whole"] for share in document["gpu"]] == [True, True]
@@ -138,7 +138,9 @@ def test_on_a_gpu_it_is_told_how_much_goes_there(home, capsys, monkeypatch):
 def test_without_a_pair_the_largest_that_fits_is_taken(home, capsys, monkeypatch):
     machine(monkeypatch, 9 * GB)
     assert main(["fit"]) == Exit.OK
-    assert capsys.readouterr().out.startswith("llama-3.1-8b takes about")
+    out = capsys.readouterr().out
+    assert out.startswith("llama-3.1-8b needs about")
+    assert "Next: confspec pull llama-3.1-8b" in out
     machine(monkeypatch, 1000)
     assert main(["fit"]) == Exit.OUT_OF_MEMORY
 
@@ -150,10 +152,10 @@ def test_this_machine_says_what_is_free():
 def test_on_a_processor_no_pair_is_recommended_that_is_too_slow_to_read_along_with(home, capsys, monkeypatch):
     machine(monkeypatch, 100 * GB)
     assert main(["fit"]) == Exit.OK
-    assert capsys.readouterr().out.startswith("llama-3.1-8b takes about")
+    assert capsys.readouterr().out.startswith("llama-3.1-8b needs about")
     machine(monkeypatch, 100 * GB, {"CUDA0": 80 * GB})
     assert main(["fit", "auto"]) == Exit.OK
-    assert "32b takes about" in capsys.readouterr().out
+    assert "32b needs about" in capsys.readouterr().out
 
 
 ASK = ["ask", "--no-log", "-q", "-n", "4", "Hi"]
@@ -170,8 +172,8 @@ def test_what_does_not_fit_on_the_gpu_is_one_line_and_the_answer_comes(home, cap
     assert main([*ASK, "-p", "ours"]) in (Exit.OK, Exit.NO_ANSWER)
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
     assert notes == [
-        "note: draft: 0 of 2 layers fit on the GPU, the rest is slow: confspec fit ours",
-        "note: target: 0 of 2 layers fit on the GPU, the rest is slow: confspec fit ours",
+        "note: draft: 0 of 2 layers fit on the GPU; the rest runs on the CPU: confspec fit ours",
+        "note: target: 0 of 2 layers fit on the GPU; the rest runs on the CPU: confspec fit ours",
     ]
     assert main([*ASK, "-p", "ours", "--gpu-layers", "1"]) in (Exit.OK, Exit.NO_ANSWER)
     assert "note: " not in capsys.readouterr().err
@@ -180,17 +182,17 @@ def test_what_does_not_fit_on_the_gpu_is_one_line_and_the_answer_comes(home, cap
 def test_what_memory_may_not_do_for_is_one_line_and_the_answer_comes(home, capsys, monkeypatch):
     machine(monkeypatch, 10**6)
     assert main([*ASK, "-p", "ours"]) in (Exit.OK, Exit.NO_ANSWER)
-    (note,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: the models")]
-    assert note.endswith("more than is free, which may be slow or fail: confspec fit ours")
+    (note,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: these models")]
+    assert note.endswith("more memory than is free; expect swapping or a crash: confspec fit ours")
     machine(monkeypatch, 4 * GB)
     assert main([*ASK, "-p", "ours"]) in (Exit.OK, Exit.NO_ANSWER)
-    assert "more than is free" not in capsys.readouterr().err
+    assert "more memory than is free" not in capsys.readouterr().err
 
 
 def test_gpu_only_fails_where_not_all_of_it_fits(home, capsys, monkeypatch):
     machine(monkeypatch, 4 * GB, {"CUDA0": 1000})
     assert main([*ASK, "-p", "ours", "--gpu-only"]) == Exit.OUT_OF_MEMORY
-    assert "Not all of it fits on the GPU" in capsys.readouterr().err
+    assert "Not everything fits on the GPU" in capsys.readouterr().err
     machine(monkeypatch, 4 * GB)
     assert main([*ASK, "-p", "ours", "--gpu-only"]) == Exit.OUT_OF_MEMORY
     assert "confspec doctor" in capsys.readouterr().err
@@ -204,7 +206,7 @@ def test_the_draft_goes_to_the_gpu_whole_and_the_target_in_part(tiny, monkeypatc
     machine(monkeypatch, 4 * GB, {"CUDA0": room})
     layout, notes = _room.plan_offload({Author.DRAFT: small, Author.TARGET: large}, HardwareOptions(context=2048), "so")
     assert [layout[author].gpu_layers for author in Author] == [-1, 1]
-    assert notes == ["target: 1 of 2 layers fit on the GPU, the rest is slow: so"]
+    assert notes == ["target: 1 of 2 layers fit on the GPU; the rest runs on the CPU: so"]
 
 
 @pytest.mark.parametrize(
