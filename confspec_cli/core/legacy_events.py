@@ -25,7 +25,8 @@ _ORIGINS = {"shared": "salvaged", "given": "injected"}
 def upgrade(record: dict[str, Any]) -> dict[str, Any]:
     """The record of an event under the names of today; one that has them already comes back as it is."""
     name = str(record.get("event"))
-    return {**_renamed(record, name), "event": _EVENTS.get(name, name)}
+    version = {"schema_version": 2} if record.get("schema_version") == 1 else {}
+    return {**_renamed(record, name), "event": _EVENTS.get(name, name), **version}
 
 
 def upgrade_parameters(parameters: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.steering import Steering
 from confspec_cli.core.thinking import Thought, after_thinking, thought
-from confspec_cli.core.trace import Author, Cause, Origin
+from confspec_cli.core.trace import Author, Cause, FinishReason, Origin
 from confspec_cli.engines.scripted import CARD, ScriptedEngine
 
 THINKER = replace(CARD, thinks=True)
@@ -79,6 +79,15 @@ def test_a_turn_that_ends_inside_its_thinking_is_closed_and_answered():
     events = run(models, mode=Mode.TARGET)
     assert [step.cause for step in steps(events)] == [None, None, Cause.UNCLOSED_THOUGHT, None]
     assert events[-1].reply == "The answer is \\boxed{8}."
+
+
+def test_thinking_in_circles_is_closed_and_the_answer_written():
+    circles = ["This thought comes back again and again.\n\n"] * 30
+    events = run({author: Thinker(circles, labels=lambda _: {"Yes": 1.0}) for author in Author})
+    (close,) = [step for step in steps(events) if step.origin is Origin.INJECTED]
+    assert close.cause is Cause.REPETITION
+    assert close.text.endswith(STOP_THINKING)
+    assert (events[-1].reason, events[-1].reply) == (FinishReason.STOP, "The answer is \\boxed{8}.")
 
 
 def test_thinking_that_uses_up_all_tokens_leaves_no_reply():
