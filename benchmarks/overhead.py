@@ -111,10 +111,11 @@ def measure(pair: str | None, mode: Mode, tokens: int, speculation: Speculation)
         temperature=1.0,
         seed=1,
         speculate=speculation,
+        experimental=True,
     )
     resolved = resolve_pair(user_registry(), options)
-    # two at once would be inside llama_decode for longer than the run takes
-    config = replace(build_config(resolved.pair, options), overlaps=False)
+    # a prefetch would be inside llama_decode for longer than the run takes
+    config = replace(build_config(resolved.pair, options), experimental=False)
     steps: list[Passed] = []
     written = 0
     with (

@@ -36,7 +36,7 @@ def ran(models: Mapping[Author, Engine], config: RunConfig, prompt: Prompt, alwa
     for engine in models.values():
         engine.reset()
     run = ReasoningRun(prompt, models, config, time.perf_counter)
-    if always and config.overlaps:
+    if always and config.experimental:
         run._prefetch_policy.begins = lambda: True  # type: ignore[method-assign]  # whatever it would decide
     return list(run.events())
 
@@ -57,7 +57,7 @@ def compare(models: Mapping[Author, Engine], config: RunConfig, given: argparse.
         prompt = Prompt((Message("system", system), Message("user", problem.prompt)))
         events: dict[bool, list[Event]] = {}
         for overlaps in (False, True)[:: 1 if turn % 2 else -1]:
-            events[overlaps] = ran(models, replace(config, overlaps=overlaps), prompt, given.always)
+            events[overlaps] = ran(models, replace(config, experimental=overlaps), prompt, given.always)
             seconds[overlaps].append(fold(events[overlaps]).seconds)
         differ += text(events[False]) != text(events[True])
         stats = fold(events[True])
@@ -82,7 +82,12 @@ def main() -> None:
     parser.add_argument("--always", action="store_true")
     given = parser.parse_args()
     options = RunOptions(
-        pair=given.pair, accept=given.accept, min_token_prob=0.0, always_draft=True, speculate=Speculation.OFF
+        pair=given.pair,
+        accept=given.accept,
+        min_token_prob=0.0,
+        always_draft=True,
+        speculate=Speculation.OFF,
+        experimental=True,
     )
     resolved = resolve_pair(user_registry(), options)
     config = build_config(resolved.pair, options)

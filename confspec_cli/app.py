@@ -1,4 +1,4 @@
-"""The command line: registers commands, and turns errors into one line, a hint and an exit code."""
+"""The command line: registers the commands, and turns errors into one sentence, a hint and an exit code."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     del version
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command line; returns the exit code. CONFSPEC_DEBUG=1 brings tracebacks back.
+    """Run one command line and return the exit code. CONFSPEC_DEBUG=1 shows tracebacks.
 
-    At a terminal an empty one begins a chat.
+    With no arguments, in a terminal, it starts a chat.
     """
     if not argv and sys.stdin.isatty() and sys.stdout.isatty():
         argv = ["chat"]

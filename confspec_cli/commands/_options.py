@@ -29,21 +29,24 @@ def _option(panel: str, *names: str, env: str | None = None, text: str, **more: 
 
 
 def _layers(text: str) -> int | None:
-    """A number of layers, None for auto. Raises BadParameter for anything else."""
+    """Parse a number of layers; `auto` gives None. Raises BadParameter for anything else."""
     if text == "auto":
         return None
     if text == "-1" or (text.isdecimal() and int(text) <= _INT32):
         return int(text)
-    raise typer.BadParameter(f"{text} is neither auto nor a number of layers")
+    raise typer.BadParameter(f'{text} is neither "auto" nor a number of layers')
 
 
 def _fits_mode(context: typer.Context, parameter: typer.CallbackParam, value: float | None) -> float | None:
-    """A threshold counts where there is a gate; elsewhere one typed is a mistake, and one of the environment is not."""
+    """Refuse a threshold typed in a mode without a gate; one from the environment is ignored there."""
     mode = Mode(context.params.get("mode", Mode.CONFSPEC))
     source = context.get_parameter_source(str(parameter.name))
     if value is None or mode is Mode.CONFSPEC or getattr(source, "name", "") != "COMMANDLINE":
         return value
-    raise UsageError(f"--mode {mode.value} has no thresholds to turn.", "--mode confspec --accept 0.8")
+    raise UsageError(
+        f"--mode {mode.value} has no gate, so --accept, --reject and --min-token-prob do not apply.",
+        "--mode confspec --accept 0.8",
+    )
 
 
 _GATES = {
@@ -51,70 +54,113 @@ _GATES = {
         _GATE,
         "--accept",
         env="ACCEPT",
-        text="Accept a step unasked from this signal on; 0 accepts every step.",
+        text="Accept a draft step without asking the target when its confidence is at least this (0 = accept all).",
         callback=_fits_mode,
     ),
     "reject": _option(
         _GATE,
         "--reject",
         env="REJECT",
-        text="Reject a step unasked up to this signal; 1 rejects every step.",
+        text="Reject a draft step without asking the target when its confidence is at most this (1 = reject all).",
         callback=_fits_mode,
     ),
     "min_token_prob": _option(
         _GATE,
         "--min-token-prob",
         env="MIN_TOKEN_PROB",
-        text="The draft stops before a token less likely than this; 0 never does.",
+        text="Hand over to the target mid-step when the draft's next token is less likely than this (0 = never).",
         callback=_fits_mode,
     ),
     "always_draft": _option(
-        _GATE, "--always-draft", text="Have every step drafted, even where it turns out not to pay."
+        _GATE, "--always-draft", text="Draft every step, even when drafting is slower than the target alone."
     ),
 }
 _LENGTHS = {
-    "max_tokens": _option(_GATE, "-n", "--max-tokens", env="MAX_TOKENS", text="Longest reply, in tokens.", **_FROM_1),
+    "max_tokens": _option(
+        _GATE, "-n", "--max-tokens", env="MAX_TOKENS", text="Maximum length of the reply, in tokens.", **_FROM_1
+    ),
     "max_step_tokens": _option(
-        _GATE, "--max-step-tokens", env="MAX_STEP_TOKENS", text="Longest step, in tokens.", **_FROM_1
+        _GATE, "--max-step-tokens", env="MAX_STEP_TOKENS", text="Maximum length of a step, in tokens.", **_FROM_1
     ),
 }
 _MODELS_OF_PAIR = {
     "pair": _option(
-        _MODELS, "-p", "--pair", env="PAIR", text="A pair from models.yaml; auto: the best here.", autocompletion=pairs
+        _MODELS,
+        "-p",
+        "--pair",
+        env="PAIR",
+        text='Pair to use; "auto" picks the best one that fits this machine.',
+        autocompletion=pairs,
     ),
     "draft": _option(
-        _MODELS, "--draft", env="DRAFT", text="Another draft: a name, or a GGUF file.", autocompletion=models
+        _MODELS, "--draft", env="DRAFT", text="Override the draft model: a name or a GGUF file.", autocompletion=models
     ),
     "target": _option(
-        _MODELS, "--target", env="TARGET", text="Another target: a name, or a GGUF file.", autocompletion=models
+        _MODELS,
+        "--target",
+        env="TARGET",
+        text="Override the target model: a name or a GGUF file.",
+        autocompletion=models,
     ),
 }
 _WORKING = {
-    "task": _option(_WORK, "--task", env="TASK", text="The kind of work; else the pair's own, or math."),
-    "think": _option(_WORK, "--think/--no-think", text="Think before answering, where the model can."),
+    "task": _option(
+        _WORK,
+        "--task",
+        env="TASK",
+        text="Kind of work; sets the prompt and thresholds. [default: the pair's, else math]",
+    ),
+    "think": _option(_WORK, "--think/--no-think", text="Let reasoning models think first."),
     "think_budget": _option(
         _WORK,
         "--think-budget",
-        text="Tokens for thinking, which is then closed and the answer written.",
+        text="Stop thinking after this many tokens and write the answer.",
         min=0,
         max=_INT32,
     ),
 }
 _CHOOSING = {
-    "temperature": _option(_SAMPLING, "--temperature", env="TEMPERATURE", text="0 is greedy, the default.", min=0.0),
-    "top_k": _option(_SAMPLING, "--top-k", text="Choose among the k likeliest tokens.", **_FROM_1),
-    "top_p": _option(_SAMPLING, "--top-p", text="... that together hold this probability.", min=0.0, max=1.0),
-    "min_p": _option(_SAMPLING, "--min-p", text="... and this share of the likeliest one's.", min=0.0, max=1.0),
-    "seed": _option(_SAMPLING, "--seed", env="SEED", text="Repeatable choice; else it is drawn.", min=0, max=_INT32),
+    "temperature": _option(
+        _SAMPLING, "--temperature", env="TEMPERATURE", text="Sampling temperature; 0 is greedy decoding.", min=0.0
+    ),
+    "top_k": _option(_SAMPLING, "--top-k", text="Sample from the k most likely tokens.", **_FROM_1),
+    "top_p": _option(
+        _SAMPLING, "--top-p", text="Keep the most likely tokens up to this total probability.", min=0.0, max=1.0
+    ),
+    "min_p": _option(
+        _SAMPLING, "--min-p", text="Drop tokens below this fraction of the top token's probability.", min=0.0, max=1.0
+    ),
+    "seed": _option(
+        _SAMPLING,
+        "--seed",
+        env="SEED",
+        text="Random seed for repeatable sampling. [default: random]",
+        min=0,
+        max=_INT32,
+    ),
+    "experimental": _option(
+        _SAMPLING,
+        "--experimental",
+        env="EXPERIMENTAL",
+        text="Also use features still being measured: prefetching the next step, speculation by the draft model.",
+    ),
 }
-_MODE = {"mode": _option(_MODELS, "--mode", env="MODE", text="Who writes and who judges.", is_eager=True)}
+_MODE = {
+    "mode": _option(
+        _MODELS,
+        "--mode",
+        env="MODE",
+        text="Which models write and which judge: confspec (both), target or draft (one alone), specreason.",
+        is_eager=True,
+    )
+}
 _GUESSING = {
     "speculate": _option(
         _SAMPLING,
         "--speculate",
         env="SPECULATE",
-        text="Who guesses tokens ahead, to be checked in one batch: the text so far, the draft; auto: "
-        "what was given, where it is being copied, and the draft where that pays.",
+        text="Token-level speculation: off, ngram (guess from the text so far), draft (guess with the draft "
+        "model; experimental), auto (guess from the prompt where the reply copies it).",
     )
 }
 _LAYOUT = {
@@ -122,24 +168,29 @@ _LAYOUT = {
         _HARDWARE,
         "--gpu-layers",
         env="GPU_LAYERS",
-        text="Layers of each model on the GPU, -1 for all; auto, the default, plans what fits.",
+        text="Layers per model to offload to the GPU: auto (as many as fit) or a number; -1 = all. [default: auto]",
         parser=_layers,
         metavar="auto|<int>",
     ),
-    "gpu_only": _option(_HARDWARE, "--gpu-only", env="GPU_ONLY", text="Fail where not all of it fits on the GPU."),
+    "gpu_only": _option(_HARDWARE, "--gpu-only", env="GPU_ONLY", text="Fail unless everything fits on the GPU."),
     "context": _option(
-        _HARDWARE, "--context", env="CONTEXT", text="Context of each model, in tokens.", min=256, max=_INT32
+        _HARDWARE, "--context", env="CONTEXT", text="Context size of each model, in tokens.", min=256, max=_INT32
     ),
-    "threads": _option(_HARDWARE, "--threads", env="THREADS", text="Processor threads.", **_FROM_1),
-    "kv_type": _option(_HARDWARE, "--kv-type", env="KV_TYPE", text="KV cache: f16, q8_0 or q4_0."),
+    "threads": _option(_HARDWARE, "--threads", env="THREADS", text="CPU threads to use.", **_FROM_1),
+    "kv_type": _option(_HARDWARE, "--kv-type", env="KV_TYPE", text="KV cache type: f16, q8_0 or q4_0."),
     "verbose": _option(
-        _HARDWARE, "-v", "--verbose", text="-vv shows llama.cpp's own log.", count=True, show_default=False
+        _HARDWARE,
+        "-v",
+        "--verbose",
+        text="Show more detail; -vv adds llama.cpp's own log.",
+        count=True,
+        show_default=False,
     ),
 }
 _CONVERSATION = {
-    "resume": _option(_SESSION, "-c", "--continue", text="Go on with the session last used."),
-    "session": _option(_SESSION, "--session", text="Go on with the session of this name, or begin it."),
-    "no_log": _option(_SESSION, "--no-log", env="NO_LOG", text="Save nothing."),
+    "resume": _option(_SESSION, "-c", "--continue", text="Continue the most recent session."),
+    "session": _option(_SESSION, "--session", text="Continue the named session, or start it."),
+    "no_log": _option(_SESSION, "--no-log", env="NO_LOG", text="Don't save this run as a session."),
 }
 
 RunFlags = Annotated[RunOptions, _MODELS_OF_PAIR | _MODE | _WORKING | _GATES | _LENGTHS | _CHOOSING | _GUESSING]
@@ -149,18 +200,19 @@ CalibrateFlags = Annotated[RunOptions, _LENGTHS]
 """Those of a calibration, which sets a gate and needs none."""
 HardwareFlags = Annotated[HardwareOptions, _LAYOUT]
 SessionFlags = Annotated[SessionOptions, _CONVERSATION]
-YesFlag = Annotated[bool, _option(_MODELS, "-y", "--yes", env="YES", text="Pull missing models without asking.")]
+YesFlag = Annotated[bool, _option(_MODELS, "-y", "--yes", env="YES", text="Download missing models without asking.")]
 
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
-    """What goes before the question, and the words it is put in."""
+    """What is sent along with the question."""
 
     file: Annotated[
-        list[Path] | None, _option(_INPUT, "-f", "--file", text="A text file to put before the question; repeatable.")
+        list[Path] | None,
+        _option(_INPUT, "-f", "--file", text="Text file to place before the question; may be repeated."),
     ] = None
     stdin: Annotated[
-        bool, _option(_INPUT, "--stdin/--no-stdin", text="Read what is piped in; inside a loop, leave it to the loop.")
+        bool, _option(_INPUT, "--stdin/--no-stdin", text="Read piped input (use --no-stdin inside `while read` loops).")
     ] = True
     template: Annotated[
         str | None,
@@ -168,7 +220,7 @@ class InputOptions:
             _INPUT,
             "-t",
             "--template",
-            text="A saved template: its words, and its options behind yours.",
+            text="Use a saved template; options you give override its own.",
             callback=stand_behind,
             is_eager=True,
             autocompletion=template_names,
@@ -176,49 +228,49 @@ class InputOptions:
     ] = None
     save_template: Annotated[
         str | None,
-        _option(
-            _INPUT, "--save-template", text="Save the options given under a name, and ask nothing.", metavar="NAME"
-        ),
+        _option(_INPUT, "--save-template", text="Save these options as a template and exit.", metavar="NAME"),
     ] = None
 
 
 class AnswerFormat(str, Enum):
-    """Forms of an answer that need no schema."""
+    """Answer formats that need no schema."""
 
     JSON = "json"
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerOptions:
-    """What of the reply goes to stdout, and in which form."""
+    """Which part of the reply goes to stdout, and in what format."""
 
     extract: Annotated[
-        bool, _option(_ANSWER, "-x", "--extract", text="Only the last code block, or the final answer.")
+        bool, _option(_ANSWER, "-x", "--extract", text="Print only the last code block, or the final answer.")
     ] = False
     schema: Annotated[
-        Path | None, _option(_ANSWER, "--schema", text="A JSON schema the answer must fit.", metavar="FILE")
+        Path | None, _option(_ANSWER, "--schema", text="JSON Schema that the answer must match.", metavar="FILE")
     ] = None
     format_answer: Annotated[
-        AnswerFormat | None, _option(_ANSWER, "--format-answer", text="The form of the answer; json is an object.")
+        AnswerFormat | None, _option(_ANSWER, "--format-answer", text="Ask for the answer as a JSON object.")
     ] = None
 
 
 @dataclass(frozen=True, slots=True)
 class ShowOptions:
-    """What is shown of the steps."""
+    """What is shown, and how."""
 
-    steps: Annotated[Steps, _option(_SHOW, "--steps", env="STEPS", text="How much of the steps is shown.")] = Steps.FULL
-    quiet: Annotated[bool, _option(_SHOW, "-q", "--quiet", text="The reply alone, as --steps none.")] = False
-    show_rejected: Annotated[bool, _option(_SHOW, "--show-rejected", text="Keep rejected steps in view.")] = False
+    steps: Annotated[Steps, _option(_SHOW, "--steps", env="STEPS", text="How much of each step to show.")] = Steps.FULL
+    quiet: Annotated[bool, _option(_SHOW, "-q", "--quiet", text="Print only the reply, like --steps none.")] = False
+    show_rejected: Annotated[bool, _option(_SHOW, "--show-rejected", text="Keep rejected draft steps on screen.")] = (
+        False
+    )
     show_confidence: Annotated[
-        bool, _option(_SHOW, "--show-confidence", text="Show what each model made of a step.")
+        bool, _option(_SHOW, "--show-confidence", text="Show each model's confidence in every step.")
     ] = False
-    stats: Annotated[bool, _option(_SHOW, "--stats", text="Time by phase, and rates with their denominators.")] = False
+    stats: Annotated[bool, _option(_SHOW, "--stats", text="Show timing by phase and acceptance rates.")] = False
     color: Annotated[Color, _option(_SHOW, "--color", env="COLOR", text="Colour the step view.")] = Color.AUTO
-    format: Annotated[Format, _option(_SHOW, "--format", text="What goes to stdout.")] = Format.TEXT
+    format: Annotated[Format, _option(_SHOW, "--format", text="Format of what goes to stdout.")] = Format.TEXT
 
     def show(self) -> Show:
-        """The same, as renderers take it."""
+        """These options in the form the renderers take."""
         return Show(
             self.show_rejected,
             self.show_confidence,
@@ -234,8 +286,8 @@ class ShowOptions:
 class PlotOptions:
     """Where plots go, and in which form."""
 
-    plots: Annotated[Path | None, typer.Option("--plots", help="Draw the plots into this folder.")] = None
-    png: Annotated[bool, typer.Option("--png", help="Draw them as PNG, not as SVG.")] = False
+    plots: Annotated[Path | None, typer.Option("--plots", help="Write plots to this folder.")] = None
+    png: Annotated[bool, typer.Option("--png", help="Write PNG instead of SVG.")] = False
 
     @property
     def suffix(self) -> str:

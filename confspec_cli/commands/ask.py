@@ -48,10 +48,11 @@ def ask(
     *,
     invocation: typer.Context,
     prompt: Annotated[
-        str | None, typer.Argument(help="The question; piped text goes before it, - is piped text alone.")
+        str | None,
+        typer.Argument(help="The question. Piped text is placed before it; use - to send only the piped text."),
     ] = None,
     system: Annotated[
-        str | None, typer.Option("-s", "--system", help="System prompt, instead of confspec's own.")
+        str | None, typer.Option("-s", "--system", help="System prompt to use instead of confspec's own.")
     ] = None,
     given: InputOptions,
     options: RunFlags,
@@ -61,9 +62,9 @@ def ask(
     show: ShowOptions,
     hardware: HardwareFlags,
 ) -> None:
-    """Ask one question and watch it being reasoned out.
+    """Ask one question and watch the models work it out.
 
-    The steps go to stderr and the reply to stdout. On a terminal the step view is the reply.
+    The steps go to stderr and the reply to stdout. In a terminal, the step view doubles as the reply.
     """
     if answer.extract and show.format is not Format.TEXT:
         raise UsageError(

@@ -41,7 +41,8 @@ _File = Annotated[
     str,
     typer.Argument(
         metavar="FILE",
-        help="A prompt a line, or JSON objects with prompt or question, and maybe id and system; - is stdin.",
+        help='One prompt per line, or JSONL with "prompt" (or "question") and optional "id" and "system". '
+        "- reads stdin.",
     ),
 ]
 
@@ -51,20 +52,20 @@ def batch(
     file: _File,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Write the records here; run again, what is there already is kept."),
+        typer.Option("-o", "--output", help="Output file. Running the command again resumes it."),
     ] = None,
     system: Annotated[
-        str | None, typer.Option("-s", "--system", help="System prompt, instead of confspec's own.")
+        str | None, typer.Option("-s", "--system", help="System prompt to use instead of confspec's own.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only warnings and errors.")] = False,
     *,
     options: RunFlags,
     yes: YesFlag = False,
     hardware: HardwareFlags,
 ) -> None:
-    """Ask every prompt of a file and write one JSON record a line, in order.
+    """Run every prompt in a file; writes one JSON record per line, in order.
 
-    A record is the document of `ask --format json` with the id of its prompt, and an error where there was one.
+    Each record is what `ask --format json` prints, plus "id", "prompt" and "error" (null unless it failed).
     """
     name = "stdin" if file == "-" else file
     items = read_items(_text_of(file, name), name)

@@ -1,4 +1,4 @@
-"""`confspec bench`: problems with known answers solved in every mode, side by side."""
+"""`confspec bench`: compare the modes on problems with known answers."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ from confspec_cli.storage.jsonl_log import JsonlLog
 
 
 class _Group(TyperGroup):
-    """A group whose command `run` may be left out."""
+    """A command group in which `run` is implied."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the name of the command in where it was left out."""
+        """Insert `run` when no command of the group is named."""
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
             args = ["run", *args]
         return super().parse_args(ctx, args)
@@ -51,11 +51,11 @@ class _Group(TyperGroup):
 app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
-    help="Solve problems with known answers in every mode, side by side; `run` may be left out.",
+    help="Benchmark every mode on problems with known answers (`bench FILE` is short for `bench run FILE`).",
 )
 
-_Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="The file a benchmark wrote.", show_default=False)]
-_Format = Annotated[Layout, typer.Option("--format", help="What goes to stdout.")]
+_Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="Results file of a benchmark.", show_default=False)]
+_Format = Annotated[Layout, typer.Option("--format", help="Format of what goes to stdout.")]
 
 
 @app.command()
@@ -65,31 +65,33 @@ def run(
         str,
         typer.Argument(
             metavar="FILE|NAME",
-            help="JSONL with question and answer, or tests; or gsm8k, math-500, humaneval, gpqa from the hub.",
+            help='JSONL with "question" and "answer" (or "tests"), or a data set from the hub: gsm8k, math-500, '
+            "humaneval, gpqa.",
             show_default=False,
         ),
     ],
     *,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Append the results here; run again, what is there already is kept."),
+        typer.Option("-o", "--output", help="Results file. Running the command again resumes it."),
     ] = None,
     modes: Annotated[
-        str, typer.Option("--modes", help="The modes to compare, with commas between; target+ngram guesses ahead.")
+        str, typer.Option("--modes", help="Comma-separated modes; add +ngram, +draft or +auto for token speculation.")
     ] = "target,draft,confspec,specreason",
     count: Annotated[
-        int | None, typer.Option("--problems", help="Only the first so many problems.", min=1, show_default=False)
+        int | None,
+        typer.Option("--problems", help="Use only this many problems, from the start.", min=1, show_default=False),
     ] = None,
     layout: _Format = Layout.TEXT,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only warnings and errors.")] = False,
     plots: PlotOptions,
     options: BenchFlags,
     yes: YesFlag = False,
     hardware: HardwareFlags,
 ) -> None:
-    """Solve every problem in every mode, one after the other, and print what each mode gave and took.
+    """Solve every problem in every mode, and compare accuracy and time.
 
-    The modes of a problem follow each other at once, so that a machine that drifts treats all alike.
+    All modes run back to back on each problem, so a machine that slows down affects them equally.
     """
     wanted = arms_of(modes)
     resolved = resolve_pair(user_registry(), replace(options, mode=widest(wanted)))
@@ -132,27 +134,27 @@ def run(
 @app.command()
 @grouped
 def show(results: _Results, *, layout: _Format = Layout.TEXT, plots: PlotOptions) -> None:
-    """Print the tables of a benchmark again, with no model on the machine."""
+    """Print the tables of an earlier benchmark, without loading a model."""
     _show(_read(results), layout, plots)
 
 
 @app.command()
 def diff(first: _Results, second: _Results, layout: _Format = Layout.TEXT) -> None:
-    """Hold two benchmarks against each other: on the problems and modes that both hold, what changed."""
+    """Compare two benchmark files on the problems and modes they share."""
     put(sys.stdout, shown([difference(_read(first), _read(second))], layout))
 
 
 @app.command()
 def rejudge(
     results: _Results,
-    accept: Annotated[float | None, typer.Option("--accept", help="Accept from here on.", min=0, max=1)] = None,
-    reject: Annotated[float | None, typer.Option("--reject", help="Reject up to here.", min=0, max=1)] = None,
+    accept: Annotated[float | None, typer.Option("--accept", help="Accept threshold to apply.", min=0, max=1)] = None,
+    reject: Annotated[float | None, typer.Option("--reject", help="Reject threshold to apply.", min=0, max=1)] = None,
     target: Annotated[
-        float | None, typer.Option("--target-accept", help="What the target lets stand.", min=0, max=1)
+        float | None, typer.Option("--target-accept", help="Threshold for the target's confidence.", min=0, max=1)
     ] = None,
     layout: _Format = Layout.TEXT,
 ) -> None:
-    """Judge the steps on record again at other bounds, or at their own, with no model on the machine."""
+    """Re-score recorded steps with other thresholds, without loading a model."""
     put(sys.stdout, shown([rejudged(_read(results), Bounds(accept, reject, target))], layout))
 
 
@@ -162,14 +164,14 @@ def project(
     costs_file: Annotated[
         Path | None,
         typer.Option(
-            "--costs", help="JSON of the costs to project to; else those measured in the results.", metavar="FILE"
+            "--costs", help="JSON file with the costs to assume. [default: those measured in RESULTS]", metavar="FILE"
         ),
     ] = None,
     layout: _Format = Layout.TEXT,
 ) -> None:
-    """Say what the same work would take at other costs, of another pair or device: a projection, not a measurement.
+    """Estimate the same run on another pair or device (a projection, not a measurement).
 
-    What --format json prints holds the costs too, and can be given to --costs as it is.
+    The output of --format json includes the costs; edit it and pass it back with --costs.
     """
     read = _read(results)
     given = costs.from_dict(_json(costs_file), str(costs_file)) if costs_file else None

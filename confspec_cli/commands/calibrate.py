@@ -54,50 +54,54 @@ _SETTINGS = ("question", "max_tokens", "max_step_tokens", "min_step_chars", "tas
 @grouped
 def calibrate(
     pair: Annotated[
-        str, typer.Argument(metavar="PAIR", help="The pair to measure.", autocompletion=pairs, show_default=False)
+        str, typer.Argument(metavar="PAIR", help="Pair to tune.", autocompletion=pairs, show_default=False)
     ],
     problems: Annotated[
         str,
         typer.Argument(
             metavar="FILE",
-            help="JSONL with question and answer, or tests, of one kind of work; where no answer is known, "
-            "the target's own verdict is taken for the truth.",
+            help='JSONL with "question" and "answer" (or "tests"), all of one kind of work; problems without an '
+            "answer are labelled by the target's own verdict.",
             show_default=False,
         ),
     ],
     *,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Append the labelled steps here; run again, what is there is kept."),
+        typer.Option("-o", "--output", help="File for the labelled steps. Running the command again resumes it."),
     ] = None,
     count: Annotated[
-        int | None, typer.Option("--problems", help="Only the first so many problems.", min=2, show_default=False)
+        int | None,
+        typer.Option("--problems", help="Use only this many problems, from the start.", min=2, show_default=False),
     ] = None,
     bound: Annotated[
-        float, typer.Option("--bound", help="The share of problems that may be lost to the target.", min=0.01, max=0.9)
+        float,
+        typer.Option(
+            "--bound", help="Largest acceptable loss of accuracy against the target alone.", min=0.01, max=0.9
+        ),
     ] = 0.1,
     confidence: Annotated[
-        float, typer.Option("--confidence", help="How surely that is to be kept.", min=0.5, max=0.999)
+        float, typer.Option("--confidence", help="Confidence with which that limit must hold.", min=0.5, max=0.999)
     ] = 0.9,
     signal: Annotated[
-        Signal | None, typer.Option("--signal", help="The signal of the gate; else the pair's own.", show_default=False)
+        Signal | None,
+        typer.Option("--signal", help="Signal the gate reads. [default: the pair's own]", show_default=False),
     ] = None,
     task: Annotated[
-        TaskName | None, typer.Option("--task", help="The kind of work; else told by the answers.", show_default=False)
+        TaskName | None,
+        typer.Option("--task", help="Kind of work. [default: inferred from the answers]", show_default=False),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Leave models.yaml as it is.")] = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Say nothing but the report, warnings and errors.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do not change models.yaml.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only the report, warnings and errors.")] = False,
     yes: YesFlag = False,
     plots: PlotOptions,
     options: CalibrateFlags,
     hardware: HardwareFlags,
 ) -> None:
-    """Measure what a pair's signals know, on problems with known answers, and set its gate for that kind of work.
+    """Tune a pair's thresholds on problems with known answers.
 
-    The target solves each problem alone; then each step of the draft's is labelled by whether the target still gets
-    there from it. The gate that gains most while it keeps the loss below the bound goes into models.yaml.
+    The target solves each problem alone; then each draft step is labelled by whether the target can still reach the
+    right answer from it. The fastest gate whose loss stays below the limit is written to your models.yaml.
     """
     resolved = resolve_pair(user_registry(), replace(options, pair=pair))
     chosen = load_problems(problems, graded=False)[:count]

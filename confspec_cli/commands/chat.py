@@ -28,11 +28,11 @@ from confspec_cli.storage.sessions import SessionStore
 def chat(
     *,
     system: Annotated[
-        str | None, typer.Option("-s", "--system", help="System prompt, instead of confspec's own.")
+        str | None, typer.Option("-s", "--system", help="System prompt to use instead of confspec's own.")
     ] = None,
-    vi: Annotated[bool, typer.Option("--vi", help="Keys of vi at the prompt.", envvar="CONFSPEC_VI")] = False,
+    vi: Annotated[bool, typer.Option("--vi", help="Use vi key bindings.", envvar="CONFSPEC_VI")] = False,
     no_history: Annotated[
-        bool, typer.Option("--no-history", help="Keep nothing of what is typed.", envvar="CONFSPEC_NO_HISTORY")
+        bool, typer.Option("--no-history", help="Don't save input history.", envvar="CONFSPEC_NO_HISTORY")
     ] = False,
     options: RunFlags,
     yes: YesFlag = False,
@@ -40,11 +40,13 @@ def chat(
     show: ShowOptions,
     hardware: HardwareFlags,
 ) -> None:
-    """Talk with the models and watch them reason; /help lists what can be typed."""
+    """Chat with a pair; type /help for the commands."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("A chat needs a terminal.", 'confspec ask "What is 17 times 23?"')
+        raise UsageError(
+            "confspec chat must run in a terminal; in scripts use confspec ask.", 'confspec ask "What is 17 times 23?"'
+        )
     if show.format is not Format.TEXT:
-        raise UsageError("A chat has no other format than text.", "/export json PATH   # in the chat")
+        raise UsageError("confspec chat only supports --format text.", "/export json PATH   # in the chat")
     from confspec_cli.repl.loop import converse  # noqa: PLC0415 - keeps prompt_toolkit out of --help
     from confspec_cli.repl.opening import Terminal, open_chat  # noqa: PLC0415
 
@@ -70,7 +72,7 @@ def chat(
 
 
 def _record(options: SessionOptions, store: SessionStore | None, is_wanted: bool) -> Session:
-    """The conversation asked for, else a new one; `is_wanted`: it is saved where nobody says otherwise."""
+    """The session asked for, or a new one. `is_wanted`: sessions are saved unless an option says otherwise."""
     if store is None:
         return Session()
     is_saved = not options.no_log and (is_wanted or options.names_one)

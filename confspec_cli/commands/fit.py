@@ -1,4 +1,4 @@
-"""`confspec fit`: what a pair takes in memory, and what of that there is."""
+"""`confspec fit`: how much memory a pair needs, and whether this machine has it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ _LEAST = 512  # tokens: a shorter context is of no use
 def fit(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[PAIR]", autocompletion=pairs, show_default="the best shipped pair that fits"),
+        typer.Argument(metavar="[PAIR]", autocompletion=pairs, show_default="the best built-in pair that fits"),
     ] = None,
-    context: Annotated[int | None, typer.Option("--context", help="Context of each model, in tokens.", min=256)] = None,
-    kv_type: Annotated[str, typer.Option("--kv-type", help="KV cache: f16, q8_0 or q4_0.")] = "f16",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    context: Annotated[
+        int | None, typer.Option("--context", help="Context size of each model, in tokens.", min=256)
+    ] = None,
+    kv_type: Annotated[str, typer.Option("--kv-type", help="KV cache type: f16, q8_0 or q4_0.")] = "f16",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
-    """Say what both models of a pair take in memory, where they go, and what to do if they do not fit; exit 4 then."""
+    """Show how much memory a pair needs and whether it fits this machine (exit 4 if not)."""
     if kv_type not in KV_TYPES:
         raise UsageError(f"There is no KV cache type {kv_type}.", f"one of: --kv-type {' '.join(KV_TYPES)}")
     registry, here = load(own_file()), machine()

@@ -1,4 +1,4 @@
-"""`confspec models rm, verify, path, add`: the files of models, and models of one's own."""
+"""`confspec models rm, verify, path, add`: model files, and models the user registers."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ _Names = Annotated[
 
 def rm(
     names: _Names,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be freed, and free nothing.")] = False,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.", envvar="CONFSPEC_YES")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be deleted, without deleting it.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Delete without asking.", envvar="CONFSPEC_YES")] = False,
 ) -> None:
-    """Remove the files of models from the disk; their names stay, and pull brings them back.
+    """Delete downloaded model files (pull fetches them again).
 
-    Files that lie elsewhere, at a path of yours or in the Hugging Face cache, are not confspec's to remove.
+    Files outside confspec's folder, such as your own or those in the Hugging Face cache, are never deleted.
     """
     registry, store = load(own_file()), Store(models_folder(os.environ))
     found = [path for model in _models(names, registry) for path in store.find(model) or ()]
@@ -74,11 +76,13 @@ def rm(
 def check(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL|PAIR]...", autocompletion=pairs_and_models, show_default="all that is here"),
+        typer.Argument(
+            metavar="[MODEL|PAIR]...", autocompletion=pairs_and_models, show_default="all downloaded models"
+        ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but what is wrong.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only problems.")] = False,
 ) -> None:
-    """Read the files of models and hold them against their sha256; exit 9 where one is not what it was."""
+    """Check model files against their sha256 (exit 9 on a mismatch)."""
     registry, store = load(own_file()), Store(models_folder(os.environ))
     wanted = _models(names, registry) if names else list(registry.models.values())
     damaged: dict[str, str] = {}  # by model, what mends it
@@ -107,7 +111,7 @@ def check(
 def path(
     name: Annotated[str, typer.Argument(metavar="MODEL", autocompletion=model_names, show_default=False)],
 ) -> None:
-    """Print the path of a model's file, of its first where it has several; exit 3 where it is not here."""
+    """Print the path of a model's (first) file; exit 3 if it is not downloaded."""
     model = load(own_file()).model(name)
     paths = Store(models_folder(os.environ)).find(model)
     if not paths:
@@ -118,12 +122,13 @@ def path(
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
     reference: Annotated[
-        str, typer.Argument(metavar="REF", help="hf:owner/repo[:QUANT], or the path of a file.", show_default=False)
+        str,
+        typer.Argument(metavar="REF", help="hf:owner/repo[:QUANT], or the path of a GGUF file.", show_default=False),
     ],
-    licence: Annotated[str, typer.Option("--licence", help="Its licence, for the list.")] = "",
-    thinks: Annotated[bool, typer.Option("--thinks", help="It reasons in a <think> block.")] = False,
+    licence: Annotated[str, typer.Option("--licence", help="Licence to show in the list.")] = "",
+    thinks: Annotated[bool, typer.Option("--thinks", help="The model reasons in a <think> block.")] = False,
 ) -> None:
-    """Give a model of your own a name: it goes into your models.yaml, pinned as it stands now."""
+    """Register a model under a name in your models.yaml, pinned to its current sha256."""
     must_be_new(name, load(own_file()))
     model = resolve(reference)
     entry: dict[str, Any] = {"licence": licence, "quant": model.quant, "thinks": thinks}

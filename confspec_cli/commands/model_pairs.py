@@ -1,4 +1,4 @@
-"""`confspec models pair`: pairs of one's own, kept in the user's models.yaml with its comments."""
+"""`confspec models pair`: the user's own pairs, in their models.yaml (whose comments are preserved)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from confspec_cli.models.yaml_editing import put as keep
 from confspec_cli.render.console import echo, put
 from confspec_cli.runtime.folders import models_folder, own_file
 
-app = typer.Typer(no_args_is_help=True, help="Pairs of your own, in your models.yaml.")
+app = typer.Typer(no_args_is_help=True, help="Create and change pairs in your models.yaml.")
 
 _Pair = Annotated[str, typer.Argument(metavar="PAIR", autocompletion=pair_names, show_default=False)]
 _Model = Annotated[str, typer.Argument(autocompletion=model_names, show_default=False)]
@@ -33,9 +33,9 @@ def add(
     name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
     draft: _Model,
     target: _Model,
-    about: Annotated[str, typer.Option("--about", help="What it is for, for the list.")] = "",
+    about: Annotated[str, typer.Option("--about", help="Description to show in the list.")] = "",
 ) -> None:
-    """Make a pair of two models by name."""
+    """Create a pair from two models."""
     registry = load(own_file())
     must_be_new(name, registry)
     entry = {"draft": registry.model(draft).name, "target": registry.model(target).name}
@@ -49,10 +49,12 @@ def change(
     name: _Pair,
     changes: Annotated[
         list[str],
-        typer.Argument(metavar="KEY=VALUE...", help="As gate.accept=0.8 or context=8192; KEY= takes it away."),
+        typer.Argument(
+            metavar="KEY=VALUE...", help="For example gate.accept=0.8 or context=8192; KEY= removes a setting."
+        ),
     ],
 ) -> None:
-    """Change what a pair is run with."""
+    """Change a pair's settings."""
     load(own_file()).pair(name)
     keep(own_file(), *((("pairs", name, *_key(text)), _value(text)) for text in changes))
     put(sys.stderr, f"kept in {own_file()}\n")
@@ -60,7 +62,7 @@ def change(
 
 @app.command("rm")
 def remove(name: _Pair) -> None:
-    """Take a pair of your own, or what you changed of one that ships, out of your models.yaml."""
+    """Remove your own pair, or your changes to a built-in one."""
     registry, shipped = load(own_file()), load(None)
     registry.pair(name)
     if name in shipped.pairs and registry.pairs[name] == shipped.pairs[name]:
@@ -73,7 +75,7 @@ def remove(name: _Pair) -> None:
 
 @app.command("default")
 def default(name: _Pair) -> None:
-    """Have a pair taken where none is named."""
+    """Set the default pair."""
     load(own_file()).pair(name)
     keep(own_file(), (("default_pair",), name))
     put(sys.stderr, f"kept in {own_file()}: confspec ask takes {name}\n")
@@ -81,7 +83,7 @@ def default(name: _Pair) -> None:
 
 @app.command("check")
 def check(name: _Pair) -> None:
-    """Say whether a pair can be used: files, sizes, gates; each finding with what to type next. Exit 3 if not."""
+    """Check whether a pair is ready to use: files, sizes, thresholds (exit 3 if not)."""
     registry = load(own_file())
     pair = registry.pair(name)
     store = Store(models_folder(os.environ))

@@ -1,4 +1,4 @@
-"""`confspec models show`: what a model's file says of itself."""
+"""`confspec models show`: what a model file contains."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from confspec_cli.runtime.offload import machine
 def show(
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="REF", help="A model by name, or a file.", autocompletion=model_names, show_default=False
-        ),
+        typer.Argument(metavar="REF", help="Model name or GGUF file.", autocompletion=model_names, show_default=False),
     ],
-    context: Annotated[int, typer.Option("--context", help="Tokens of context to say the memory for.", min=1)] = 8192,
-    template: Annotated[bool, typer.Option("--template", help="The chat template, and nothing else.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    context: Annotated[
+        int, typer.Option("--context", help="Context size to estimate memory for, in tokens.", min=1)
+    ] = 8192,
+    template: Annotated[bool, typer.Option("--template", help="Print only the chat template.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
-    """Say what a model's file holds: kind, size, context, chat template, whether it thinks, memory at a context."""
+    """Show what a model file contains: architecture, size, context, chat template, memory needed."""
     registry = load(own_file())
     model = registry.model(name) if name in registry.models or not is_reference(name) else resolve(name)
     paths = Store(models_folder(os.environ)).find(model)

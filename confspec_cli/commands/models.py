@@ -1,4 +1,4 @@
-"""`confspec models`: which pairs and models there are, and which of them are here."""
+"""`confspec models`: list the known pairs and models, and which of them are downloaded."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from confspec_cli.runtime.folders import models_folder, own_file
 
 SCHEMA_VERSION = 1
 
-app = typer.Typer(invoke_without_command=True, help="List the pairs and models that can be asked for by name.")
+app = typer.Typer(invoke_without_command=True, help="List, inspect, add and remove models and pairs.")
 
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, with the paths.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print a JSON document, including file paths.")]
 
 
 @app.callback()
 def models(context: typer.Context, as_json: _Json = False) -> None:
-    """List the pairs and models that can be asked for by name."""
+    """List, inspect, add and remove models and pairs."""
     if context.invoked_subcommand is None:
         show_list(as_json)
 
@@ -43,12 +43,10 @@ def models(context: typer.Context, as_json: _Json = False) -> None:
 @app.command("list")
 def show_list(
     as_json: _Json = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="The names of the models that are here, a line each.")
-    ] = False,
-    everything: Annotated[bool, typer.Option("--all", help="What interrupted pulls left, too.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only the names of downloaded models.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also list partial downloads.")] = False,
 ) -> None:
-    """List pairs and models, and which of them are here; also plain `confspec models`."""
+    """List pairs and models, and whether they are downloaded (same as plain `confspec models`)."""
     registry = load(own_file())
     store = Store(models_folder(os.environ))
     if quiet:

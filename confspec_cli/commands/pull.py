@@ -30,13 +30,13 @@ def pull(
             autocompletion=pairs_and_models,
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be fetched, from where to where.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be downloaded, and where to.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")] = False,
 ) -> None:
-    """Download the models of pairs, or single models, and check them against their sha256.
+    """Download pairs or single models, and check them against their sha256.
 
-    What is here already is not downloaded again, and what an interrupted pull left is gone on with. A model may also be
-    a file of a Hugging Face repository: hf:owner/repo:Q4_K_M, hf:owner/repo/file.gguf, with @revision if need be.
+    Files already downloaded are skipped; interrupted downloads resume. A model can also be a file in a Hugging Face
+    repository: hf:owner/repo:Q4_K_M or hf:owner/repo/file.gguf, optionally with @revision.
     """
     registry = load(own_file())
     store = Store(models_folder(os.environ))

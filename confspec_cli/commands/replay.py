@@ -25,11 +25,14 @@ from confspec_cli.storage.event_lines import event_of, is_record
 @grouped
 def replay(
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="Events, one a line, as written by --format jsonl; - is stdin.")
+        str,
+        typer.Argument(
+            metavar="FILE", help="File with one event per line, as written by --format jsonl; - reads stdin."
+        ),
     ],
     show: ShowOptions,
 ) -> None:
-    """Draw a recorded run again."""
+    """Play back a recorded run."""
     name = "stdin" if file == "-" else file
     with _opened(file) as lines, closing(choose(sys.stdout, sys.stderr, show.show(), os.environ)) as renderer:
         try:
@@ -40,9 +43,9 @@ def replay(
 
 
 def read(lines: Iterable[str], name: str) -> Iterator[Event]:
-    """The events of a record. Raises UsageError at a line that is none.
+    """The events in a recording. Raises UsageError at a line that is not an event.
 
-    A last line that was cut off, and events of a later version, are left out with a warning.
+    A truncated last line and events from a newer version are skipped with a warning.
     """
     complete: bool | None = None
     later = False
@@ -50,7 +53,7 @@ def read(lines: Iterable[str], name: str) -> Iterator[Event]:
         if not line.strip():
             continue
         if not line.endswith("\n") and not is_record(line):
-            yield Warned(f"Line {number} of {name} is cut off and left out")
+            yield Warned(f"skipped line {number} of {name}: it is cut off")
             return
         event = event_of(line, f"Line {number} of {name}")
         if not isinstance(event, SessionEvent):
@@ -59,11 +62,11 @@ def read(lines: Iterable[str], name: str) -> Iterator[Event]:
             yield event
         elif not later:
             later = True
-            yield Warned(f"events that only a later confspec knows are left out, first in line {number} of {name}")
+            yield Warned(f"skipped events from a newer confspec (first at line {number} of {name})")
     if complete is None:
-        raise UsageError(f"There are no events in {name}.")
+        raise UsageError(f"{name} contains no events.")
     if not complete:
-        yield Warned(f"{name} ends before the run does")
+        yield Warned(f"{name} ends in the middle of a run")
 
 
 def _opened(file: str) -> AbstractContextManager[TextIO]:

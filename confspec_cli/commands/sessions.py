@@ -25,25 +25,25 @@ from confspec_cli.storage.sessions import SessionStore
 
 SCHEMA_VERSION = 1
 
-_NAME = "The name or id of a session."
+_NAME = "Name or id of a session."
 _Name = Annotated[str, typer.Argument(metavar="NAME", help=_NAME)]
-_MaybeName = Annotated[str | None, typer.Argument(metavar="[NAME]", help=_NAME, show_default="the one last used")]
+_MaybeName = Annotated[str | None, typer.Argument(metavar="[NAME]", help=_NAME, show_default="the most recent one")]
 
-app = typer.Typer(invoke_without_command=True, help="List, show, rename, export and remove saved conversations.")
+app = typer.Typer(invoke_without_command=True, help="List, show, rename, export and delete saved sessions.")
 
 
 @app.callback()
 def sessions(context: typer.Context) -> None:
-    """List, show, rename, export and remove saved conversations."""
+    """List, show, rename, export and delete saved sessions."""
     if context.invoked_subcommand is None:
         list_sessions()
 
 
 @app.command("list")
 def list_sessions(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
-    """List the saved conversations, the oldest first."""
+    """List the saved sessions, oldest first."""
     store = _store()
     found = store.list()
     if as_json:
@@ -65,7 +65,7 @@ def list_sessions(
     elif found:
         put(sys.stdout, _listing(found) + "\n")
     else:
-        put(sys.stderr, f"There are no sessions in {store.folder}.\n")
+        put(sys.stderr, f"No saved sessions in {store.folder}.\n")
     for warning in store.warnings:
         put(sys.stderr, f"warning: {warning}\n")
 
@@ -74,11 +74,11 @@ def list_sessions(
 @grouped
 def show(
     name: _MaybeName = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, with every step.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document with every step.")] = False,
     *,
     show: ShowOptions,
 ) -> None:
-    """Draw a conversation again: the prompts and steps on stderr, the replies on stdout."""
+    """Show a session: prompts and steps on stderr, replies on stdout."""
     session = _found(name)
     if as_json or show.format is Format.JSON:
         _put_document(session)
@@ -97,30 +97,32 @@ def show(
 @app.command()
 def rm(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names or ids of sessions.")],
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Remove without asking.")] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Delete without asking.")] = False,
 ) -> None:
-    """Remove conversations, for good."""
+    """Delete sessions permanently."""
     store = _store()
     found = {session.id: session for session in map(store.open, names)}
     for session in found.values():
         put(sys.stderr, f"{session.label}: {count(len(session.turns()), 'turn')}, {session.path}\n")
     if not yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError("Removing asks first, and nobody can be asked here.", "confspec sessions rm --yes NAME")
-        if not typer.confirm(f"Remove {count(len(found), 'session')} for good?", err=True):
-            put(sys.stderr, "Nothing was removed.\n")
+            raise UsageError(
+                "Needs confirmation but stdin is not a terminal; add --yes.", "confspec sessions rm --yes NAME"
+            )
+        if not typer.confirm(f"Delete {count(len(found), 'session')} permanently?", err=True):
+            put(sys.stderr, "Nothing was deleted.\n")
             return
     for session in found.values():
         store.remove(session)
-    put(sys.stderr, f"Removed {count(len(found), 'session')}.\n")
+    put(sys.stderr, f"Deleted {count(len(found), 'session')}.\n")
 
 
 @app.command()
 def rename(
     name: _Name,
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The name to give it.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="New name.")],
 ) -> None:
-    """Give a conversation a name, or another one."""
+    """Rename a session."""
     store = _store()
     with closing(store.open(name)) as session:
         store.rename(session, new)
@@ -129,9 +131,9 @@ def rename(
 @app.command()
 def export(
     name: _MaybeName = None,
-    format_: Annotated[ExportFormat, typer.Option("--format", help="Markdown or JSON.")] = ExportFormat.MD,
+    format_: Annotated[ExportFormat, typer.Option("--format", help="Output format.")] = ExportFormat.MD,
 ) -> None:
-    """Write a conversation to stdout as one text."""
+    """Write a whole session to stdout, as Markdown or JSON."""
     session = _found(name)
     if format_ is ExportFormat.JSON:
         _put_document(session)
@@ -148,7 +150,7 @@ def _found(name: str | None) -> SavedSession:
     store = _store()
     session = store.latest() if name is None else store.open(name)
     if session is None:
-        raise UsageError(f"There are no sessions in {store.folder}.", 'confspec ask "What is 17 times 23?"')
+        raise UsageError("No saved sessions yet.", 'confspec ask "What is 17 times 23?"')
     return session
 
 
@@ -161,7 +163,7 @@ def _first_prompt(session: SavedSession) -> str:
 
 
 def _listing(found: Sequence[SavedSession]) -> str:
-    rows = [("NAME", "LAST USED", "TURNS", "BEGINS WITH")]
+    rows = [("NAME", "LAST USED", "TURNS", "FIRST PROMPT")]
     for session in found:
         used = f"{session.used.astimezone():%Y-%m-%d %H:%M}"
         begin = " ".join(_first_prompt(session).split())

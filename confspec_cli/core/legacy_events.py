@@ -17,7 +17,12 @@ _IN = {  # keys that have another meaning elsewhere, by the record they stand in
     "StepJudged": {"signal": "confidence"},
     "step": {"signal": "confidence"},
     "verdict": {"certainty": "label_mass"},
-    "parameters": {"stop": "min_token_prob", "certainty": "min_label_mass", "pays": "worth_drafting"},
+    "parameters": {
+        "stop": "min_token_prob",
+        "certainty": "min_label_mass",
+        "pays": "worth_drafting",
+        "overlaps": "experimental",
+    },
 }
 _ORIGINS = {"shared": "salvaged", "given": "injected"}
 

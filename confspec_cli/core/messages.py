@@ -30,12 +30,12 @@ class Prompt:
 
 
 class Speculation(str, Enum):
-    """Who guesses tokens ahead, for the model to check in one batch."""
+    """Where the tokens come from that are proposed ahead, for the model to check in one batch."""
 
-    OFF = "off"  # nobody: every token is decoded by itself
-    NGRAM = "ngram"  # the text so far, where its last tokens stood before
-    DRAFT = "draft"  # the draft, for a target of the same vocabulary
-    AUTO = "auto"  # where what was given is being copied, what follows there; else the draft, where that pays
+    OFF = "off"  # nowhere: every token is decoded by itself
+    NGRAM = "ngram"  # the text so far: what followed where its last tokens stood before
+    DRAFT = "draft"  # the draft, for a target of the same vocabulary; experimental
+    AUTO = "auto"  # the prompt, where the reply is copying a long stretch of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class ReasoningRun:
         self._transcript = Transcript(prompt)
         drafting = drafting or adaptive_drafting(config)
         self._policy = Policy(config, steering or Steering(), drafting, Author.TARGET in models)
-        can_prefetch = config.overlaps and config.is_gated and models[Author.DRAFT].supports_rollback
+        can_prefetch = config.experimental and config.is_gated and models[Author.DRAFT].supports_rollback
         self._prefetch_policy = PrefetchPolicy(can_prefetch)
         splitter = Splitter(config.min_step_chars, config.task.cuts_code)
         self._writer = Writer(models, splitter, clock, self._prefetch_policy)

@@ -1,4 +1,4 @@
-"""Everything that shapes a run: who writes, who judges, by which thresholds, how long, and to what end."""
+"""Everything that shapes a run: who writes, who verifies, by which thresholds, and how long it may get."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from confspec_cli.core.trace import Author
 
 
 class Mode(str, Enum):
-    """Who writes and who judges."""
+    """Who writes and who verifies."""
 
-    CONFSPEC = "confspec"  # the draft writes and judges, the target is asked where that is uncertain
+    CONFSPEC = "confspec"  # the draft writes and verifies, the target is asked where that is uncertain
     TARGET = "target"  # the target alone
     DRAFT = "draft"  # the draft alone
     SPECREASON = "specreason"  # the draft writes, the target rates every step (arXiv:2504.07891)
@@ -44,8 +44,8 @@ class RunConfig:
     """Everything that shapes a run. Lengths are in tokens of the writing model, `min_step_chars` in characters.
 
     At `think_budget` tokens the thinking is closed. `form` shapes the answer alone, never the reasoning. Without `asks`
-    no model is asked for a verdict that the gate would not look at. Where `controlled`, drafting is turned off when it
-    does not pay; where it `overlaps`, the draft writes on while the target judges, when that pays.
+    no model is asked for a verdict that the gate does not look at. If `controlled`, drafting is turned off where it
+    takes longer than it saves. If `experimental`, the draft may begin the next step while the target verifies one.
     """
 
     mode: Mode
@@ -60,11 +60,11 @@ class RunConfig:
     form: Form | None = None
     asks: bool = True
     controlled: bool = False
-    overlaps: bool = False
+    experimental: bool = False
 
     @property
     def is_gated(self) -> bool:
-        """Whether what is made of a drafted step decides about it, and not the mode or the gate alone."""
+        """Whether a drafted step is decided by how it is assessed, and not by the mode or the gate alone."""
         return self.mode is Mode.CONFSPEC and self.gate.is_open
 
     def parameters(self) -> dict[str, str | int | float | bool | None]:
@@ -88,5 +88,5 @@ class RunConfig:
             "form": self.form.name if self.form else None,
             "asks": self.asks,
             "controlled": self.controlled,
-            "overlaps": self.overlaps,
+            "experimental": self.experimental,
         }

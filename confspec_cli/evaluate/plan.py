@@ -55,7 +55,7 @@ def arms_of(text: str) -> list[Arm]:
 def widest(arms: Sequence[Arm]) -> Mode:
     """A mode that needs every model these arms need."""
     modes = {arm.mode for arm in arms}
-    drafts = any(arm.speculation in (Speculation.DRAFT, Speculation.AUTO) for arm in arms)
+    drafts = any(arm.speculation is Speculation.DRAFT for arm in arms)
     return Mode.CONFSPEC if len(modes) > 1 or drafts else modes.pop()
 
 

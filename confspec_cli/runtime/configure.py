@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from confspec_cli.core.engine import Engine
 from confspec_cli.core.gate import Gate
-from confspec_cli.core.messages import Sampling
+from confspec_cli.core.messages import Sampling, Speculation
 from confspec_cli.core.prompts import QUESTIONS
 from confspec_cli.core.run_config import Form, Mode, RunConfig
 from confspec_cli.core.tasks import TASKS, TaskName
@@ -29,7 +29,8 @@ MIN_STEP_CHARS = 48
 def build_config(pair: Pair, options: RunOptions, form: Form | None = None) -> RunConfig:
     """The configuration of a run. A seed nobody gave is drawn, and recorded.
 
-    A pair's own verification question was chosen for its own kind of work; any other asks its own.
+    A pair's own verification question was chosen for its own kind of work; any other asks its own. Raises UsageError
+    for options that cannot be.
     """
     usual = pair.task or TaskName.MATH
     task = TASKS[options.task or usual]
@@ -50,7 +51,7 @@ def build_config(pair: Pair, options: RunOptions, form: Form | None = None) -> R
         form=form,
         asks=not pair.is_calibrated_for(task.name),
         controlled=not options.always_draft,
-        overlaps=True,
+        experimental=options.experimental,
     )
 
 
@@ -93,6 +94,8 @@ def thinks(options: RunOptions, loaded: Mapping[Author, Engine]) -> bool:
 
 
 def _sampling(options: RunOptions) -> Sampling:
+    if options.speculate is Speculation.DRAFT and not options.experimental:
+        raise UsageError("Speculation by the draft model is experimental.", "--speculate draft --experimental")
     seed = options.seed
     if seed is None:
         seed = secrets.randbelow(2**31) if options.temperature > 0 else 0

@@ -107,7 +107,7 @@ def session_for(store: SessionStore, options: SessionOptions, is_saved: bool, co
     Raises UsageError where there is no session to continue.
     """
     if options.resume and options.session:
-        raise UsageError("--continue and --session ask for two sessions.", f"confspec {command} --session NAME")
+        raise UsageError("Use either --continue or --session, not both.", f"confspec {command} --session NAME")
     if options.session is not None:
         return store.find(options.session) or (store.new(options.session) if is_saved else None)
     if not options.resume:
@@ -115,5 +115,5 @@ def session_for(store: SessionStore, options: SessionOptions, is_saved: bool, co
     session = store.latest()
     if session is None:
         question = ' "What is 17 times 23?"' if command == "ask" else ""
-        raise UsageError(f"There is no session to continue in {store.folder}.", f"confspec {command}{question}")
+        raise UsageError("No saved session yet.", f"confspec {command}{question}")
     return session

@@ -157,8 +157,8 @@ def test_a_run_that_could_not_begin_leaves_no_session_of_its_name(ask, own_sessi
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["-c"], "no session to continue"),
-        (["-c", "--session", "maths"], "two sessions"),
+        (["-c"], "No saved session yet"),
+        (["-c", "--session", "maths"], "not both"),
         (["--session", "a/b"], "cannot be the name"),
     ],
 )
@@ -185,7 +185,7 @@ def test_the_list_has_a_line_for_each(two, run):
         code, out, err = run(*argv)
         assert (code, err) == (0, "")
         header, first, second = out.splitlines()
-        assert header.split() == ["NAME", "LAST", "USED", "TURNS", "BEGINS", "WITH"]
+        assert header.split() == ["NAME", "LAST", "USED", "TURNS", "FIRST", "PROMPT"]
         assert (first.split()[0], first.split()[-2:]) == ("maths", ["2", "Hello"])
         assert (second.split()[0], second.split()[-2:]) == (two[1].id, ["1", "Elsewhere"])
 
@@ -201,7 +201,7 @@ def test_the_list_as_json_has_the_paths(two, run, own_sessions):
 def test_no_sessions_is_said_so(run):
     code, out, err = run("sessions")
     assert (code, out) == (0, "")
-    assert err.startswith("There are no sessions in ")
+    assert err.startswith("No saved sessions in ")
 
 
 def test_show_draws_the_steps_again_below_what_was_said(two, run):
@@ -257,7 +257,7 @@ def test_a_session_can_be_renamed(two, run, sessions):
 def test_removing_says_what_goes(two, run, sessions):
     code, out, err = run("sessions", "rm", "maths", two[0].id, "--yes")
     assert (code, out) == (0, "")
-    assert err == f"maths: 2 turns, {two[0].path}\nRemoved 1 session.\n"
+    assert err == f"maths: 2 turns, {two[0].path}\nDeleted 1 session.\n"
     assert [session.id for session in sessions()] == [two[1].id]
 
 
@@ -289,7 +289,7 @@ def test_an_unknown_name_removes_nothing(two, run, sessions):
 def test_without_sessions_there_is_none_to_show(run, command):
     code, _, err = run("sessions", command)
     assert code == Exit.USAGE
-    assert "no sessions" in err
+    assert "No saved session" in err
 
 
 PAIRS = """\

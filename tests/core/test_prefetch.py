@@ -22,7 +22,7 @@ from confspec_cli.engines.scripted import ScriptedEngine
 from confspec_cli.errors import EngineError, Interrupted
 
 PROMPT = Prompt((Message("user", "How many eggs?"),))
-CONFIG = RunConfig(Mode.CONFSPEC, Gate(), QUESTIONS["correct"], Sampling(), 2000, 100, 8, overlaps=True)
+CONFIG = RunConfig(Mode.CONFSPEC, Gate(), QUESTIONS["correct"], Sampling(), 2000, 100, 8, experimental=True)
 DRAFT = tuple(f"This is the step number {n} of it.\n\n" for n in range(12))
 TARGET = tuple(f"Here is step {n} the other way.\n\n" for n in range(12))
 WORD, JUDGING = 0.004, 0.04  # seconds
@@ -122,7 +122,7 @@ def ahead(events):
 
 
 def test_what_was_written_while_the_target_judged_is_taken_up_and_the_run_says_the_same():
-    alone, both = play(lambda _: True, overlaps=False), play(lambda _: True)
+    alone, both = play(lambda _: True, experimental=False), play(lambda _: True)
     assert steps(both) == steps(alone)
     assert not ahead(alone)
     assert [event.n for event in ahead(both)] == list(range(2, 14))
@@ -136,7 +136,7 @@ def test_a_run_tries_both_ways_by_itself():
 
 def test_what_was_written_ahead_of_a_rejected_step_is_thrown_away_and_counted():
     wrong = lambda text: "number 3" not in text and "number 4" not in text  # noqa: E731
-    alone, both = play(wrong, overlaps=False), play(wrong)
+    alone, both = play(wrong, experimental=False), play(wrong)
     assert steps(both) == steps(alone)
     assert {origin for _, origin in steps(both)} == {Origin.ESCALATED, Origin.TARGET}
     stats, thrown = fold(both), [event for event in ahead(both) if event.n in (5, 6)]
@@ -186,7 +186,7 @@ def test_before_a_token_too_unlikely_the_draft_stops_ahead_as_it_would_have():
     def run(overlaps):
         target = ScriptedEngine(TARGET, likelihood=lambda _: (time.sleep(0.01), -0.1)[1])
         models = {Author.DRAFT: ScriptedEngine(DRAFT, likelihood=write), Author.TARGET: target}
-        return list(ReasoningRun(PROMPT, models, replace(config, overlaps=overlaps), time.perf_counter).events())
+        return list(ReasoningRun(PROMPT, models, replace(config, experimental=overlaps), time.perf_counter).events())
 
     both, alone = run(True), run(False)
     assert steps(both) == steps(alone)
@@ -282,7 +282,7 @@ def real(kinds, tiny, load, min_token_prob=0.0, interrupt=None):
     def run(overlaps):
         for engine in models.values():
             engine.reset()
-        run = ReasoningRun(PROMPT, models, replace(config, overlaps=overlaps), time.perf_counter)
+        run = ReasoningRun(PROMPT, models, replace(config, experimental=overlaps), time.perf_counter)
         run._prefetch_policy.begins = lambda: overlaps and models[Author.DRAFT].supports_rollback
         return run.events()
 

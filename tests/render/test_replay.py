@@ -79,11 +79,11 @@ def test_a_last_line_that_was_cut_off_is_left_out_with_a_warning(replay):
     code, out, err = replay([*LINES[:-1], LINES[-1][:40]])
     assert code == 0
     assert out == "".join(texts(sample())) + "\n"
-    assert err.endswith(f"warning: Line {len(LINES)} of FILE is cut off and left out\n")
+    assert err.endswith(f"warning: skipped line {len(LINES)} of FILE: it is cut off\n")
 
 
 def test_a_record_that_ends_too_early_says_so(replay):
-    assert replay(LINES[:-1])[2].endswith("warning: FILE ends before the run does\n")
+    assert replay(LINES[:-1])[2].endswith("warning: FILE ends in the middle of a run\n")
 
 
 def test_events_of_a_later_version_are_left_out_with_one_warning(replay):
@@ -91,7 +91,7 @@ def test_events_of_a_later_version_are_left_out_with_one_warning(replay):
     code, _, err = replay([LINES[0], later, later, *LINES[1:]])
     assert code == 0
     assert err.count("warning:") == 1
-    assert "first in line 2 of FILE" in err
+    assert "first at line 2 of FILE" in err
 
 
 def test_a_record_of_a_later_schema_is_refused(replay):
@@ -106,7 +106,7 @@ def test_a_record_of_a_later_schema_is_refused(replay):
 def test_an_empty_record_is_refused(replay, lines):
     code, _, err = replay(lines)
     assert code == 2
-    assert err.startswith("confspec: There are no events in FILE.")
+    assert err.startswith("confspec: FILE contains no events.")
 
 
 def test_a_byte_order_mark_and_blank_lines_do_no_harm(replay):

@@ -222,7 +222,7 @@ def test_bare_confspec_on_a_terminal_is_a_chat_and_without_one_it_is_help(env, f
         [*argv, "chat"], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     assert refused.returncode == 2
-    assert "A chat needs a terminal." in refused.stderr
+    assert "confspec chat must run in a terminal" in refused.stderr
 
 
 def test_after_kill_9_the_conversation_goes_on_where_it_was(env, flags, endless):

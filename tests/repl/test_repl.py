@@ -82,6 +82,7 @@ def test_a_line_of_three_quotes_is_a_message_even_if_it_begins_with_a_slash():
         ("/set max_tokens 0", "max_tokens is a number of at least 1"),
         ("/set vi maybe", "This is on or off, not maybe."),
         ("/set speculate luck", "speculate is off, ngram, draft or auto, not luck."),
+        ("/set speculate draft", "Speculation by the draft model is experimental."),
         ("/steps some", "/steps takes show or hide"),
         ("/pair nobody", 'There is no pair "nobody".'),
         ("/save", "There is no folder to keep sessions in."),

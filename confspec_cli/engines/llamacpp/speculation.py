@@ -146,7 +146,7 @@ class Guesser:
                 if followed:
                     return followed
                 self._unmade = (self._kind, [*tokens, tokens[place]])
-        if room > SIZES[-1] and self.assistant and speculation in (Speculation.DRAFT, Speculation.AUTO):
+        if room > SIZES[-1] and self.assistant and speculation is Speculation.DRAFT:
             self._kind = _ASSISTANT
             count = self._pace.guesses(self._kind, self._price or self.weight * self._pace.single())
             if count:
