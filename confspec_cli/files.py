@@ -5,6 +5,7 @@ Knows files and their errors; refuses to know what is in them.
 
 from __future__ import annotations
 
+import codecs
 import os
 import secrets
 import shlex
@@ -33,16 +34,49 @@ def read_text(path: Path, hint: str = "", limit: int = MAX_TEXT_BYTES) -> str:
         raise UsageError(f"Cannot read {path}: {reason}.", hint or f"ls -l {name}") from error
     if len(raw) > limit:
         raise UsageError(f"{path} is longer than {limit / (1 << 20):.0f} MiB.", hint or f"head -c {limit} {name}")
-    return decode(raw, str(path), hint or f"iconv -f LATIN1 -t UTF-8 {name}")
+    return decode(raw, str(path), name)
 
 
-def decode(raw: bytes, name: str, hint: str = "iconv -f LATIN1 -t UTF-8 FILE") -> str:
-    """Bytes as UTF-8 text, as `read_text` gives it. Raises UsageError, with the first byte that is not UTF-8."""
+def decode(raw: bytes, name: str, source: str = "FILE", then: str = "") -> str:
+    """Bytes as UTF-8 text, as `read_text` gives it.
+
+    Raises UsageError, with the first byte that is not text and a command that makes it UTF-8: of `source`, and `then`
+    what to do with it.
+    """
+    at = raw.find(b"\0")
     try:
-        return raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        where = f"byte {raw[error.start]:#04x} at offset {error.start}"
-        raise UsageError(f"{name} is not UTF-8 text: {where}.", hint) from None
+        at = error.start
+    if at < 0:
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+    encoding = _encoding(raw)
+    hint = f"iconv -f {encoding} -t UTF-8 {source}{then}" if encoding else f"file {source}   # shows what it is"
+    raise UsageError(f"{name} is not UTF-8 text: byte {raw[at]:#04x} at offset {at}.", hint)
+
+
+def check_unicode(text: str, name: str) -> None:
+    """Raises UsageError where a text cannot be encoded: JSON can spell half of a surrogate pair, as "\\ud800"."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = f"U+{ord(text[error.start]):04X}"
+        raise UsageError(f"{name} holds half of a surrogate pair ({half}), which is not a character.") from None
+
+
+def _encoding(raw: bytes) -> str:
+    """The encoding that bytes which are not UTF-8 most likely have, by the name iconv has for it; empty for no text."""
+    if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "UTF-32"
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "UTF-16"
+    start = raw[:4096]
+    if b"\0" in start:
+        even, odd = start[::2].count(0), start[1::2].count(0)
+        if min(even, odd) * 10 > max(even, odd) or max(even, odd) * 4 < len(start) // 2:
+            return ""
+        return "UTF-16LE" if odd > even else "UTF-16BE"
+    return "CP1252" if any(0x80 <= byte < 0xA0 for byte in raw) else "LATIN1"
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:

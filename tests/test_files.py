@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from confspec_cli.errors import StorageError, UsageError
-from confspec_cli.files import read_text, write_atomically
+from confspec_cli.files import check_unicode, decode, read_text, write_atomically
 
 
 def names_in(folder):
@@ -23,6 +23,30 @@ def test_what_is_not_utf8_is_named_by_its_first_wrong_byte(tmp_path):
     with pytest.raises(UsageError, match=r"is not UTF-8 text: byte 0xfc at offset 2\.") as caught:
         read_text(tmp_path / "a b.txt")
     assert caught.value.hint.endswith(f"'{tmp_path / 'a b.txt'}'")
+
+
+@pytest.mark.parametrize(
+    ("raw", "hint"),
+    [
+        ("café".encode("latin-1"), "iconv -f LATIN1 -t UTF-8 notes"),
+        ("“café”".encode("cp1252"), "iconv -f CP1252 -t UTF-8 notes"),
+        ("What?".encode("utf-16"), "iconv -f UTF-16 -t UTF-8 notes"),
+        ("What?".encode("utf-16-le"), "iconv -f UTF-16LE -t UTF-8 notes"),
+        ("What?".encode("utf-16-be"), "iconv -f UTF-16BE -t UTF-8 notes"),
+        ("What?".encode("utf-32"), "iconv -f UTF-32 -t UTF-8 notes"),
+        (b"GGUF\x03\0\0\0\x01\0\0\0\0\0\0\0\xff\xfe", "file notes"),
+    ],
+)
+def test_the_hint_names_the_encoding_that_the_bytes_most_likely_have(raw, hint):
+    with pytest.raises(UsageError, match="notes is not UTF-8 text") as refused:
+        decode(raw, "notes", "notes")
+    assert refused.value.hint.startswith(hint)
+
+
+def test_half_a_surrogate_pair_is_no_text():
+    check_unicode("é🎉", "The prompt")
+    with pytest.raises(UsageError, match=r"The prompt holds half of a surrogate pair \(U\+D800\)"):
+        check_unicode("a\ud800", "The prompt")
 
 
 def test_a_file_that_is_not_there_or_is_a_folder_is_a_sentence(tmp_path):

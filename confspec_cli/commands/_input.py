@@ -5,39 +5,40 @@ Reads standard input and files; refuses to know what becomes of them.
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from confspec_cli.commands._stdin import is_shared, piped_text
 from confspec_cli.core.prompts import attached
 from confspec_cli.errors import UsageError
-from confspec_cli.files import decode, read_text
+from confspec_cli.files import read_text
 
-LEFT_ALONE = "standard input is being read by another program, a loop perhaps, and was left alone (--no-stdin says so)"
+LEFT_ALONE = "stdin looks shared with another program (a shell loop?), so it was not read; --no-stdin silences this"
 _INPUT = "$input"
+_STDIN = Path("-")
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The question, and what a person should know of how it came about."""
+    """The question, what to warn of, and how many characters of it were piped in before an argument."""
 
     text: str
     warnings: tuple[str, ...] = ()
+    piped: int = 0
 
 
 def question(argument: str | None, files: Sequence[Path], template: str | None, stdin: bool) -> Said:
     """Files, then what was piped, then the argument, a blank line between; in the template's words if there are any.
 
-    Raises UsageError where all of it is empty, and for what is no text.
+    An argument or a file `-` is what was piped. Raises UsageError where all of it is empty, and for what is no text.
     """
-    named = [attached(file.name, read_text(file)) for file in files]
+    named = [attached(file.name, read_text(file)) for file in files if file != _STDIN]
     piped, warnings = "", tuple[str, ...]()
-    if argument == "-":
+    if argument == "-" or _STDIN in files:
         piped = _piped()
-    elif stdin and argument is not None and _is_shared():
+    elif stdin and argument is not None and is_shared():
         warnings = (LEFT_ALONE,)
     elif stdin and sys.stdin is not None and not sys.stdin.isatty():
         piped = _piped()
@@ -45,7 +46,7 @@ def question(argument: str | None, files: Sequence[Path], template: str | None, 
     given = "\n\n".join(part for part in parts if part and part.strip())
     if not given and (template is None or _INPUT in template):
         raise UsageError("There is nothing to ask.", 'confspec ask "What is 17 times 23?"')
-    return Said(worded(template, given), warnings)
+    return Said(worded(template, given), warnings, 0 if argument in (None, "-") else len(piped))
 
 
 def worded(template: str | None, given: str) -> str:
@@ -58,16 +59,4 @@ def worded(template: str | None, given: str) -> str:
 
 
 def _piped() -> str:
-    if sys.stdin is None:
-        return ""
-    text = decode(sys.stdin.buffer.read(), "The piped text", "iconv -f LATIN1 -t UTF-8 FILE | confspec ask")
-    return text.rstrip("\n")
-
-
-def _is_shared() -> bool:
-    """Whether standard input is a file that somebody has begun to read, as a `while read` loop has."""
-    try:
-        number = sys.stdin.fileno()
-        return stat.S_ISREG(os.fstat(number).st_mode) and os.lseek(number, 0, os.SEEK_CUR) > 0
-    except (OSError, AttributeError):
-        return False
+    return piped_text("The piped text", "confspec ask").rstrip("\n")

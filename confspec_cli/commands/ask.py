@@ -77,6 +77,8 @@ def ask(
         return
     words = templates.load(folder(), given.template).prompt if given.template else None
     said = question(prompt, given.file or (), words, given.stdin)
+    if said.piped and sys.stderr.isatty() and not show.quiet:
+        put(sys.stderr, f"read {said.piped:,} characters from stdin (--no-stdin ignores it)\n")
     registry, reporter = user_registry(), ConsoleReporter(sys.stderr, os.environ, yes)
     resolve_pair(registry, options)  # what cannot be is said before a session is begun
     kept = saving(session, registry.settings.log)

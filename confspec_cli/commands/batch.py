@@ -16,13 +16,14 @@ import typer
 
 from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import HardwareFlags, RunFlags, YesFlag
+from confspec_cli.commands._stdin import piped_text
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.policy import AdaptiveDrafting, adaptive_drafting
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import RunConfig
 from confspec_cli.core.trace import Author, FinishReason
 from confspec_cli.errors import EngineError, Exit, UsageError
-from confspec_cli.files import decode, read_text
+from confspec_cli.files import read_text
 from confspec_cli.render.batch_progress import BatchProgress, Tally, counting
 from confspec_cli.render.console import is_dumb, put
 from confspec_cli.render.document import RunRecord
@@ -69,7 +70,7 @@ def batch(
     """
     name = "stdin" if file == "-" else file
     items = read_items(_text_of(file, name), name)
-    log = _log(output) if output else None
+    log = JsonlLog(output) if output else None
     records = log.lines() if log else []
     left, failed = remaining(items, records, str(output))
     tally = Tally(len(items), earlier=len(records), done=len(records), failed=failed)
@@ -146,7 +147,7 @@ class Job:
             prompt = prompt_of(item.prompt, system, self.models, (), self.config, self.think)
             for event in ReasoningRun(prompt, self.models, self.config, time.perf_counter, drafting=drafting).events():
                 run.add(event)
-        except EngineError as problem:
+        except (EngineError, UsageError) as problem:
             error = str(problem)
         return {"id": item.id, "error": error, **run.to_dict(), "prompt": item.prompt}
 
@@ -154,13 +155,7 @@ class Job:
 def _text_of(file: str, name: str) -> str:
     if file == "-" and sys.stdin.isatty():
         raise UsageError("Nothing is piped in.", "confspec batch - < FILE")
-    return decode(sys.stdin.buffer.read(), name) if file == "-" else read_text(Path(file))
-
-
-def _log(output: Path) -> JsonlLog:
-    if output.exists() and not output.is_file():
-        raise UsageError(f"{output} is not a file that can be gone on with.", "confspec batch FILE > there")
-    return JsonlLog(output)
+    return piped_text(name, "confspec batch -") if file == "-" else read_text(Path(file))
 
 
 def _has_room_for_a_bar(log: JsonlLog | None) -> bool:

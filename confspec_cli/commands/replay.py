@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -16,8 +17,10 @@ import typer
 
 from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import ShowOptions
+from confspec_cli.commands._stdin import piped_lines
 from confspec_cli.core.events import Event, RunFinished, SessionEvent, Warned
 from confspec_cli.errors import UsageError
+from confspec_cli.files import MAX_TEXT_BYTES
 from confspec_cli.render.choose import choose
 from confspec_cli.storage.event_lines import event_of, is_record
 
@@ -34,8 +37,9 @@ def replay(
 ) -> None:
     """Play back a recorded run."""
     name = "stdin" if file == "-" else file
-    with _opened(file) as lines, closing(choose(sys.stdout, sys.stderr, show.show(), os.environ)) as renderer:
+    with _opened(file) as stream, closing(choose(sys.stdout, sys.stderr, show.show(), os.environ)) as renderer:
         try:
+            lines = iter(partial(stream.readline, MAX_TEXT_BYTES), "")  # a device may hold a line without an end
             for event in read(lines, name):
                 renderer.handle(event)
         except UnicodeDecodeError as problem:
@@ -71,7 +75,7 @@ def read(lines: Iterable[str], name: str) -> Iterator[Event]:
 
 def _opened(file: str) -> AbstractContextManager[TextIO]:
     if file == "-":
-        return nullcontext(sys.stdin)
+        return nullcontext(piped_lines())
     try:
         return Path(file).open(encoding="utf-8-sig")
     except OSError as problem:

@@ -17,6 +17,7 @@ from typing import Any
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import UsageError
 from confspec_cli.evaluate import datasets as named
+from confspec_cli.files import check_unicode, read_text
 from confspec_cli.storage.jsonl_log import parsed
 
 _CODE = "Complete this Python function. Give the whole of it, with what it imports.\n\n```python\n{}\n```"
@@ -92,12 +93,7 @@ def load_problems(file: str, graded: bool = True) -> list[Problem]:
     """The problems in a file, or of the set of that name on the hub. Raises UsageError and DownloadError."""
     if file in named.SETS and not Path(file).exists():
         return read_problems(named.lines(file), file)
-    try:
-        return read_problems(Path(file).read_text(encoding="utf-8-sig"), file, graded)
-    except UnicodeDecodeError:
-        raise UsageError(f"{file} is not UTF-8 text.", f"iconv -f LATIN1 -t UTF-8 {file}") from None
-    except OSError as problem:
-        raise UsageError(f"{file} cannot be read: {problem.strerror}.", "confspec bench FILE.jsonl") from problem
+    return read_problems(read_text(Path(file)), file, graded)
 
 
 def text_answers(problems: Sequence[Problem]) -> str | None:
@@ -119,6 +115,7 @@ def _problem(line: str, number: int, place: str) -> Problem:
         record = None
     if not isinstance(record, dict):
         raise UsageError(f"{place} is not a JSON object.", _HINT)
+    check_unicode(json.dumps(record, ensure_ascii=False), place)
     question = _text(record, "question", place) or _text(record, "prompt", place)
     if not question.strip():
         raise UsageError(f"{place} has no question.", _HINT)

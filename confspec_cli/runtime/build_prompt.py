@@ -10,6 +10,7 @@ from confspec_cli.core.run_config import RunConfig
 from confspec_cli.core.tasks import TASKS, TaskName
 from confspec_cli.core.trace import Author
 from confspec_cli.errors import ContextFull
+from confspec_cli.files import check_unicode
 
 
 def prompt_of(
@@ -23,7 +24,8 @@ def prompt_of(
     """The prompt of a run. `before` is the conversation so far; a `system` given stands in place of the one in it.
 
     Models that think are told the form of their answer at once, others are asked for it later; whether they do is up to
-    the last one where `think` does not say. Raises ContextFull before anything is computed.
+    the last one where `think` does not say. Raises ContextFull before anything is computed, and
+    UsageError for what is no text.
     """
     think = list(models.values())[-1].card.thinks if think is None else think
     task = config.task if config else TASKS[TaskName.MATH]
@@ -35,6 +37,7 @@ def prompt_of(
         system = "".join(told) if before else own
     turns = (message for message in before if message.role != "system")
     messages = (*((Message("system", system),) if system else ()), *turns, Message("user", question))
+    check_unicode("".join(message.content for message in messages), "The prompt")
     prompt = Prompt(messages, think=think)
     for author, engine in models.items():
         count, context = engine.count(prompt), engine.card.context

@@ -60,6 +60,8 @@ class JsonlLog:
     def lines(self) -> list[str]:
         """The whole lines so far; none where there is no file. Raises StorageError."""
         try:
+            if self.path.exists() and not self.path.is_file():  # a pipe or a device may have no end
+                raise StorageError(f"{self.path} is not a regular file.")
             raw = self.path.read_bytes()
         except FileNotFoundError:
             raw = b""

@@ -18,7 +18,7 @@ from confspec_cli.core.messages import ModelCard
 from confspec_cli.core.trace import Author
 from confspec_cli.engines.scripted import ScriptedEngine
 from confspec_cli.errors import EngineError, Exit
-from confspec_cli.storage.batch_input import Item, read_items
+from confspec_cli.storage.batch_input import Item, read_items, remaining
 
 ITEMS = [Item(n, f"What is {n}?") for n in (1, 2, 3)]
 
@@ -174,6 +174,14 @@ def test_a_batch_of_100_killed_ten_times_and_resumed_has_100_records_each_once_a
     assert {record["answer"] for record in records} == {"42"}
 
 
+def test_half_a_surrogate_pair_is_an_error_of_its_item_alone():
+    items = read_items('{"prompt": "one"}\n{"prompt": "a\\ud800b", "id": "\\udfff"}\n{"prompt": "three"}', "in")
+    records, _ = worked(items)
+    assert [record["answer"] for record in records] == ["42", None, "42"]
+    assert "half of a surrogate pair (U+D800)" in records[1]["error"]
+    assert remaining(items, [json.dumps(record) for record in records], "out") == ([], 1)
+
+
 # The command, on tiny real models
 
 
@@ -241,9 +249,11 @@ def test_other_settings_than_those_of_the_records_are_warned_of(batch, capsys):
         (["latin"], Exit.USAGE, "0xe9 at offset 3"),
         (["empty"], Exit.USAGE, "nothing to ask"),
         (["in.txt", "-o", "in.txt"], Exit.USAGE, "no record of these prompts"),
-        (["in.txt", "-o", "."], Exit.USAGE, "is not a file"),
+        (["in.txt", "-o", "."], Exit.STORAGE, "is not a regular file"),
+        (["in.txt", "-o", "/dev/zero"], Exit.STORAGE, "is not a regular file"),
+        (["/dev/zero"], Exit.USAGE, "longer than 64 MiB"),
         (["in.txt", "-o", "no/out"], Exit.STORAGE, "no/out cannot be written"),
-        (["in.txt", "--mode", "target", "--accept", "0.2"], Exit.USAGE, "no thresholds"),
+        (["in.txt", "--mode", "target", "--accept", "0.2"], Exit.USAGE, "has no gate"),
         (["in.txt", "--draft", "nobody"], Exit.MODEL_MISSING, "nobody"),
     ],
 )

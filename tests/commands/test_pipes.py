@@ -54,14 +54,37 @@ def test_a_while_read_loop_over_a_file_asks_once_a_line(shell, tmp_path):
 def test_in_such_a_loop_what_was_left_alone_is_told(shell, tmp_path):
     (tmp_path / "questions").write_text("one\ntwo\n", encoding="utf-8")
     done = shell(f'while read -r q; do $ASK "$q" -q; done < {tmp_path}/questions')
-    assert done.stderr.count("left alone") == 2
+    assert done.stderr.count("so it was not read") == 2
     done = shell(f'while read -r q; do $ASK "$q" -q --no-stdin; done < {tmp_path}/questions')
-    assert "left alone" not in done.stderr
+    assert "was not read" not in done.stderr
 
 
 def test_a_loop_over_a_pipe_asks_once_a_line_where_it_says_no_stdin(shell):
     line = 'printf "one\\ntwo\\n" | while read -r q; do $ASK "$q" --no-stdin --format jsonl; done'
     assert prompts(shell(line).stdout) == ["one", "two"]
+
+
+@pytest.mark.parametrize("command", ['$ASK "and?" --format jsonl', "$ASK - --format jsonl"])
+def test_standard_input_that_does_not_block_is_waited_for(shell, command, tmp_path):
+    (tmp_path / "late.py").write_text(
+        "import os, subprocess, sys, time\n"
+        "out, into = os.pipe(); os.set_blocking(out, False)\n"
+        "asked = subprocess.Popen(['bash', '-c', sys.argv[1]], stdin=out)\n"
+        "time.sleep(0.5); os.write(into, b'notes\\n'); os.close(into); asked.wait()\n"
+    )
+    done = shell(f"{sys.executable} {tmp_path}/late.py '{command}'")
+    assert "Traceback" not in done.stderr
+    assert prompts(done.stdout)[0].startswith("notes")
+
+
+def test_a_file_named_dash_is_what_was_piped(shell):
+    done = shell("echo piped | $ASK 'and?' -f - --no-stdin --format jsonl")
+    assert prompts(done.stdout) == ["piped\n\nand?"]
+
+
+def test_input_without_an_end_is_refused(shell):
+    done = shell("yes | $ASK 'and?'")
+    assert (done.returncode, "longer than 64 MiB" in done.stderr) == (2, True)
 
 
 def test_a_file_as_standard_input_is_read_whole(shell, tmp_path):

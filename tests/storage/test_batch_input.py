@@ -58,6 +58,44 @@ def test_a_mistake_is_named_by_its_line(text, name, words):
         read_items(text, name)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"prompt": "a", "id": 1}, {"question": "b", "id": 2}]',
+        '[\n  {"prompt": "a"},\n  {"prompt": "b"}\n]\n',
+        '["a", "b"]',
+        '["a",\n"b"]',
+        '"a"\n"b"\n',
+    ],
+)
+def test_an_array_and_lines_of_strings_are_read_as_what_they_are(text):
+    assert read_items(text, "in") == [Item(1, "a"), Item(2, "b")]
+
+
+def test_one_object_over_several_lines_is_one_item():
+    assert read_items('\n{\n "prompt": "a"\n}\n', "in") == [Item(2, "a")]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"prompt": "a",}\n{"prompt": "b"}', "Line 1 of in is not a JSON object: .* at column 1[56]"),
+        ('// comment\n{"prompt": "a"}', "Line 1 of in is not a JSON object"),
+        ('{\n "prompt": "a"\n}\n{\n "prompt": "b"\n}', "Line 1 of in is not a JSON object"),
+        ('[\n {"prompt": "a"},\n]', "Line 1 of in is not a JSON object"),
+        ('[{"prompt": "a"}, "b"]', "Line 1 of in is not a JSON object"),
+        ('{"prompt": "a"}\n[1]', "Line 2 of in is not a JSON object: it is another kind of value"),
+        ('{"prompt": ' + "[" * 100_000, "Line 1 of in is not a JSON object: nested too deep"),
+        ("id,question\n1,What is 2 + 2?", "in is a table"),
+        ("prompt;answer\nWhat is 2 + 2?;4", "in is a table"),
+    ],
+)
+def test_data_is_never_asked_line_by_line(text, words):
+    with pytest.raises(UsageError, match=words) as refused:
+        read_items(text, "in")
+    assert "| confspec batch -" in refused.value.hint
+
+
 ITEMS = read_items("a\nb\nc\n", "in")
 
 
