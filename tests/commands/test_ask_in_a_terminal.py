@@ -1,6 +1,7 @@
 """What only a process and a terminal show: Ctrl-C, TERM, a pipe closed early, a resize, no terminal at all."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -107,6 +108,17 @@ def test_without_a_terminal_or_a_home_it_neither_hangs_nor_draws(command):
     assert done.returncode == 8
     assert done.stdout.strip()
     assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_what_was_piped_in_before_a_question_is_told_of_on_a_terminal(command):
+    argv, env = command
+    line = shlex.join([*argv, "and?", "-n", "5", "--mode", "draft"])
+    child = pexpect.spawn("bash", ["-c", f"printf 'one\\ntwo' | {line}"], env=env, encoding="utf-8", timeout=30)
+    child.expect(r"read 7 characters from stdin \(--no-stdin ignores it\)")
+    child.expect(pexpect.EOF)
+    child = pexpect.spawn("bash", ["-c", f"printf 'one' | {line} --no-stdin"], env=env, encoding="utf-8", timeout=30)
+    child.expect(pexpect.EOF)
+    assert "from stdin" not in child.before
 
 
 def test_no_prompt_on_a_terminal_is_a_usage_error_and_not_a_hang(command):

@@ -54,7 +54,7 @@ def test_the_options_of_the_step_view_work(replay):
 
 
 def test_a_record_can_come_through_a_pipe(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(LINES)))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("".join(LINES).encode())))
     assert main(["replay", "-"]) == 0
     assert "The answer is **42**." in capsys.readouterr().out
 
