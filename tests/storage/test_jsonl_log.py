@@ -160,5 +160,5 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, place, log_at):
 
 
 def test_a_place_that_cannot_be_read_is_named(tmp_path, log_at):
-    with pytest.raises(StorageError, match="cannot be read"):
+    with pytest.raises(StorageError, match="is not a regular file"):
         log_at(tmp_path).lines()
