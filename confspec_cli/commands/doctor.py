@@ -1,4 +1,4 @@
-"""`confspec doctor`: what works here, what does not, and what to type next."""
+"""`confspec doctor`: check this installation, and say what to type about each problem."""
 
 from __future__ import annotations
 
