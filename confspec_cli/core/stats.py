@@ -146,8 +146,8 @@ class RunStats:
         """A JSON-ready dictionary; a rate over nothing is null."""
         return {
             "steps": {"total": sum(self.steps.values()), **_named(self.steps), "undrafted": self.undrafted},
-            "judged_by_draft": {"steps": self.accepted.whole, **_named(self.decisions)},
-            "judged_by_target": {
+            "verified_by_draft": {"steps": self.accepted.whole, **_named(self.decisions)},
+            "verified_by_target": {
                 "steps": self.accepted_by_target.whole,
                 "accept": self.asked[Decision.ACCEPT],
                 "reject": self.asked[Decision.REJECT],
@@ -162,12 +162,12 @@ class RunStats:
             },
             "seconds": {
                 "total": self.seconds,
-                "draft_writing": self.decode[Author.DRAFT],
-                "draft_catching_up": self.prefill[Author.DRAFT],
-                "draft_judging": self.verification[Author.DRAFT],
-                "target_writing": self.decode[Author.TARGET],
-                "target_catching_up": self.prefill[Author.TARGET],
-                "target_judging": self.verification[Author.TARGET],
+                "draft_decode": self.decode[Author.DRAFT],
+                "draft_prefill": self.prefill[Author.DRAFT],
+                "draft_verification": self.verification[Author.DRAFT],
+                "target_decode": self.decode[Author.TARGET],
+                "target_prefill": self.prefill[Author.TARGET],
+                "target_verification": self.verification[Author.TARGET],
             },
             "verification_share": self.verification_share,
             "tokens_per_second": self.tokens_per_second,

@@ -1,1 +1,1 @@
-"""Everything that shows, prints or saves a run, fed with events alone."""
+"""Renderers: they turn the events of a run into terminal output, plain text or JSON."""

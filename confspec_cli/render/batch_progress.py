@@ -1,6 +1,6 @@
-"""How far a batch is, on stderr: a bar on a terminal, a line for every twentieth of it elsewhere.
+"""Progress of a batch on stderr: a bar in a terminal, otherwise a line for every twentieth of it.
 
-Knows numbers of records; the rate and the time left are those of this run alone.
+The rate and the time left are those of this run, without earlier ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TWENTIETHS = 20
 
 @dataclass(slots=True)
 class Tally:
-    """Records written, `earlier` of them by earlier runs. `seconds` is the time since this run began."""
+    """Records written so far, `earlier` of them by previous runs. `seconds` is the time since this run began."""
 
     total: int
     earlier: int = 0
@@ -32,7 +32,7 @@ class Tally:
 
     @property
     def figures(self) -> list[str]:
-        """The rate, the time left and the failures, as far as there are any."""
+        """The rate, the time left and the number of failures, where there are any."""
         fresh = self.done - self.earlier
         items = []
         if fresh and self.seconds > 0:
@@ -44,14 +44,14 @@ class Tally:
 
 
 class BatchProgress(Protocol):
-    """Told of every record."""
+    """Is told about every record."""
 
     def counted(self, failed: bool) -> None:
-        """One more record is written."""
+        """One more record was written."""
         ...
 
     def warned(self, message: str) -> None:
-        """Something a person should know."""
+        """Show a warning."""
         ...
 
 
@@ -59,9 +59,9 @@ class BatchProgress(Protocol):
 def counting(
     stream: TextIO, tally: Tally, quiet: bool, moves: bool, clock: Callable[[], float] = monotonic
 ) -> Iterator[BatchProgress]:
-    """Something to tell of a batch; at the end, one line says what it came to.
+    """Show the progress of a batch, and a summary line at its end.
 
-    `moves`: the stream is a terminal that can redraw a bar and has it to itself.
+    `moves`: the stream is a terminal that can redraw a bar, and nothing else is written to it.
     """
     if quiet or not moves:
         yield _Lines(stream, tally, quiet, clock)
@@ -76,7 +76,7 @@ def counting(
 
 
 class _Counter:
-    """Keeps the tally."""
+    """Counts the records."""
 
     def __init__(self, tally: Tally, clock: Callable[[], float]) -> None:
         self._tally = tally
@@ -84,14 +84,14 @@ class _Counter:
         self._began = clock()
 
     def counted(self, failed: bool) -> None:
-        """Count it."""
+        """Count a record."""
         self._tally.done += 1
         self._tally.failed += failed
         self._tally.seconds = self._clock() - self._began
 
 
 class _Lines(_Counter):
-    """Whole lines, none of which is ever redrawn."""
+    """Progress in whole lines, never redrawn."""
 
     def __init__(self, stream: TextIO, tally: Tally, quiet: bool, clock: Callable[[], float]) -> None:
         super().__init__(tally, clock)
@@ -99,7 +99,7 @@ class _Lines(_Counter):
         self._quiet = quiet
 
     def counted(self, failed: bool) -> None:
-        """Say so when another twentieth is done."""
+        """Count a record; print a line when another twentieth is done."""
         before = self._twentieths
         super().counted(failed)
         if self._twentieths > before and not self._quiet:
@@ -108,7 +108,7 @@ class _Lines(_Counter):
             put(self._stream, ", ".join([share, *tally.figures]) + "\n")
 
     def warned(self, message: str) -> None:
-        """Say so, even when quiet."""
+        """Print a warning, even when quiet."""
         put(self._stream, f"warning: {message}\n")
 
     @property
@@ -117,7 +117,7 @@ class _Lines(_Counter):
 
 
 class _Bar(_Counter):
-    """A bar that is redrawn and goes at the end."""
+    """A progress bar, removed at the end."""
 
     def __init__(self, progress: Progress, tally: Tally, clock: Callable[[], float]) -> None:
         super().__init__(tally, clock)
@@ -125,10 +125,10 @@ class _Bar(_Counter):
         self._task = progress.add_task("", total=tally.total, completed=tally.done)
 
     def counted(self, failed: bool) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         super().counted(failed)
         self._progress.update(self._task, completed=self._tally.done, description=", ".join(self._tally.figures))
 
     def warned(self, message: str) -> None:
-        """Say so above the bar."""
+        """Print a warning above the bar."""
         tell(self._progress.console, f"warning: {message}")

@@ -1,4 +1,4 @@
-"""Who shows a run: chosen once, from where the streams go and what was asked for."""
+"""Choose the renderers of a run, from where the streams go and what was asked for."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ from confspec_cli.render.terminal import TerminalView
 def choose(
     stdout: TextIO, stderr: TextIO, show: Show, env: Mapping[str, str], clock: Callable[[], float] = monotonic
 ) -> Renderer:
-    """The renderers of a run, as one: stdout carries the reply or the JSON asked for, stderr the steps.
+    """The renderers of a run, combined: stdout carries the reply or the requested JSON, stderr the steps.
 
-    With both on a screen the step view is the reply, unless it leaves out most of it. JSON is never mixed with steps:
-    events go without them, and so does a document on a screen. Beside a step view the reply goes out step by step, each
-    when the view holds still.
+    When both are the same terminal, the step view doubles as the reply unless it is shortened. JSON on a screen is
+    never mixed with steps.
     """
     if show.format is Format.JSONL or (show.format is Format.JSON and stdout.isatty() and stderr.isatty()):
         show = replace(show, quiet=True)

@@ -1,7 +1,7 @@
-"""The step view behind a curtain that can be drawn and opened at any moment, in mid-step too.
+"""A step view that can be collapsed and expanded at any moment, even in the middle of a step.
 
-With the curtain drawn only a count moves, and at the end the reply is printed whole. What was missed is shown when it
-opens again.
+While collapsed, it shows only the number of the current step, and at the end the whole reply. Expanding it shows the
+steps that were hidden.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from confspec_cli.render.terminal import TerminalView
 
 
 class CollapsibleView:
-    """A renderer around the step view. `drawn`: the steps are hidden. `moves`: the terminal can redraw a line."""
+    """Wraps a step view. `collapsed`: steps are hidden. `moves`: the terminal can redraw a line."""
 
-    def __init__(self, view: TerminalView, console: Console, marks: Marks, drawn: bool, moves: bool) -> None:
-        self.drawn = drawn
+    def __init__(self, view: TerminalView, console: Console, marks: Marks, collapsed: bool, moves: bool) -> None:
+        self.collapsed = collapsed
         self._view = view
         self._console = console
         self._marks = marks
         self._moves = moves
         self._region = Region(console)
         self._missed: list[Event] = []
-        self._live: list[Event] = []  # what the view needs to draw the step being written once more
+        self._live: list[Event] = []  # what the view needs to redraw the step being written
         self._step = 1
         self._started: RunStarted | None = None
         self._stats = RunStats()
 
     def handle(self, event: Event) -> None:
-        """Show an event, or remember it for when the curtain opens."""
+        """Show an event, or keep it until the view is expanded."""
         self._stats.add(event)
         if isinstance(event, RunStarted):
             self._started, self._stats = event, RunStats()
@@ -44,7 +44,7 @@ class CollapsibleView:
             self._step, self._live = event.n, [event]
         elif isinstance(event, TextWritten):
             self._live.append(event)
-        if not self.drawn:
+        if not self.collapsed:
             if isinstance(event, RunFinished) and self._view.is_brief:
                 self._view.close()
                 self._region.update([Text(), *self._reply(event)], [])
@@ -58,9 +58,9 @@ class CollapsibleView:
             self._count()
 
     def toggle(self) -> None:
-        """Draw the curtain, or open it."""
-        self.drawn = not self.drawn
-        if self.drawn:
+        """Collapse or expand the view."""
+        self.collapsed = not self.collapsed
+        if self.collapsed:
             self._view.close()
             self._missed = list(self._live)
             self._count()
@@ -71,15 +71,15 @@ class CollapsibleView:
             self._view.handle(event)
 
     def note(self, text: str) -> None:
-        """Print a line for good, above what moves."""
-        if self.drawn:
+        """Print a permanent line above the live part."""
+        if self.collapsed:
             self._region.update(self._page.line([text]), [])
             self._count()
         else:
             self._view.note(text)
 
     def close(self) -> None:
-        """Leave the terminal in order."""
+        """Remove the live part and restore the cursor."""
         self._region.close()
         self._view.close()
 
@@ -89,11 +89,11 @@ class CollapsibleView:
 
     def _count(self) -> None:
         if self._moves:
-            line = f"{self._marks.ellipsis} step {self._step}"
-            self._region.update([], self._page.line([line, "(s shows the steps)"]))
+            line = f"{self._marks.ellipsis} working, step {self._step}"
+            self._region.update([], self._page.line([line, "(press s to show steps)"]))
 
     def _reply(self, event: RunFinished) -> list[Text]:
-        """The reply in full, and a blank line."""
+        """The whole reply and a blank line."""
         if not (said := clean(event.reply).strip("\n")):
             return []
         return [*map(Text, wrap(said, max(8, self._console.width - 1))), Text()]

@@ -1,4 +1,4 @@
-"""Streams: whether one gets colour, which characters it can carry, and how text is put on it.
+"""Output streams: whether to colour, which characters the encoding has, how text is written.
 
 Text that models, files, servers and names bring along reaches a terminal through `put`, `paint` or `tell`, which leave
 out what a terminal would obey; only `send` passes on escape sequences, our own. Nothing here reads the process
@@ -31,13 +31,13 @@ def clean(text: str) -> str:
 def put(stream: IO[str], text: str) -> None:
     """Write text and flush: as it is to a file or a pipe, clean to a terminal and to stderr, which mostly is one.
 
-    Raises ClosedPipe when nobody reads any more, StorageError when the bytes cannot be kept.
+    Raises ClosedPipe when the reader is gone, StorageError when the bytes cannot be written.
     """
     send(stream, clean(text) if stream is sys.stderr or stream.isatty() else text)
 
 
 def send(stream: IO[str], text: str) -> None:
-    """Write exactly this and flush; a character the encoding cannot carry becomes a question mark. Raises as `put`."""
+    """Write exactly this and flush; a character the encoding lacks becomes a question mark. Raises as `put`."""
     encoding = _encoding(stream)
     try:
         stream.write(text.encode(encoding, "replace").decode(encoding))
@@ -45,7 +45,7 @@ def send(stream: IO[str], text: str) -> None:
     except BrokenPipeError:
         raise ClosedPipe from None
     except OSError as problem:
-        raise StorageError(f"The output cannot be written: {problem.strerror}.", "df -h") from problem
+        raise StorageError(f"Cannot write the output: {problem.strerror}.", "df -h") from problem
 
 
 def echo(text: str) -> None:
@@ -54,7 +54,7 @@ def echo(text: str) -> None:
 
 
 def can_carry(stream: IO[str], text: str) -> bool:
-    """Whether the encoding of the stream has all these characters."""
+    """Whether the stream's encoding has all these characters."""
     try:
         text.encode(_encoding(stream))
     except UnicodeEncodeError:
@@ -63,15 +63,15 @@ def can_carry(stream: IO[str], text: str) -> bool:
 
 
 def is_dumb(env: Mapping[str, str]) -> bool:
-    """Whether the terminal is one that can neither colour nor move its cursor."""
+    """Whether the terminal can neither colour nor move its cursor."""
     return env.get("TERM", "").lower() in ("dumb", "unknown")
 
 
 def make_console(stream: IO[str], color: Color, env: Mapping[str, str]) -> Console:
-    """A Rich console on `stream`, which colours where asked to.
+    """A Rich console on `stream`, coloured or not.
 
-    `color` goes first, then NO_COLOR, then FORCE_COLOR, then whether the stream is a terminal that can. Only the
-    sixteen colours of the reader's own palette are used. The size of the window is read whenever it is asked for.
+    `color` decides first, then NO_COLOR, then FORCE_COLOR, then whether the stream is a capable terminal. Only the
+    sixteen colours of the terminal's own palette are used. The window size is read anew each time.
     """
     if color is not Color.AUTO:
         colored = color is Color.ALWAYS

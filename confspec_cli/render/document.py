@@ -1,4 +1,4 @@
-"""The JSON document about a run: the one of `--format json`, a record of a batch, a turn of a session."""
+"""The JSON document about a run: for `--format json`, batch records and exported sessions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from confspec_cli.render.console import put
 
 
 class RunRecord:
-    """What there is to tell of one run, gathered from its events."""
+    """Collects the events of a run into one record."""
 
     def __init__(self) -> None:
         self.started: RunStarted | None = None
@@ -22,7 +22,7 @@ class RunRecord:
         self._stats = RunStats()
 
     def add(self, event: Event) -> None:
-        """Take in the next event."""
+        """Add the next event."""
         self._stats.add(event)
         match event:
             case RunStarted():
@@ -35,7 +35,7 @@ class RunRecord:
                 self._finished = event
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready dictionary; of a run that did not finish, `finish_reason` is null."""
+        """A JSON-ready dictionary; `finish_reason` is null for a run that did not finish."""
         started = to_dict(self.started) if self.started else {}
         finished = self._finished
         return {
@@ -52,14 +52,14 @@ class RunRecord:
 
 
 class Document:
-    """Writes one document when the run finishes; for a run that broke off, on closing."""
+    """Writes one document when the run finishes, or when closed if it never does."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._record = RunRecord()
 
     def handle(self, event: Event) -> None:
-        """Note it; write when it is the last."""
+        """Add the event; write the document after the last one."""
         if isinstance(event, RunStarted):
             self._record = RunRecord()
         self._record.add(event)
@@ -67,7 +67,7 @@ class Document:
             self._write()
 
     def close(self) -> None:
-        """Write what there is of a run that did not finish."""
+        """Write the document of a run that did not finish."""
         if self._record.started is not None:
             self._write()
 
@@ -83,9 +83,9 @@ def _step(step: Step) -> dict[str, Any]:
         "n": step.n,
         "origin": step.origin.value,
         "text": step.text,
-        **_reading(step.assessment(Author.DRAFT)),
-        "target": _reading(target) if target else None,
-        "signal": step.confidence,
+        **_assessment(step.assessment(Author.DRAFT)),
+        "target": _assessment(target) if target else None,
+        "confidence": step.confidence,
         "threshold": step.threshold,
         "cause": step.cause.value if step.cause else None,
         "rejected_text": step.rejected_text,
@@ -96,11 +96,11 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
-def _reading(assessment: Assessment | None) -> dict[str, float | None]:
+def _assessment(assessment: Assessment | None) -> dict[str, float | None]:
     verdict = assessment.verdict if assessment else None
     likelihood = assessment.likelihood if assessment else None
     return {
         "p": verdict.p if verdict else None,
-        "certainty": verdict.label_mass if verdict else None,
+        "label_mass": verdict.label_mass if verdict else None,
         "lowest": likelihood.lowest_p if likelihood else None,
     }

@@ -1,51 +1,51 @@
-"""How one step was decided, told to a person: who wrote it, what each model made of it, which bound it met."""
+"""Why a step ended up as it did, in words: who wrote it, how confident each model was, which threshold decided."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
+from confspec_cli.core.gate import Gate, Signal, confidence_of
 from confspec_cli.core.trace import Assessment, Author, Cause, Origin, Step
 from confspec_cli.render import wording
 from confspec_cli.render.layout import Page, body_of
 from confspec_cli.render.symbols import Marks
 
 _CAUSES = {
-    Cause.ANSWER_NOW: "You wanted the answer at once.",
-    Cause.ESCALATE_STEP: "You wanted the target to judge this step.",
-    Cause.TARGET_FROM_HERE: "You wanted the target to write from here on.",
-    Cause.NOT_PAYING: "Drafting did not pay, so the target wrote it alone.",
-    Cause.PROBE: "The target wrote it to show how fast it writes.",
-    Cause.DRAFT_FULL: "The context had no room left for drafting, so the target wrote it alone.",
-    Cause.REPETITION: "The thinking went in circles, so it was closed.",
-    Cause.THINK_BUDGET: "The tokens for thinking were used up.",
-    Cause.UNCLOSED_THOUGHT: "The model ended inside its thinking, which was closed for it.",
-    Cause.FORM: "The answer was wanted in a form.",
+    Cause.ANSWER_NOW: "You asked for the answer right away.",
+    Cause.ESCALATE_STEP: "You asked the target to check this step.",
+    Cause.TARGET_FROM_HERE: "You asked the target to take over from here.",
+    Cause.NOT_PAYING: "Drafting was slower than the target alone, so the target wrote this step.",
+    Cause.PROBE: "The target wrote this step so that its speed could be measured.",
+    Cause.DRAFT_FULL: "The draft's context was full, so the target wrote this step.",
+    Cause.REPETITION: "The thinking was repeating itself, so it was closed.",
+    Cause.THINK_BUDGET: "The thinking budget was used up.",
+    Cause.UNCLOSED_THOUGHT: "The model stopped while still thinking, so its thinking was closed for it.",
+    Cause.FORM: "A specific answer format was requested.",
 }
+Parameters = Mapping[str, object]  # those of the run, as RunStarted has them
 
 
-def account(step: Step, of: int, marks: Marks, page: Page) -> list[Text]:
-    """Everything that is known of a step, `of` being the number of steps in its reply."""
-    lines = page.line([f"Step {step.n} of {of}.", decision(step)], style="")
+def why(step: Step, of: int, parameters: Parameters, marks: Marks, page: Page) -> list[Text]:
+    """Everything known about a step; `of` is the number of steps in its reply."""
+    lines = page.line([f"Step {step.n} of {of}.", decision(step, parameters)], style="")
     for assessment in step.assessments:
         first, *more = _figures(assessment)
         lines += page.line([f"{assessment.by.value}: {first}", *more], marks.dot)
-    if step.threshold is not None:
-        lines += page.line([f"threshold: {step.threshold:.2f}"])
     if step.rejected_text is not None:
         lines += [Text(), *page.step(marks.dropped, body_of(step.rejected_text).text, "dim strike")]
-    lines += [Text(), *page.step(marks.origin(step.origin), body_of(step.text).text)]
+    lines += [Text(), *page.step(marks.origin(step), body_of(step.text).text)]
     return [*lines, *page.note([wording.cost(step.tokens, step.seconds)], marks.dot)]
 
 
 def listing(steps: Sequence[Step], marks: Marks, page: Page) -> list[Text]:
-    """Every step that says something, with its number and what the models made of it."""
+    """Every step that has text, with its number and each model's confidence."""
     lines: list[Text] = []
     for step in steps:
         if not (text := body_of(step.text).text):
             continue
-        lines += page.step(marks.origin(step.origin), text)
+        lines += page.step(marks.origin(step), text)
         first, *more = wording.confidence(step)
         for row in ([f"step {step.n}", *first], *more):
             lines += page.note(row, marks.dot)
@@ -53,55 +53,66 @@ def listing(steps: Sequence[Step], marks: Marks, page: Page) -> list[Text]:
     return lines[:-1]
 
 
-def decision(step: Step) -> str:
-    """Why the step is what it is, in a sentence."""
+def decision(step: Step, parameters: Parameters) -> str:
+    """Why the step is what it is, in a sentence that names the values compared."""
     if step.cause is Cause.UNSURE:
         return _unsure(step)
     if step.cause is not None:
         return _CAUSES[step.cause]
-    return _gated(step) if step.assessments else _ungated(step)
+    return _gated(step, parameters) if step.assessments else _ungated(step)
 
 
 def _ungated(step: Step) -> str:
     if step.rejected_text is not None:
         return "The draft repeated itself, so the target wrote the step."
-    return f"Nothing was judged: it is the {'target' if step.origin is Origin.TARGET else 'draft'}'s own."
+    return f"Written by the {'target' if step.origin is Origin.TARGET else 'draft'}; nothing to check."
 
 
-def _gated(step: Step) -> str:
-    signal = "none" if step.confidence is None else f"{step.confidence:.2f}"
-    bound = "none" if step.threshold is None else f"{step.threshold:.2f}"
-    reached = step.confidence is not None and step.threshold is not None and step.confidence >= step.threshold
+def _gated(step: Step, parameters: Parameters) -> str:
+    confidence = "unknown" if step.confidence is None else f"{step.confidence:.2f}"
+    threshold = "unknown" if step.threshold is None else f"{step.threshold:.2f}"
     if step.origin is Origin.DRAFT:
-        return f"The draft's signal {signal} reached {bound}: accepted, and the target was not asked."
-    if step.origin is Origin.ESCALATED:
-        return f"The draft was not sure enough; the target's {signal} reached {bound}: the step stands."
+        return f"The draft's confidence {confidence} reached {threshold}: accepted without asking the target."
     if step.assessment(Author.TARGET) is None:
-        return f"The draft's signal {signal} is not above {bound}: rejected unasked, and the target wrote it again."
-    why = "has too little certainty behind it to count" if reached else f"is below {bound}"
-    if step.kept:
         return (
-            f"The draft was not sure enough, and the target's {signal} {why}: it wrote on from where the draft stands."
+            f"The draft's confidence {confidence} is not above {threshold}: "
+            "rejected without asking the target, which rewrote it."
         )
-    return f"The draft was not sure enough, and the target's {signal} {why}: the target wrote it again."
+    asked = f"The draft was unsure{_shortfall(step, parameters)}, so the target checked it: "
+    if step.origin is Origin.ESCALATED:
+        return f"{asked}its confidence {confidence} reached {threshold}, so the step was accepted."
+    reached = step.confidence is not None and step.threshold is not None and step.confidence >= step.threshold
+    found = f"its verdict {confidence} is too uncertain to count" if reached else f"{confidence} < {threshold} needed"
+    did = "kept the beginning and finished the step" if step.kept else "rewrote it"
+    return f"{asked}{found}; the target {did}."
+
+
+def _shortfall(step: Step, parameters: Parameters) -> str:
+    """By how much the draft missed the accept threshold, where the run's parameters tell."""
+    assessment, accept = step.assessment(Author.DRAFT), parameters.get("accept")
+    signal = parameters.get("signal")
+    if assessment is None or not isinstance(accept, float) or signal not in (Signal.VERDICT, Signal.LIKELIHOOD):
+        return ""
+    value = confidence_of(assessment, Gate(Signal(signal)))
+    return "" if value is None or value >= accept else f" ({value:.2f} < accept {accept:.2f})"
 
 
 def _unsure(step: Step) -> str:
-    begins = "The draft stopped before a token it found too unlikely"
+    stopped = "The draft stopped at a token it found too unlikely"
     if not step.assessments:
-        return f"{begins}, the first of the step: the target wrote it."
-    return f"{begins}; " + (
-        "what stands of it stayed, and the target wrote on." if step.kept else "the target wrote it."
+        return f"{stopped}, the first of the step, so the target wrote it."
+    return f"{stopped}; " + (
+        "the target kept the beginning and finished the step." if step.kept else "the target rewrote the step."
     )
 
 
 def _figures(assessment: Assessment) -> list[str]:
     items = []
     if assessment.verdict is not None:
-        items += [f"verdict p {assessment.verdict.p:.2f}", f"certainty {assessment.verdict.label_mass:.2f}"]
+        items += [f"verdict {assessment.verdict.p:.2f}", f"label mass {assessment.verdict.label_mass:.2f}"]
     if (likelihood := assessment.likelihood) is not None:
         items += [
-            f"lowest likelihood {likelihood.lowest_p:.2f}",
-            f"{likelihood.agreed} of {wording.count(likelihood.tokens, 'token')} its own first choice",
+            f"least likely token {likelihood.lowest_p:.2f}",
+            f"its own top choice for {likelihood.agreed} of {wording.count(likelihood.tokens, 'token')}",
         ]
     return [*items, wording.duration(assessment.seconds)]

@@ -1,6 +1,6 @@
-"""Text set in a window: a gutter with a label, and to its right the words, wrapped.
+"""Text layout: a gutter with a label, and the wrapped text to its right.
 
-Measures in cells, so that wide characters count twice. Knows no event and writes nothing.
+Widths are in terminal cells, so wide characters count twice.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PIECE = re.compile(rf"\s*(?:[{_WIDE}]|[^\s{_WIDE}]+)[{_CLOSER}]*")
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The text of a step as it is shown: without tags, and whether a blank line belongs before and after it."""
+    """The text of a step as shown: without tags, and whether a blank line goes before and after it."""
 
     text: str
     gap_before: bool
@@ -35,7 +35,7 @@ class Body:
 
 
 def body_of(step_text: str) -> Body:
-    """What to show of the text of a step; where thinking ends, a blank line stands for the tag."""
+    """What to show of a step's text; a blank line replaces the tag that ends the thinking."""
     text = _CLOSES_THINKING.sub("\n\n", _OPENS_THINKING.sub("", clean(step_text).expandtabs(4)))
     said = text.strip("\n")
     return Body(
@@ -47,7 +47,7 @@ def body_of(step_text: str) -> Body:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A window `width` cells wide with a gutter of `gutter` cells. The last column stays free."""
+    """A window `width` cells wide with a gutter of `gutter` cells. The last column is left free."""
 
     width: int
     gutter: int
@@ -61,15 +61,15 @@ class Page:
         return max(8, min(self.width - 1 - self._indent, MEASURE))
 
     def step(self, label: Label, text: str, style: str = "") -> list[Text]:
-        """The text beside its label, or below it where the window is narrow."""
+        """The text beside its label, or below it where the window is narrow or the label wider than the gutter."""
         lines = self._indented(wrap(text, self._room), style) if text else []
-        if not lines or self.width < NARROW:
+        if not lines or self.width < NARROW or cell_len(label.text) >= self._indent:
             return [Text(label.text, label.style), *lines]
         gap = " " * (self._indent - cell_len(label.text))
         return [Text.assemble((label.text, label.style), gap, lines[0][self._indent :]), *lines[1:]]
 
     def brief(self, label: Label, text: str, ellipsis: str, style: str = "") -> Text:
-        """The label and as much of the text as one line holds."""
+        """The label and as much of the text as fits on one line."""
         gap = " " * (max(self.gutter - cell_len(label.text), 1))
         room = max(8, min(self.width - 1, MEASURE + self.gutter) - cell_len(label.text) - len(gap))
         words = " ".join(text.split())
@@ -78,11 +78,11 @@ class Page:
         return Text.assemble((label.text, label.style), gap, (words, style))
 
     def note(self, items: Sequence[str], dot: str) -> list[Text]:
-        """Items beneath a step, in its column."""
+        """Items below a step, in its column."""
         return self._indented(flow(items, dot, self._room), "dim")
 
     def line(self, items: Sequence[str], dot: str = " ", style: str = "dim") -> list[Text]:
-        """Items across the window."""
+        """Items across the whole width."""
         return [Text(line, style) for line in flow(items, dot, max(8, self.width - 1))]
 
     def _indented(self, rows: Sequence[str], style: str) -> list[Text]:
@@ -90,12 +90,12 @@ class Page:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Lines of at most `width` cells; line breaks stay, and what is folded hangs under the line's own beginning."""
+    """Wrap to lines of at most `width` cells; line breaks stay, continuation lines are indented like list items."""
     return [row for line in text.split("\n") for row in _fold(line.rstrip(), width)]
 
 
 def flow(items: Sequence[str], dot: str, width: int) -> list[str]:
-    """Items joined by `dot` in lines of at most `width` cells; an item is broken only where it has a line to itself."""
+    """Items joined by `dot` in lines of at most `width` cells; only an item too long for a line is broken."""
     lines: list[str] = []
     for item in items:
         longer = f"{lines[-1]}{dot}{item}" if lines else item

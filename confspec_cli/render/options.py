@@ -1,4 +1,4 @@
-"""What every renderer is: something that is handed the events of a run, one after the other, and then closed."""
+"""The renderer protocol and the options all renderers share."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from confspec_cli.core.events import Event
 
 
 class Format(str, Enum):
-    """What stdout carries."""
+    """What goes to stdout."""
 
     TEXT = "text"  # the reply
     JSON = "json"  # one document about the whole run
-    JSONL = "jsonl"  # one event a line, as it happens
+    JSONL = "jsonl"  # one event per line, as it happens
 
 
 class Color(str, Enum):
-    """When to colour."""
+    """Whether to use colour."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -28,18 +28,18 @@ class Color(str, Enum):
 
 
 class Steps(str, Enum):
-    """How much of the steps is shown."""
+    """How much of each step to show."""
 
     FULL = "full"  # their text
-    BRIEF = "brief"  # a line each
+    BRIEF = "brief"  # one line each
     NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """What a person asked to see. `quiet` leaves out the steps, never a warning.
+    """What to show. `quiet` hides the steps but never a warning.
 
-    `brief` shows a line of each step, `extract` prints what a program wants of the reply and not the reply.
+    `brief` shows one line of each step; `extract` prints the extracted code or answer instead of the reply.
     """
 
     rejected: bool = False
@@ -53,30 +53,30 @@ class Show:
 
 
 class Renderer(Protocol):
-    """Shows, prints or saves a run. It may be handed a second run after the first has finished."""
+    """Shows, prints or saves a run. It may be given another run after the first has finished."""
 
     def handle(self, event: Event) -> None:
-        """Take in one event; what it says is on its way when this returns."""
+        """Process one event; its output has been written when this returns."""
         ...
 
     def close(self) -> None:
-        """Leave the output in order, the run finished or not; calling it twice is fine."""
+        """Tidy up the output, whether or not the run finished. May be called twice."""
         ...
 
 
 class Several:
-    """Hands every event to several renderers, in order."""
+    """Passes every event to several renderers, in order."""
 
     def __init__(self, renderers: Sequence[Renderer]) -> None:
         self._renderers = renderers
 
     def handle(self, event: Event) -> None:
-        """Pass it on."""
+        """Pass it to each renderer."""
         for renderer in self._renderers:
             renderer.handle(event)
 
     def close(self) -> None:
-        """Close all of them, even where one of them fails."""
+        """Close all of them, even if one fails."""
         with ExitStack() as stack:
             for renderer in reversed(self._renderers):
                 stack.callback(renderer.close)

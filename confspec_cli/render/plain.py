@@ -1,11 +1,11 @@
-"""Progress where nothing can be redrawn, a log file say: at most one short line a step."""
+"""Progress for streams that cannot redraw, such as log files: at most one short line per step."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.text import Text
 
-from confspec_cli.core.events import Event, RunFinished, RunStarted, StepCommitted, StepDropped, Warned
+from confspec_cli.core.events import Event, RunFinished, RunStarted, StepCommitted, StepDropped, StepJudged, Warned
 from confspec_cli.core.stats import RunStats
 from confspec_cli.render import wording
 from confspec_cli.render.console import clean, paint, send
@@ -14,17 +14,18 @@ from confspec_cli.render.symbols import Label, Marks
 
 
 class PlainLines:
-    """One line per step; when asked to be quiet, only warnings, an early end, and the statistics asked for."""
+    """One line per step; when quiet, only warnings, an early end and requested statistics."""
 
     def __init__(self, console: Console, marks: Marks, show: Show) -> None:
         self._console = console
         self._marks = marks
         self._show = show
+        self._judged: StepJudged | None = None
         self._started: RunStarted | None = None
         self._stats = RunStats()
 
     def handle(self, event: Event) -> None:
-        """Print the line an event is worth, if any."""
+        """Print a line for the event, if it needs one."""
         self._stats.add(event)
         match event:
             case RunStarted():
@@ -33,16 +34,18 @@ class PlainLines:
                 rows = (
                     wording.confidence(step) if self._show.confidence else [[wording.cost(step.tokens, step.seconds)]]
                 )
-                self._print_step(step.n, self._marks.origin(step.origin), [item for row in rows for item in row])
+                self._print_step(step.n, self._marks.origin(step), [item for row in rows for item in row])
+            case StepJudged():
+                self._judged = event
             case StepDropped() if self._show.rejected and not self._show.quiet:
-                self._print_step(event.n, self._marks.dropped, wording.rejection(event.written_step, event.reason))
+                self._print_step(event.n, self._marks.dropped, wording.rejection(event, self._judged))
             case Warned(message=message):
                 self._print(f"warning: {message}")
             case RunFinished():
                 self._finish(event)
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Nothing to tidy up."""
 
     def _finish(self, event: RunFinished) -> None:
         if sentence := wording.ending(event, self._started):

@@ -1,7 +1,4 @@
-"""How a pull is shown while it goes on: a bar on a terminal, a line for each beginning and end elsewhere.
-
-Knows names, words and numbers of bytes; refuses to know what is pulled and from where.
-"""
+"""Progress of downloads and file checks: a bar in a terminal, otherwise a line at the start and end of each file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The last lines of a terminal, drawn again and again below what has been printed for good.
+"""The live lines at the bottom of a terminal, redrawn below the permanent output.
 
-Rich's own live display counts lines at the width they were printed for; a window made narrower meanwhile has folded
-them, and its lines would pile up. This one counts at the width of the moment.
+Rich's own live display counts rows at the width they were printed for; when the window has been made narrower since,
+the terminal has wrapped them and copies pile up. This one counts rows at the current width.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CLEAR_LINE, _CLEAR_LINE_ABOVE = "\r\x1b[2K", "\x1b[A\x1b[2K"
 
 
 class Region:
-    """Lines that can be replaced. With none shown, it sends the terminal nothing but text and colours."""
+    """Lines that can be replaced. While empty, it sends nothing but text and colours."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -28,7 +28,7 @@ class Region:
         self._hides_cursor = False
 
     def update(self, above: Sequence[Text], live: Sequence[Text]) -> None:
-        """Print `above` for good where the region was, and draw `live` as the region, in one write."""
+        """Print `above` permanently and draw `live` below it, in a single write."""
         out = self._erase() + paint(self._console, above)
         if live:
             hide = "" if self._hides_cursor else _HIDE_CURSOR
@@ -39,7 +39,7 @@ class Region:
             send(self._console.file, out)
 
     def close(self) -> None:
-        """Take the region away and give the cursor back."""
+        """Remove the live lines and restore the cursor."""
         out = self._erase() + (_SHOW_CURSOR if self._hides_cursor else "")
         self._shown, self._hides_cursor = [], False
         if out:

@@ -1,4 +1,4 @@
-"""The reply alone, for the next program in a pipe: each step the moment it is final, nothing that may be taken back."""
+"""The reply alone, for pipes: each step as soon as it is final, nothing that might be taken back."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from confspec_cli.render.console import put
 
 
 class ReplyText:
-    """Writes what the models say after thinking, ended by exactly one newline; a reply of nothing is no line at all.
+    """Writes the reply after any thinking, ending in exactly one newline; an empty reply prints nothing.
 
-    It is written when the run is over where nothing can be told to be the reply before: for an answer in a form, which
-    comes after the reasoning, and for a model that can think but was told not to, which may close a thought nobody saw
-    open. `at_once` asks for the same.
+    The reply is held back until the run is over where it cannot be told apart earlier: for an answer in a requested
+    format, which follows the reasoning, and for a thinking model told not to think, which may still close a thought
+    that nothing opened. `at_once` asks for the same.
     """
 
     def __init__(self, stream: TextIO, at_once: bool = False) -> None:
@@ -23,7 +23,7 @@ class ReplyText:
         self._begin(thinks=False)
 
     def handle(self, event: Event) -> None:
-        """Write what an event makes final."""
+        """Write the text that this event makes final."""
         match event:
             case RunStarted(parameters=parameters, models=models):
                 thinks = bool(parameters.get("think"))
@@ -77,15 +77,15 @@ class ReplyText:
 
 
 class ResultText:
-    """Writes what a program wants of a reply, its last code block or its final answer, and nothing else."""
+    """Writes only the last code block or the final answer of a reply."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def handle(self, event: Event) -> None:
-        """Write it once the run is over."""
+        """Write it when the run is over."""
         if isinstance(event, RunFinished) and event.extract:
             put(self._stream, event.extract.rstrip("\n") + "\n")
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Nothing to tidy up."""

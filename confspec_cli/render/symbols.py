@@ -1,17 +1,17 @@
-"""The marks that say how a step came to be. Colour is never the only signal."""
+"""The marks that show who wrote and who checked a step. Colour is never the only sign."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TextIO
 
-from confspec_cli.core.trace import Author, Origin
+from confspec_cli.core.trace import Author, Cause, Origin, Step
 from confspec_cli.render.console import can_carry
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A mark with its word, and the style both are drawn in."""
+    """A mark and its word, with their style."""
 
     text: str
     style: str
@@ -19,39 +19,40 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """One set of signs. `dot` joins the items of a line; `width` is that of the gutter in cells."""
+    """A set of marks. `dot` separates items on a line; `width` is the width of the gutter in cells."""
 
     draft: str
     escalated: str
     target: str
-    given: str
+    inserted: str
     rejected: str
     writing: str
-    verification: str
+    checking: str
     ellipsis: str
     dot: str
     width: int
 
-    def origin(self, origin: Origin) -> Label:
-        """The label of a committed step."""
+    def origin(self, step: Step) -> Label:
+        """The label of a committed step: who wrote it, and who checked it."""
+        inserted_by = "you" if step.cause is Cause.ANSWER_NOW else "inserted"
         return {
             Origin.DRAFT: Label(f"{self.draft} draft", "green"),
             Origin.ESCALATED: Label(f"{self.escalated} escalated", "yellow"),
             Origin.TARGET: Label(f"{self.target} target", "magenta"),
-            Origin.SALVAGED: Label(f"{self.escalated}{self.target} shared", "yellow"),
-            Origin.INJECTED: Label(f"{self.given} given", "cyan"),
-        }[origin]
+            Origin.SALVAGED: Label(f"{self.escalated}{self.target} finished by target", "yellow"),
+            Origin.INJECTED: Label(f"{self.inserted} {inserted_by}", "cyan"),
+        }[step.origin]
 
     def being_written(self, author: Author, provisional: bool) -> Label:
-        """The label of a step that a model is writing."""
+        """The label of a step being written."""
         style = "green" if author is Author.DRAFT else "magenta"
         return Label(f"{self.writing} {author.value}", "dim" if provisional else style)
 
-    def being_judged(self, by: Author) -> Label:
-        """The label of a drafted step that a model is judging."""
+    def being_checked(self, by: Author) -> Label:
+        """The label of a draft step being checked by a model."""
         if by is Author.DRAFT:
-            return Label(f"{self.verification} judging", "dim")
-        return Label(f"{self.escalated} judging", "yellow")
+            return Label(f"{self.checking} checking", "dim")
+        return Label(f"{self.escalated} checking", "yellow")
 
     @property
     def dropped(self) -> Label:
@@ -60,7 +61,7 @@ class Marks:
 
     @property
     def cut_off(self) -> Label:
-        """The label of a step that was never finished."""
+        """The label of an unfinished step."""
         return Label(f"{self.writing} cut off", "dim")
 
 
@@ -69,5 +70,5 @@ ASCII = Marks("[D]", "[E]", "[T]", "[>]", "[x]", "[.]", "[?]", "...", "; ", widt
 
 
 def marks_for(stream: TextIO) -> Marks:
-    """The marks that the encoding of the stream can carry."""
+    """The marks that the stream's encoding has."""
     return UNICODE if can_carry(stream, "✓▲↻→✗…·") else ASCII

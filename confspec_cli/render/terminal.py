@@ -1,4 +1,4 @@
-"""The step view: every step beside the mark of how it came to be, the one being written live below the rest."""
+"""The step view: each step beside a mark for its origin, and below them the step being written, live."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SECONDS_BETWEEN_DRAWINGS = 1 / 15
 
 @dataclass(slots=True)
 class _Live:
-    """The step being written or judged."""
+    """The step being written or checked."""
 
     label: Label
     provisional: bool
@@ -47,7 +47,7 @@ class _Live:
 
 
 class TerminalView:
-    """Draws a run on a terminal. Without a `clock` nothing moves: each step is printed when it is committed."""
+    """Shows a run in a terminal. Without a `clock`, nothing is live: each step is printed when it is committed."""
 
     def __init__(self, console: Console, marks: Marks, show: Show, clock: Callable[[], float] | None) -> None:
         self._console = console
@@ -57,13 +57,14 @@ class TerminalView:
         self._region = Region(console)
         self._drawn_at = 0.0
         self._live: _Live | None = None
-        self._kept = ""  # what stands of a draft that the target writes on from
-        self._gap = True  # whether what was printed last is a blank line, or nothing
+        self._kept = ""  # the beginning of a draft step that the target is finishing
+        self._gap = True  # whether the last line printed is blank, or there is none
+        self._judged: StepJudged | None = None
         self._started: RunStarted | None = None
         self._stats = RunStats()
 
     def handle(self, event: Event) -> None:
-        """Draw what an event changes."""
+        """Show what an event changes."""
         self._stats.add(event)
         match event:
             case RunStarted():
@@ -77,14 +78,16 @@ class TerminalView:
                 self._write(text)
             case StepWritten():
                 if self._live and self._live.provisional:
-                    self._relabel(self._marks.being_judged(Author.DRAFT))
-            case StepJudged(decision=Decision.ESCALATE):
-                self._relabel(self._marks.being_judged(Author.TARGET))
+                    self._relabel(self._marks.being_checked(Author.DRAFT))
+            case StepJudged(decision=decision):
+                self._judged = event
+                if decision is Decision.ESCALATE:
+                    self._relabel(self._marks.being_checked(Author.TARGET))
             case StepDropped():
                 self._drop(event)
             case StepCommitted(step=step):
                 figures = wording.confidence(step) if self._show.confidence else []
-                self._print_step(self._marks.origin(step.origin), step.text, figures)
+                self._print_step(self._marks.origin(step), step.text, figures)
             case Warned(message=message):
                 self._print(self._page.line(["warning:", clean(message)], style="yellow"))
             case RunFinished():
@@ -92,15 +95,15 @@ class TerminalView:
 
     @property
     def is_brief(self) -> bool:
-        """Whether it shows a line of each step, so that the reply is yet to be shown."""
+        """Whether it shows only one line per step, so that the reply is still to be printed."""
         return self._show.brief
 
     def note(self, text: str) -> None:
-        """Print a line for good, above the live step."""
+        """Print a permanent line above the live step."""
         self._print(self._page.line([text]))
 
     def close(self) -> None:
-        """Take away what is not final and give the cursor back."""
+        """Remove what is not final and restore the cursor."""
         self._live = None
         self._region.close()
 
@@ -119,7 +122,7 @@ class TerminalView:
     def _drop(self, event: StepDropped) -> None:
         self._kept = clean(event.kept)
         if self._show.rejected:
-            reasons = [wording.rejection(event.written_step, event.reason)] if self._show.confidence else []
+            reasons = [wording.rejection(event, self._judged)] if self._show.confidence else []
             self._print_step(self._marks.dropped, event.written_step.text, reasons, "dim strike")
         else:
             self._live = None
@@ -146,7 +149,7 @@ class TerminalView:
         return Page(self._console.width, self._marks.width)
 
     def _print_step(self, label: Label, text: str, figures: list[list[str]], style: str = "") -> None:
-        """Print the live step for good; one that says nothing leaves no more than the blank line it stands for."""
+        """Print a step permanently; an empty one leaves at most a blank line."""
         self._live = None
         page, body = self._page, body_of(text)
         if self._show.brief:
@@ -160,14 +163,14 @@ class TerminalView:
         self._print(lines)
 
     def _print(self, lines: list[Text]) -> None:
-        """Print lines for good and draw the live step anew below them."""
+        """Print permanent lines and redraw the live step below them."""
         if lines:
             self._gap = not lines[-1].plain
         self._region.update(lines, self._live_lines())
         self._drawn_at = self._clock() if self._clock else 0.0
 
     def _live_lines(self) -> list[Text]:
-        """The live step, of a long one its end: a third of the window, which still holds it when made much narrower."""
+        """The live step, or the end of a long one: at most a third of the window, so a narrower one fits it too."""
         if self._live is None or self._clock is None:
             return []
         text = body_of(self._live.text).text

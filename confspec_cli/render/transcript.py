@@ -1,4 +1,4 @@
-"""A whole conversation as one text: Markdown for people, a JSON document for programs, a heading for each turn."""
+"""A whole session as one text: Markdown for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from confspec_cli.render.document import RunRecord
 
 
 class ExportFormat(str, Enum):
-    """What a conversation can be exported as."""
+    """Export formats of a session."""
 
     MD = "md"
     JSON = "json"
 
 
 def put_heading(console: Console, turn: Turn, is_first: bool) -> None:
-    """Print what the person said, above the steps that came of it."""
+    """Print the user's message, above the steps of the reply."""
     lines = [Text(f"> {line}".rstrip(), style="bold") for line in turn.user.split("\n")]
     send(console.file, paint(console, [*([] if is_first else [Text()]), *lines, Text()]))
 
 
 def markdown(label: str, turns: Sequence[Turn]) -> str:
-    """The conversation for people: what was said, what was replied, and in a line what each reply took."""
+    """The session as Markdown: messages, replies, and a line of statistics for each."""
     parts = [f"# {label}"]
     system = ""
     for turn in turns:
@@ -38,7 +38,7 @@ def markdown(label: str, turns: Sequence[Turn]) -> str:
             system = turn.system
             parts += ["## System", system.strip() or "*None.*"]
         parts += ["## You", turn.user.strip()]
-        parts += ["## confspec", turn.reply.strip() or "*Nothing.*"]
+        parts += ["## confspec", turn.reply.strip() or "*No reply.*"]
         ending = wording.ending(turn.finished, turn.started)
         summary = ", ".join(wording.summary(turn.stats))
         parts.append(f"*{ending} {summary}.*" if ending else f"*{summary}.*")
@@ -46,7 +46,7 @@ def markdown(label: str, turns: Sequence[Turn]) -> str:
 
 
 def document(session_id: str, name: str, turns: Sequence[Turn]) -> dict[str, Any]:
-    """The conversation for programs: of each turn the document of its run, and whether that was cut off."""
+    """The session as JSON: for each turn the document of its run, and whether it was cut off."""
     return {
         "schema_version": SCHEMA_VERSION,
         "id": session_id,

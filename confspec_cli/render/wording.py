@@ -1,33 +1,34 @@
-"""The sentences and figures that renderers share: how a run ended, what a step was judged to be, what it all took."""
+"""Sentences and figures that the renderers share: how a run ended, confidence, timing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from confspec_cli.core.events import RunFinished, RunStarted
+from confspec_cli.core.events import RunFinished, RunStarted, StepDropped, StepJudged
 from confspec_cli.core.stats import Rate, RunStats
-from confspec_cli.core.trace import Assessment, Author, DropReason, FinishReason, Step, WrittenStep
+from confspec_cli.core.trace import Assessment, Author, DropReason, FinishReason, Origin, Step
 
 
 def ending(finished: RunFinished, started: RunStarted | None) -> str:
-    """Why the run ended, in a sentence; empty where the answer is complete."""
+    """Why the run ended, in a sentence; empty when the answer is complete."""
     tokens = started.parameters.get("max_tokens") if started else None
-    budget = f"budget of {tokens} tokens" if tokens else "token budget"
     before = "before the reply was complete" if finished.answer else "before an answer"
+    stopped = (
+        f"Stopped at the limit of {tokens} tokens, {before}." if tokens else f"Stopped at the token limit, {before}."
+    )
+    more = f" Raise it with -n {2 * tokens}." if isinstance(tokens, int) else ""
     return {
         FinishReason.STOP: "",
-        FinishReason.LENGTH: f"The {budget} is used up {before}.",
-        FinishReason.CONTEXT: f"The context is full {before}.",
-        FinishReason.REPETITION: f"The reply went in circles and was stopped {before}.",
+        FinishReason.LENGTH: stopped + more,
+        FinishReason.CONTEXT: f"The context filled up {before}.",
+        FinishReason.REPETITION: "Stopped: the reply was repeating itself.",
         FinishReason.INTERRUPTED: "Interrupted.",
     }[finished.reason]
 
 
 def confidence(step: Step) -> list[list[str]]:
-    """What the models made of the drafted text of a step, a row each, and what the step took."""
-    rows = [_reading(assessment) for assessment in step.assessments] or [[]]
-    if step.threshold is not None:
-        rows[-1].append(f"threshold {step.threshold:.2f}")
+    """Each model's confidence in a draft step, one row per model, and what the step took."""
+    rows = [_assessment(assessment, step) for assessment in step.assessments] or [[]]
     rows[-1].append(cost(step.tokens, step.seconds))
     return rows
 
@@ -37,16 +38,33 @@ def cost(tokens: int, seconds: float) -> str:
     return f"{count(tokens, 'token')}, {duration(seconds)}"
 
 
-def rejection(written_step: WrittenStep, reason: DropReason) -> list[str]:
-    """Why a draft was dropped, and what it took."""
-    return [reason.value, cost(written_step.tokens, written_step.seconds)]
+def rejection(dropped: StepDropped, judged: StepJudged | None) -> list[str]:
+    """Why a draft step was dropped, with the values compared, and what it took. `judged` is the decision before it."""
+    step = dropped.written_step
+    match dropped.reason:
+        case DropReason.UNSURE:
+            return [f"draft unsure, handed over after {count(step.tokens, 'token')}", duration(step.seconds)]
+        case DropReason.REPEATED:
+            why = "the draft repeated itself"
+        case DropReason.STEERED:
+            why = "stopped at your request"
+        case DropReason.REJECTED:
+            why = _rejected_by(judged)
+    return [why, cost(step.tokens, step.seconds)]
+
+
+def _rejected_by(judged: StepJudged | None) -> str:
+    if judged is None or judged.confidence is None or judged.threshold is None:
+        return "rejected"
+    below = "<" if judged.confidence < judged.threshold else "<="
+    return f"rejected by the {judged.assessment.by.value} ({judged.confidence:.2f} {below} {judged.threshold:.2f})"
 
 
 def summary(stats: RunStats) -> list[str]:
     """The run in one line."""
     items = [_steps(stats), _tokens(stats)]
     if stats.wasted_tokens:
-        items.append(f"{stats.wasted_tokens} wasted")
+        items.append(f"{count(stats.wasted_tokens, 'drafted token')} discarded")
     items.append(duration(stats.seconds))
     if stats.tokens_per_second is not None:
         items.append(f"{stats.tokens_per_second:.0f} tokens/s")
@@ -54,30 +72,30 @@ def summary(stats: RunStats) -> list[str]:
 
 
 def breakdown(stats: RunStats) -> list[str]:
-    """The run in several lines: what was judged and where the time went."""
+    """The run in several lines: acceptance rates, and where the time went."""
     phases = (
-        ("draft writing", stats.decode[Author.DRAFT]),
-        ("draft catching up", stats.prefill[Author.DRAFT]),
-        ("draft judging", stats.verification[Author.DRAFT]),
-        ("target judging", stats.verification[Author.TARGET]),
-        ("target catching up", stats.prefill[Author.TARGET]),
-        ("target writing", stats.decode[Author.TARGET]),
+        ("draft decode", stats.decode[Author.DRAFT]),
+        ("draft prefill", stats.prefill[Author.DRAFT]),
+        ("draft verification", stats.verification[Author.DRAFT]),
+        ("target verification", stats.verification[Author.TARGET]),
+        ("target prefill", stats.prefill[Author.TARGET]),
+        ("target decode", stats.decode[Author.TARGET]),
         ("everything else", max(0.0, stats.seconds - stats.accounted_seconds)),
     )
-    guessing = [resolved for resolved in Author if stats.speculation_accepted[resolved]]
+    speculating = [author for author in Author if stats.speculation_accepted[author]]
     rates = (
-        ("accepted by draft", stats.accepted, "judged"),
-        ("escalated", stats.escalated, "judged"),
+        ("accepted by draft", stats.accepted, "checked"),
+        ("escalated", stats.escalated, "checked"),
         ("accepted by target", stats.accepted_by_target, "escalated"),
         *(
-            (f"{resolved.value} guessed", Rate(stats.speculation_accepted[resolved], stats.written[resolved]), "tokens")
-            for resolved in guessing
+            (f"{author.value} speculated", Rate(stats.speculation_accepted[author], stats.written[author]), "tokens")
+            for author in speculating
         ),
     )
-    turned = f"{count(stats.undrafted, 'step')} by the target alone, turned {count(stats.turns, 'time')}"
-    ahead = f"{count(stats.ahead, 'token')} while the target judged, {stats.unused} thrown away"
+    undrafted = f"{count(stats.undrafted, 'step')} written by the target alone (drafting doesn't pay here)"
+    ahead = f"{count(stats.ahead, 'token')} while the target was checking, {stats.unused} discarded"
     return [
-        *([f"{'drafting off':<20}{turned}"] if stats.turns or stats.undrafted else []),
+        *([undrafted] if stats.undrafted else []),
         *([f"{'drafted ahead':<20}{ahead}"] if stats.ahead else []),
         *(f"{name:<20}{_rate(rate, of)}" for name, rate, of in rates if rate.whole),
         *(f"{name:<20}{_phase(seconds, stats.seconds)}" for name, seconds in phases if seconds > 0),
@@ -90,7 +108,7 @@ def breakdown(stats: RunStats) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """A time as a person would say it."""
+    """A time for people."""
     if seconds < 100:
         return f"{seconds:.1f} s"
     if seconds < 6000:
@@ -99,20 +117,20 @@ def duration(seconds: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number and its noun."""
+    """A number with its noun in the singular or plural."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def counted(parameters: int) -> str:
-    """How many parameters, as models are named: "0.5B", "135M"."""
+    """A number of parameters the way models are named: "0.5B", "135M"."""
     if parameters >= 950_000_000:
         return f"{parameters / 1e9:.1f}B"
     return f"{parameters / 1e6:.0f}M" if parameters >= 1_000_000 else str(parameters)
 
 
 def columns(rows: Sequence[tuple[str, ...]], width: int = 0, folded: int = 0) -> str:
-    """Rows of cells in columns as wide as they must be; where that is more than `width`, if one is given, the last
-    `folded` cells of each row stand on a line below it."""
+    """Rows of cells in aligned columns; if that is wider than `width`, the last `folded` cells of each row go on a line
+    of their own below it."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     if not 0 < width < max(map(len, lines)):
@@ -122,19 +140,24 @@ def columns(rows: Sequence[tuple[str, ...]], width: int = 0, folded: int = 0) ->
     return "\n".join(line for pair in zip(upper, (f"    {line}" for line in lower), strict=True) for line in pair)
 
 
-def _reading(assessment: Assessment) -> list[str]:
-    items = []
+def _assessment(assessment: Assessment, step: Step) -> list[str]:
+    """The confidence of one model; beside the value that decided about the step, what it needed to reach."""
+    values = []
     if assessment.verdict is not None:
-        items += [f"p {assessment.verdict.p:.2f}", f"certainty {assessment.verdict.label_mass:.2f}"]
+        values.append(("verdict", assessment.verdict.p))
     if assessment.likelihood is not None:
-        items.append(f"lowest {assessment.likelihood.lowest_p:.2f}")
-    if items and assessment.by is Author.TARGET:
-        items[0] = f"target {items[0]}"
-    return items
+        values.append(("least likely token", assessment.likelihood.lowest_p))
+    decided = step.confidence if assessment is step.assessments[-1] else None
+    if decided is not None and all(value != decided for _, value in values):
+        values.append(("combined", decided))
+    needs = "" if step.threshold is None else f" (needs {step.threshold:.2f})"
+    items = [f"{name} {value:.2f}" + (needs if value == decided else "") for name, value in values]
+    return [f"{assessment.by.value}: {items[0]}", *items[1:]] if items else []
 
 
 def _steps(stats: RunStats) -> str:
-    names = ", ".join(f"{number} {origin.value}" for origin, number in stats.steps.items() if number)
+    words = {Origin.SALVAGED: "finished by target", Origin.INJECTED: "inserted"}
+    names = ", ".join(f"{number} {words.get(origin, origin.value)}" for origin, number in stats.steps.items() if number)
     total = sum(stats.steps.values())
     return f"{count(total, 'step')}: {names}" if names else count(total, "step")
 
@@ -142,10 +165,10 @@ def _steps(stats: RunStats) -> str:
 def _tokens(stats: RunStats) -> str:
     total, target = stats.total_tokens, stats.tokens[Author.TARGET]
     if not target:
-        return f"{count(total, 'token')}, all by the draft" if total else count(total, "token")
+        return f"{count(total, 'token')}, all from the draft" if total else count(total, "token")
     if target == total:
-        return f"{count(total, 'token')}, all by the target"
-    return f"{count(total, 'token')}, {target} ({_percent(target / total)}) by the target"
+        return f"{count(total, 'token')}, all from the target"
+    return f"{count(total, 'token')}, {target} ({_percent(target / total)}) from the target"
 
 
 def _rate(rate: Rate, of: str) -> str:

@@ -1,1 +1,1 @@
-"""The conversation at a terminal: a prompt, commands, live keys, and the state they share."""
+"""`confspec chat`: the prompt, the commands, the live keys, and the state they share."""

@@ -1,4 +1,4 @@
-"""The state of a conversation at a terminal, shared by the prompt, the commands and the runs."""
+"""The state of a chat, shared by the prompt, the commands and the runs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from confspec_cli.storage.sessions import SessionStore
 
 @dataclass(slots=True)
 class Chat:
-    """The models, what was said, what a person wishes to see; `keyboard` is where live keys are read.
+    """The models, the conversation and the settings. `keyboard` is where live keys are read.
 
-    `store` is None where sessions cannot be kept.
+    `store` is None where sessions cannot be saved.
     """
 
     pool: ModelPool
@@ -38,9 +38,9 @@ class Chat:
     options: RunOptions = field(default_factory=RunOptions)
     show: Show = field(default_factory=Show)
     hides_steps: bool = False
-    attached: list[str] = field(default_factory=list)  # texts that go before the next message
-    pending: str = ""  # what stands on the prompt next
-    editing: bool = False  # what is sent next replaces the last turn
+    attached: list[str] = field(default_factory=list)  # files sent along with the next message
+    pending: str = ""  # the text the prompt starts with next time
+    editing: bool = False  # the next message replaces the last turn
     leaving: bool = False
     stats: RunStats = field(default_factory=RunStats)
     _use: status.Usage | None = None
@@ -50,14 +50,14 @@ class Chat:
 
     @property
     def config(self) -> RunConfig:
-        """The configuration as it stands; a drawn seed stays until something changes."""
+        """The settings of the next run; a random seed stays the same until something changes."""
         if self._config is None:
             self._config = self.pool.config(self.options)
         return self._config
 
     @property
     def drafting(self) -> AdaptiveDrafting:
-        """What the turns so far taught of whether drafting is worth it; forgotten when the options change."""
+        """Whether drafting has been worth it so far; forgotten when the options change."""
         if self._drafting is None:
             self._drafting = adaptive_drafting(self.config)
         return self._drafting
@@ -72,11 +72,11 @@ class Chat:
         return self._use
 
     def changed(self) -> None:
-        """Something was said, taken back, or loaded: what was worked out of it is worked out anew."""
+        """Forget what was computed from the conversation or the settings, because they changed."""
         self._use = self._config = None
 
     def change_options(self, options: RunOptions) -> None:
-        """Take other models or settings, all of them or none: what cannot be raises and changes nothing."""
+        """Change models or settings. Raises, and changes nothing, when that is impossible."""
         self.pool.config(options)
         self.pool.switch(options)
         self.options = options
@@ -84,23 +84,23 @@ class Chat:
         self.changed()
 
     def keep(self, event: Event) -> Warned | None:
-        """Save an event; once, a warning where that cannot be."""
+        """Save an event; if that fails, return a warning, but only once."""
         try:
             self.record.record(event)
         except StorageError as error:
             if not self._is_told:
                 self._is_told = True
-                return Warned(f"this conversation is not saved any more: {error}")
+                return Warned(f"this chat is no longer being saved: {error}")
         return None
 
     def count(self, event: Event) -> None:
-        """Add an event to what the conversation took so far; the times of its runs add up."""
+        """Add an event to the statistics of the chat; the times of its runs add up."""
         if isinstance(event, RunFinished):
             event = replace(event, seconds=event.seconds + (self.stats.finished_seconds or 0.0))
         self.stats.add(event)
 
     def begin(self, record: Session) -> None:
-        """Go on in another conversation."""
+        """Switch to another session."""
         if record is not self.record:
             self.record.close()
         self.record = record
@@ -112,9 +112,9 @@ class Chat:
         self.changed()
 
     def shelf(self) -> SessionStore:
-        """Where sessions are kept. Raises UsageError where they cannot be."""
+        """Where sessions are saved. Raises UsageError where there is no such folder."""
         if self.store is None:
-            raise UsageError("There is no folder to keep sessions in.", "export CONFSPEC_SESSIONS=/a/folder/of/yours")
+            raise UsageError("There is no folder to save sessions in.", "export CONFSPEC_SESSIONS=/path/to/folder")
         return self.store
 
     def toolbar(self, width: int) -> str:
@@ -122,12 +122,12 @@ class Chat:
         try:
             where = status.place(self.pool.engines)
             said = status.items(self.pool.pair, self.config, self.use, self.stats, where)
-        except ConfspecError as error:  # a model that could not be loaded again, say
+        except ConfspecError as error:  # for example, a model that could not be reloaded
             said = [str(error), error.hint]
         return status.fit(said, width, self.screen.dot)
 
     def words(self, kind: str) -> Sequence[str]:
-        """What an argument of a kind can be, for completion."""
+        """The completions of an argument of this kind."""
         try:
             match kind:
                 case "mode":
@@ -136,6 +136,6 @@ class Chat:
                     return [session.label for session in self.store.list()] if self.store else []
                 case "pair" | "model":
                     return self.pool.names(kind)
-        except ConfspecError:  # what cannot be read completes to nothing
+        except ConfspecError:  # an unreadable file offers no completions
             return []
         return kind.split("|")

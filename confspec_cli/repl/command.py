@@ -1,4 +1,4 @@
-"""What a command of the REPL is: plain data, and the function behind it."""
+"""A chat command: its name, help, arguments and function."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from confspec_cli.repl.chat import Chat
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. `arguments` is what it takes, for people; `kinds` what each argument can be, for completion.
+    """One command. `arguments` is shown in the help; `kinds` says how to complete each argument.
 
     A kind is `pair`, `model`, `mode`, `session`, `path`, or words joined by `|`. `run` gets the text after the name.
     """
@@ -23,5 +23,5 @@ class Command:
 
     @property
     def usage(self) -> str:
-        """How it is typed."""
+        """How to type it."""
         return f"{self.name} {self.arguments}".rstrip()

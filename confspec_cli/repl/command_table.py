@@ -1,11 +1,11 @@
-"""Every command of the REPL in one table, and finding the one that was meant."""
+"""The table of all chat commands, and the lookup by name."""
 
 from __future__ import annotations
 
 from confspec_cli.errors import UsageError, did_you_mean
-from confspec_cli.repl import explain_commands as accounts
+from confspec_cli.repl import explain_commands as explanations
 from confspec_cli.repl import model_commands as models
-from confspec_cli.repl import session_commands as keeping
+from confspec_cli.repl import session_commands as sessions
 from confspec_cli.repl import setting_commands as settings
 from confspec_cli.repl import turn_commands as turns
 from confspec_cli.repl.chat import Chat
@@ -14,12 +14,12 @@ from confspec_cli.repl.turn import keys_of
 
 
 def find(name: str) -> Command:
-    """The command of that name. Raises UsageError, with the nearest one there is."""
+    """The command with this name. Raises UsageError that suggests the nearest one."""
     if name in COMMANDS:
         return COMMANDS[name]
     raise UsageError(
-        f"There is no command {name}{did_you_mean(name, COMMANDS)}",
-        "/help   # lists them; a message may begin with / after a space",
+        f"Unknown command {name}{did_you_mean(name, COMMANDS)}",
+        "/help   # lists the commands; to send a message starting with /, type a space first",
     )
 
 
@@ -32,13 +32,13 @@ def _help(chat: Chat, text: str) -> None:
     chat.screen.say("")
     chat.screen.rows(
         [
-            ("Enter", 'sends; Alt-Enter or Ctrl-J begins a new line, and so does Enter between """ and """'),
-            ("Ctrl-R", "searches what was typed before; a line that begins with a space is not kept"),
+            ("Enter", 'sends; Alt-Enter or Ctrl-J starts a new line, and so does Enter between """ and """'),
+            ("Ctrl-R", "searches the input history; lines that start with a space are not saved"),
             ("Ctrl-X Ctrl-E", "opens the message in $EDITOR"),
-            ("Ctrl-C", "stops the answer and keeps what there is"),
-            ("Ctrl-D", "leaves"),
-            *((f"{key} (meanwhile)", what) for key, what in keys_of(chat.config).items()),
-            ("", "anything else that is typed while the models reason is not kept"),
+            ("Ctrl-C", "stops the answer and keeps what has been written"),
+            ("Ctrl-D", "quits"),
+            *((f"{key} (while working)", what) for key, what in keys_of(chat.config).items()),
+            ("", "other keys are ignored while the models are working"),
         ]
     )
 
@@ -52,11 +52,11 @@ COMMANDS = {
     command.name: command
     for command in (
         Command("/help", "[COMMAND]", "lists the commands and keys", _help),
-        Command("/quit", "", "leaves; so does Ctrl-D", _quit),
+        Command("/quit", "", "quits, like Ctrl-D", _quit),
         *models.COMMANDS,
         *settings.COMMANDS,
-        *accounts.COMMANDS,
+        *explanations.COMMANDS,
         *turns.COMMANDS,
-        *keeping.COMMANDS,
+        *sessions.COMMANDS,
     )
 }

@@ -1,4 +1,4 @@
-"""Completion at the prompt: commands, what they take, and paths. A message completes to nothing."""
+"""Tab completion at the prompt: commands, their arguments, and paths. Messages are not completed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Words = Callable[[str], Sequence[str]]
 
 
 class CommandCompleter(Completer):
-    """`commands` maps each name to its help and to the kinds of its arguments; `words` lists what a kind can be."""
+    """`commands` maps each name to its help and the kinds of its arguments; `words` lists the words of a kind."""
 
     def __init__(self, commands: Mapping[str, tuple[str, tuple[str, ...]]], words: Words) -> None:
         self._commands = commands
@@ -20,7 +20,7 @@ class CommandCompleter(Completer):
         self._paths = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """What the word before the cursor can become."""
+        """Completions of the word before the cursor."""
         text = document.text_before_cursor
         if not text.startswith("/") or "\n" in text:
             return

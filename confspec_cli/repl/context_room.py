@@ -1,6 +1,6 @@
-"""A context that fills up: a warning in time, and when it is full a question. Nothing is ever dropped unasked.
+"""A context that fills up: first a warning, then a question. Nothing is dropped without asking.
 
-The system prompt always stays. Turns that were dropped stay in the session; the models are told of them no more.
+The system prompt always stays. Dropped turns stay in the saved session; only the models no longer see them.
 """
 
 from __future__ import annotations
@@ -19,35 +19,33 @@ from confspec_cli.repl import status
 from confspec_cli.repl.chat import Chat
 
 WARN_AT = 0.8
-_ROOM = 256  # tokens an answer needs to be worth beginning; of a small context, an eighth
-_ENOUGH = 0.5  # of the context, once the oldest turns are dropped
+_ROOM = 256  # tokens that must be left for an answer; an eighth of a small context
+_ENOUGH = 0.5  # how full the context may be once the oldest turns are dropped
 _CHOICES = {"s": "stop", "d": "drop the oldest turns", "m": "summarise them with the target"}
 
 Play = Callable[[Prompt, RunConfig], RunFinished]
 
 
 def warn(chat: Chat) -> None:
-    """Say so when most of the context is used."""
+    """Warn when most of the context is used."""
     if chat.use.share >= WARN_AT:
         how = "full" if chat.use.share >= 1 else "nearly full"
-        chat.screen.say(
-            f"The context is {how}: {chat.use}. Once it is full you are asked what to drop; /new begins afresh.",
-            style="yellow",
-        )
+        then = "When it fills up you can choose what to drop; /new starts over."
+        chat.screen.say(f"Context {how}: {chat.use}. {then}", style="yellow")
 
 
 def has_room(chat: Chat, question: str, play: Play) -> bool:
-    """Whether a question fits, asking a person what to drop until it does; when it does not, it is given back.
+    """Whether a question fits, after asking what to drop if necessary; otherwise it goes back to the prompt.
 
-    Raises ContextFull for a question that does not fit by itself.
+    Raises ContextFull for a question that does not fit even in an empty context.
     """
     while not _fits(chat, chat.record.messages(), question):
         if not _turns(chat.record.messages()):
             chat.pending = question
             raise ContextFull(
-                "This message does not fit in the context, even by itself.", "a shorter one, or confspec chat --context"
+                "This message is too long for the context, even on its own.", "confspec chat --context 16384"
             )
-        chat.screen.say(f"The context is full: {chat.use}, and the message.", style="yellow")
+        chat.screen.say(f"The context is full: {chat.use} and the new message.", style="yellow")
         if not make_room(chat, question, play, besides=0):
             chat.pending = question
             return False
@@ -55,12 +53,13 @@ def has_room(chat: Chat, question: str, play: Play) -> bool:
 
 
 def is_worth_dropping(chat: Chat) -> bool:
-    """Whether there are turns to drop besides the last."""
+    """Whether there are older turns to drop than the last one."""
     return len(_turns(chat.record.messages())) > 1
 
 
 def make_room(chat: Chat, question: str, play: Play, besides: int) -> bool:
-    """Ask a person what to do about a full context, and do it. False: nothing. The last `besides` turns stay."""
+    """Ask what to do about a full context, and do it; False when the answer is "nothing". The last `besides` turns "
+    "stay."""
     answer = chat.desk.choose("What now?", _CHOICES)
     messages = chat.record.messages()
     dropped = _how_many(chat, messages, question, besides)
@@ -69,13 +68,13 @@ def make_room(chat: Chat, question: str, play: Play, besides: int) -> bool:
             dropped -= 1
         summary = _summary(chat, messages, dropped, play)
         if not summary:
-            chat.screen.say("No summary came of it, and nothing was dropped.", style="yellow")
+            chat.screen.say("The summary failed; nothing was dropped.", style="yellow")
             return False
         chat.record.forget(dropped, summary)
-        chat.screen.say(f"The models now read a summary in place of the {_oldest(dropped)}.")
+        chat.screen.say(f"A summary replaces the {_oldest(dropped)} in the context.")
     elif answer == "d":
         chat.record.forget(dropped)
-        chat.screen.say(f"The models are told no more of the {_oldest(dropped)}.")
+        chat.screen.say(f"The {_oldest(dropped)} {'was' if dropped == 1 else 'were'} dropped from the context.")
     else:
         return False
     chat.changed()
@@ -87,7 +86,7 @@ def _oldest(number: int) -> str:
 
 
 def _fits(chat: Chat, messages: Sequence[Message], question: str) -> bool:
-    """Whether the question fits after the messages, with room for the beginning of an answer."""
+    """Whether the question fits after the messages and leaves room for an answer."""
     try:
         prompt = chat.pool.prompt(question, chat.record.system, tuple(messages))
     except ContextFull:
@@ -97,7 +96,7 @@ def _fits(chat: Chat, messages: Sequence[Message], question: str) -> bool:
 
 
 def _how_many(chat: Chat, messages: tuple[Message, ...], question: str, besides: int) -> int:
-    """How many of the oldest turns to drop: as few as leave half the context free, or all that may go."""
+    """How many of the oldest turns to drop: as few as leave half the context free, or all that may be dropped."""
     most = len(_turns(messages)) - besides
     head = len(messages) - 2 * len(_turns(messages))
     for number in range(1, most):
@@ -109,17 +108,17 @@ def _how_many(chat: Chat, messages: tuple[Message, ...], question: str, besides:
 
 
 def _turns(messages: Sequence[Message]) -> list[Message]:
-    """What a person said, of the turns the models are told of; a summary is none."""
+    """The user's messages that the models still see, without summaries."""
     return [message for message in messages if message.role == "user" and message.content != SUMMARISE]
 
 
 def _oldest_of(messages: tuple[Message, ...], number: int) -> tuple[Message, ...]:
-    """The beginning of a conversation: the system prompt, any summary, and the oldest turns."""
+    """The start of a conversation: the system prompt, any summary, and the oldest turns."""
     return messages[: len(messages) - 2 * len(_turns(messages)) + 2 * number]
 
 
 def _summary(chat: Chat, messages: tuple[Message, ...], number: int, play: Play) -> str:
-    """The oldest turns in short, and any earlier summary with them, written by the target where there is one."""
+    """A summary of the oldest turns and of any earlier summary, written by the target if there is one."""
     prompt = chat.pool.prompt(SUMMARISE, chat.record.system, _oldest_of(messages, number))
     engines = chat.pool.engines
     mode = Mode.TARGET if Author.TARGET in engines else Mode.DRAFT

@@ -1,6 +1,6 @@
-"""Keys that act while a run goes on, read from the terminal by a thread of their own. POSIX only.
+"""Keys that act during a run, read from the terminal by a separate thread. POSIX only.
 
-A key acts only when it comes alone: what is pasted, and the several bytes of an arrow key, press nothing.
+A key acts only when it arrives alone, so pasted text and the byte sequences of arrow keys do nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import TextIO
 
 
 class LiveKeys:
-    """While it is entered, each key in `actions` calls its action, on the thread, and is noted for the main one.
+    """Inside this context, each key in `actions` calls its action on the thread, and is noted for the main thread.
 
-    Nothing happens where `stream` is no terminal. The terminal is as it was when this is left, however that happens.
+    It does nothing if `stream` is not a terminal. On exit, however it happens, the terminal is restored.
     """
 
     def __init__(self, stream: TextIO, actions: Mapping[str, Callable[[], None]]) -> None:
@@ -29,7 +29,7 @@ class LiveKeys:
         self._thread: threading.Thread | None = None
 
     def pressed(self) -> list[str]:
-        """The keys that acted since this was last asked."""
+        """The keys pressed since the last call."""
         return [self._pressed.popleft() for _ in range(len(self._pressed))]
 
     def __enter__(self) -> LiveKeys:

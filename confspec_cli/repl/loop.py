@@ -1,4 +1,4 @@
-"""Read, answer, again: the only place that decides what ends a conversation. An error is a sentence."""
+"""The main loop of the chat: read, answer, repeat. Errors are printed as sentences and do not end it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from confspec_cli.runtime import signals
 
 
 def converse(chat: Chat) -> None:
-    """Talk until a person leaves. Raises Interrupted when the process was told to end."""
+    """Chat until the user quits. Raises Interrupted when the process is told to terminate."""
     names = " + ".join(engine.card.name for engine in chat.pool.engines.values())
-    chat.screen.items([*dict.fromkeys([chat.pool.pair, names]), "/help lists the commands", "Ctrl-D leaves"])
+    chat.screen.items([*dict.fromkeys([chat.pool.pair, names]), "/help for commands", "Ctrl-D to quit"])
     greet(chat)
     while not chat.leaving:
         try:
@@ -37,7 +37,7 @@ def _once(chat: Chat) -> None:
         typed = chat.desk.read(given)
     except KeyboardInterrupt:
         chat.editing = False
-        chat.screen.say("Ctrl-D or /quit leaves.")
+        chat.screen.say("Press Ctrl-D (or type /quit) to exit.")
         return
     line = lines.read(typed)
     if line.command:
@@ -52,7 +52,7 @@ def _once(chat: Chat) -> None:
     try:
         turn.ask(chat, "\n\n".join([*chat.attached, line.text]))
     finally:
-        if chat.pending:  # there was no room for it
+        if chat.pending:  # it did not fit in the context
             chat.pending = line.text
         else:
             chat.attached.clear()

@@ -1,4 +1,4 @@
-"""Commands about who plays: /pair, /draft, /target, /mode. Only what changes is loaded."""
+"""Commands about the models: /pair, /draft, /target, /mode. Only models that change are loaded."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _target(chat: Chat, text: str) -> None:
 def _mode(chat: Chat, text: str) -> None:
     modes = {mode.value: mode for mode in Mode}
     if text and text not in modes:
-        raise UsageError(f"There is no mode {text}.", f"/mode {'|'.join(modes)}")
+        raise UsageError(f'Unknown mode "{text}".', f"/mode {'|'.join(modes)}")
     if text:
         chat.change_options(replace(chat.options, mode=modes[text]))
     _say(chat)
@@ -43,8 +43,8 @@ def _say(chat: Chat) -> None:
 
 
 COMMANDS = (
-    Command("/pair", "[NAME]", "changes both models, or says which they are", _pair, ("pair",)),
-    Command("/draft", "[NAME|FILE]", "changes the draft model", _draft, ("model",)),
-    Command("/target", "[NAME|FILE]", "changes the target model", _target, ("model",)),
-    Command("/mode", "[MODE]", "changes who writes and who judges", _mode, ("mode",)),
+    Command("/pair", "[NAME]", "shows or switches the pair", _pair, ("pair",)),
+    Command("/draft", "[NAME|FILE]", "switches the draft model", _draft, ("model",)),
+    Command("/target", "[NAME|FILE]", "switches the target model", _target, ("model",)),
+    Command("/mode", "[MODE]", "shows or changes which models write and check", _mode, ("mode",)),
 )

@@ -1,4 +1,4 @@
-"""Furnishing a conversation: the prompt that knows the commands, the history, the status line."""
+"""Set up a chat: the prompt with its commands, history and status line."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from confspec_cli.storage.sessions import SessionStore
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where the conversation takes place. `history` is the file of what is typed, or None for one that is forgotten.
+    """The terminal the chat uses. `history` is the file for the input history, or None to keep none.
 
-    `input` and `output` stand in for the process's own, in tests.
+    `input` and `output` replace the process's own in tests.
     """
 
     screen: Notices
@@ -38,7 +38,7 @@ class Terminal:
 
 
 def open_chat(pool: ModelPool, record: Session, store: SessionStore | None, terminal: Terminal) -> Chat:
-    """A conversation, ready to be had."""
+    """A chat, ready to use."""
 
     def words(kind: str) -> Sequence[str]:
         return chat.words(kind)

@@ -1,4 +1,4 @@
-"""The line a person types on, by prompt_toolkit: several lines, history, completion, an editor, a status line."""
+"""The input prompt, by prompt_toolkit: several lines, history, completion, an external editor, a status line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STYLE = Style.from_dict({"bottom-toolbar": "noreverse fg:ansibrightblack", "pro
 
 
 class Desk(Protocol):
-    """Where a person says things."""
+    """Where user input comes from."""
 
     vi: bool
 
@@ -33,13 +33,13 @@ class Desk(Protocol):
         ...
 
     def choose(self, question: str, choices: Mapping[str, str]) -> str:
-        """One of the keys of `choices`; the first when a person just presses Enter, or Ctrl-C."""
+        """One of the keys of `choices`; the first when the user just presses Enter or Ctrl-C."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Fittings:
-    """What a prompt is fitted with. `toolbar` gives the status line for a width in cells."""
+    """The parts of a prompt. `toolbar` gives the status line for a width in cells."""
 
     history: History
     completer: Completer
@@ -47,7 +47,7 @@ class Fittings:
 
 
 class PromptLine:
-    """A desk at a terminal."""
+    """A prompt in a terminal."""
 
     def __init__(self, fittings: Fittings, vi: bool, input_: Input | None = None, output: Output | None = None) -> None:
         self._fittings = fittings
@@ -73,7 +73,7 @@ class PromptLine:
 
     @property
     def vi(self) -> bool:
-        """Whether the keys are vi's; else they are those of emacs."""
+        """Whether vi key bindings are on; otherwise they are those of Emacs."""
         return self._session.editing_mode is EditingMode.VI
 
     @vi.setter
@@ -85,7 +85,7 @@ class PromptLine:
         return self._session.prompt(default=default)
 
     def choose(self, question: str, choices: Mapping[str, str]) -> str:
-        """One of the keys of `choices`; the first when a person just presses Enter, or Ctrl-C."""
+        """One of the keys of `choices`; the first when the user just presses Enter or Ctrl-C."""
         first = next(iter(choices))
         options = ", ".join(f"[{key}] {meaning}" for key, meaning in choices.items())
         while True:
@@ -103,7 +103,7 @@ class PromptLine:
 
 
 def _bindings() -> KeyBindings:
-    """Enter sends, unless a block is open; Alt-Enter and Ctrl-J begin a new line."""
+    """Enter sends, unless a block is open; Alt-Enter and Ctrl-J start a new line."""
     keys = KeyBindings()
     typing = has_focus("DEFAULT_BUFFER") & ~is_searching
 

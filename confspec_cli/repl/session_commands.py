@@ -1,4 +1,4 @@
-"""Commands about sessions: /save, /load, /list, /rename, /new, /export. What is said is saved as it is said."""
+"""Commands about sessions: /save, /load, /list, /rename, /new, /export. Turns are saved automatically."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from confspec_cli.storage.session import SavedSession, Session
 
 
 def greet(chat: Chat) -> None:
-    """Say which conversation this is, and how it stands."""
+    """Print which session this is, and its last turn."""
     turns = chat.record.turns()
     if isinstance(chat.record, SavedSession):
         for warning in chat.record.warnings:
             chat.screen.say(f"warning: {warning}", style="yellow")
     if turns:
         chat.screen.turn(turns[-1])
-        chat.screen.say(f"Going on with {chat.record.label}: {count(len(turns), 'turn')} so far.")
+        chat.screen.say(f'Resumed "{chat.record.label}" ({count(len(turns), "turn")}).')
 
 
 def _save(chat: Chat, text: str) -> None:
@@ -32,18 +32,18 @@ def _save(chat: Chat, text: str) -> None:
         for event in record.events:
             session.record(event)
         chat.record = session
-        chat.screen.say(f"Saved as {session.label}, and from here on as it is said.")
+        chat.screen.say(f'Saved as "{session.label}"; new turns will be saved too.')
     elif text:
         _rename(chat, text)
     else:
-        chat.screen.say(f"Everything is saved as it is said, in {record.label}. /save NAME names it.")
+        chat.screen.say(f"This chat is saved automatically as {record.label}; /save NAME renames it.")
 
 
 def _load(chat: Chat, text: str) -> None:
     if not text:
         raise UsageError("/load takes the name or id of a session.", "/list")
     if text in (chat.record.id, chat.record.name):
-        raise UsageError(f"{text} is this conversation.", "/list")
+        raise UsageError(f"{text} is the current chat.", "/list")
     session = chat.shelf().open(text)
     if session.turns():
         chat.shelf().claim(session)
@@ -55,7 +55,7 @@ def _list(chat: Chat, text: str) -> None:
     del text
     sessions = chat.shelf().list()
     if not sessions:
-        chat.screen.say(f"There are no sessions in {chat.shelf().folder}.")
+        chat.screen.say(f"No saved sessions in {chat.shelf().folder}.")
     for session in sessions:
         turns = session.turns()
         begin = " ".join(turns[0].user.split())[:60] if turns else ""
@@ -68,17 +68,17 @@ def _rename(chat: Chat, text: str) -> None:
     if not text:
         raise UsageError("/rename takes a name.", "/rename holiday")
     if not isinstance(chat.record, SavedSession):
-        raise UsageError("This conversation is not being saved.", "/save NAME   # saves it, and from here on")
+        raise UsageError("This chat is not being saved.", "/save NAME   # starts saving it")
     chat.shelf().rename(chat.record, text)
-    chat.screen.say(f"This conversation is {chat.record.label} now.")
+    chat.screen.say(f'Renamed to "{chat.record.label}".')
 
 
 def _new(chat: Chat, text: str) -> None:
     before = chat.record.label if chat.record.turns() else ""
     record = _started(chat, text) if isinstance(chat.record, SavedSession) else Session()
     chat.begin(record)
-    kept = f" /load {before} goes back." if before and isinstance(record, SavedSession) else ""
-    chat.screen.say(f"A new conversation.{kept}")
+    kept = f" /load {before} returns to the previous one." if before and isinstance(record, SavedSession) else ""
+    chat.screen.say(f"Started a new chat.{kept}")
 
 
 def _started(chat: Chat, name: str) -> SavedSession:
@@ -96,7 +96,7 @@ def _export(chat: Chat, text: str) -> None:
         raise UsageError("/export takes a format and a path.", f"/export {'|'.join(kinds)} PATH")
     path = Path(name.strip()).expanduser()
     if path.exists():
-        raise UsageError(f"{path} exists already.", "choose another name, or remove it first")
+        raise UsageError(f"{path} already exists.", f"/export {kind} {path.with_stem(path.stem + '-2')}")
     turns = chat.record.turns()
     if kind == ExportFormat.JSON.value:
         whole = json.dumps(document(chat.record.id, chat.record.name, turns), indent=2) + "\n"
@@ -107,10 +107,10 @@ def _export(chat: Chat, text: str) -> None:
 
 
 COMMANDS = (
-    Command("/save", "[NAME]", "names this conversation; one that is not saved, saves it", _save),
-    Command("/load", "NAME", "goes on with another conversation", _load, ("session",)),
-    Command("/list", "", "lists the saved conversations", _list),
-    Command("/rename", "NAME", "gives this conversation another name", _rename),
-    Command("/new", "[NAME]", "begins a new conversation", _new),
-    Command("/export", "md|json PATH", "writes this conversation to a file", _export, ("md|json", "path")),
+    Command("/save", "[NAME]", "saves this chat, or renames it if it is already saved", _save),
+    Command("/load", "NAME", "resumes another session", _load, ("session",)),
+    Command("/list", "", "lists the saved sessions", _list),
+    Command("/rename", "NAME", "renames this chat", _rename),
+    Command("/new", "[NAME]", "starts a new chat", _new),
+    Command("/export", "md|json PATH", "writes this chat to a file", _export, ("md|json", "path")),
 )

@@ -1,4 +1,4 @@
-"""Commands about how it is played: /set and its table, /accept, /reject, /system."""
+"""Commands about settings: /set and its table, /accept, /reject, /system."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from confspec_cli.repl.command import Command
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Something /set can change. `takes` says what, for people; `change` is given the text."""
+    """A setting of /set. `takes` describes its values; `change` is given the text."""
 
     takes: str
     help: str
@@ -32,16 +32,16 @@ def _number(name: str, text: str, least: float, most: float | None) -> float:
         number = float("nan")
     if not (number >= least and (most is None or number <= most)):
         bounds = f"from {least:g} to {most:g}" if most is not None else f"of at least {least:g}"
-        raise UsageError(f"{name} is a number {bounds}, not {text}.", f"/set {name} {least:g}")
+        raise UsageError(f'{name} must be a number {bounds}, not "{text}".', f"/set {name} {least:g}")
     return number
 
 
-def _bound(name: str) -> Setting:
-    """One of the gate's two bounds; where they would cross, the other moves along."""
+def _threshold(name: str) -> Setting:
+    """One of the gate's two thresholds; when they would cross, the other one is reset."""
 
     def change(chat: Chat, text: str) -> None:
         if chat.options.mode is not Mode.CONFSPEC:
-            raise UsageError(f"Mode {chat.options.mode.value} has no thresholds to turn.", "/mode confspec")
+            raise UsageError("Thresholds only apply in mode confspec.", "/mode confspec")
         value = None if text == "default" else _number(name, text, 0, 1)
         options = chat.options
         if name == "accept":
@@ -51,12 +51,13 @@ def _bound(name: str) -> Setting:
             crosses = value is not None and options.accept is not None and options.accept < value
             chat.change_options(replace(options, reject=value, accept=None if crosses else options.accept))
 
-    what = "accepts a step unasked from this signal on" if name == "accept" else "rejects a step unasked up to this one"
+    side = "above" if name == "accept" else "below"
+    what = f"{name} drafts at or {side} this confidence"
     return Setting("0..1|default", what, lambda chat: getattr(chat.config.gate, name), change)
 
 
 def _real(name: str, help_: str, most: float | None) -> Setting:
-    """A number of the sampling."""
+    """A sampling number."""
 
     def change(chat: Chat, text: str) -> None:
         changes: dict[str, Any] = {name: _number(name, text, 0, most)}
@@ -66,7 +67,7 @@ def _real(name: str, help_: str, most: float | None) -> Setting:
 
 
 def _whole(name: str, help_: str, least: int, value: Callable[[Chat], object]) -> Setting:
-    """A whole number, or the default."""
+    """An integer, or the default."""
 
     def change(chat: Chat, text: str) -> None:
         if text == "default" and name != "top_k":
@@ -80,18 +81,18 @@ def _whole(name: str, help_: str, least: int, value: Callable[[Chat], object]) -
 
 
 def _switch(help_: str, value: Callable[[Chat], bool], turn: Callable[[Chat, bool], None]) -> Setting:
-    """Something that is on or off."""
+    """A setting that is on or off."""
 
     def change(chat: Chat, text: str) -> None:
         if text not in ("on", "off"):
-            raise UsageError(f"This is on or off, not {text}.", "/set   # lists the settings")
+            raise UsageError(f'Only on or off is possible here, not "{text}".', "/set   # lists the settings")
         turn(chat, text == "on")
 
     return Setting("on|off", help_, lambda chat: "on" if value(chat) else "off", change)
 
 
 def _show(name: str, help_: str) -> Setting:
-    """Something that is shown of the steps."""
+    """Something to show with the steps."""
 
     def turn(chat: Chat, on: bool) -> None:
         changes: dict[str, Any] = {name: on}
@@ -106,7 +107,7 @@ def _steps_shown(chat: Chat) -> object:
 
 def _show_steps(chat: Chat, text: str) -> None:
     if text not in [steps.value for steps in Steps]:
-        raise UsageError(f"Steps are shown full, brief or none, not {text}.", "/set steps brief")
+        raise UsageError(f'steps must be full, brief or none, not "{text}".', "/set steps brief")
     chat.hides_steps = text == "none"
     chat.show = replace(chat.show, brief=text == "brief")
 
@@ -117,7 +118,9 @@ def _choice(name: str, choices: list[str], help_: str, value: Callable[[Chat], o
 
     def change(chat: Chat, text: str) -> None:
         if text not in (*choices, "default"):
-            raise UsageError(f"{name} is one of {', '.join(choices)}, not {text}.", f"/set {name} {choices[0]}")
+            raise UsageError(
+                f'{name} must be {", ".join(choices)} or default, not "{text}".', f"/set {name} {choices[0]}"
+            )
         changes: dict[str, Any] = {name: None if text == "default" else meanings[text]}
         chat.change_options(replace(chat.options, **changes))
 
@@ -133,12 +136,12 @@ def _think(chat: Chat) -> object:
 
 
 def _seed(chat: Chat) -> object:
-    return "drawn" if chat.options.seed is None else chat.options.seed
+    return "random" if chat.options.seed is None else chat.options.seed
 
 
 def _speculate(chat: Chat, text: str) -> None:
     if text not in [speculation.value for speculation in Speculation]:
-        raise UsageError(f"speculate is off, ngram, draft or auto, not {text}.", "/set speculate auto")
+        raise UsageError(f'speculate must be off, ngram, draft or auto, not "{text}".', "/set speculate auto")
     chat.change_options(replace(chat.options, speculate=Speculation(text)))
 
 
@@ -147,31 +150,38 @@ def _vi(chat: Chat, on: bool) -> None:
 
 
 SETTINGS = {
-    "accept": _bound("accept"),
-    "reject": _bound("reject"),
-    "max_tokens": _whole("max_tokens", "longest reply, in tokens", 1, lambda chat: chat.config.max_tokens),
-    "max_step_tokens": _whole("max_step_tokens", "longest step", 1, lambda chat: chat.config.max_step_tokens),
+    "accept": _threshold("accept"),
+    "reject": _threshold("reject"),
+    "max_tokens": _whole(
+        "max_tokens", "maximum length of the reply, in tokens", 1, lambda chat: chat.config.max_tokens
+    ),
+    "max_step_tokens": _whole(
+        "max_step_tokens", "maximum length of a step, in tokens", 1, lambda chat: chat.config.max_step_tokens
+    ),
     "temperature": _real("temperature", "0 is greedy", None),
-    "top_k": _whole("top_k", "chooses among the k likeliest tokens", 1, lambda chat: chat.config.sampling.top_k),
-    "top_p": _real("top_p", "... that together hold this probability", 1),
-    "min_p": _real("min_p", "... and this share of the likeliest one's", 1),
-    "seed": _whole("seed", "makes a random choice repeatable", 0, _seed),
+    "top_k": _whole("top_k", "sample from the k most likely tokens", 1, lambda chat: chat.config.sampling.top_k),
+    "top_p": _real("top_p", "keep the most likely tokens up to this total probability", 1),
+    "min_p": _real("min_p", "drop tokens below this fraction of the top token's probability", 1),
+    "seed": _whole("seed", "set a number for repeatable sampling", 0, _seed),
     "speculate": Setting(
         "|".join(speculation.value for speculation in Speculation),
-        "who guesses tokens ahead",
+        "token-level speculation",
         lambda chat: chat.config.sampling.speculation.value,
         _speculate,
     ),
     "task": _choice(
-        "task", [name.value for name in TaskName], "the kind of work", lambda chat: chat.config.task.name.value
+        "task",
+        [name.value for name in TaskName],
+        "kind of work; sets the prompt and thresholds",
+        lambda chat: chat.config.task.name.value,
     ),
-    "think": _choice("think", ["on", "off"], "thinks before answering", _think),
-    "think_budget": _whole("think_budget", "tokens for thinking", 0, _budget),
-    "steps": Setting("full|brief|none", "how much of the steps is shown", _steps_shown, _show_steps),
-    "confidence": _show("confidence", "shows what each model made of a step"),
-    "rejected": _show("rejected", "keeps rejected steps in view"),
-    "stats": _show("stats", "shows the time by phase after each answer"),
-    "vi": _switch("keys of vi, else those of emacs", lambda chat: chat.desk.vi, _vi),
+    "think": _choice("think", ["on", "off"], "let reasoning models think first", _think),
+    "think_budget": _whole("think_budget", "stop thinking after this many tokens", 0, _budget),
+    "steps": Setting("full|brief|none", "how much of each step to show", _steps_shown, _show_steps),
+    "confidence": _show("confidence", "show each model's confidence in every step"),
+    "rejected": _show("rejected", "keep rejected draft steps on screen"),
+    "stats": _show("stats", "show timing and acceptance rates after each answer"),
+    "vi": _switch("vi key bindings instead of Emacs ones", lambda chat: chat.desk.vi, _vi),
 }
 
 
@@ -182,13 +192,13 @@ def _set(chat: Chat, text: str) -> None:
         return
     name = name.replace("-", "_")
     if name not in SETTINGS:
-        raise UsageError(f"There is no setting {name}{did_you_mean(name, SETTINGS)}", "/set   # lists the settings")
+        raise UsageError(f"Unknown setting {name}{did_you_mean(name, SETTINGS)}", "/set   # lists the settings")
     if value.strip():
         SETTINGS[name].change(chat, value.strip())
     chat.screen.say(f"{name} {SETTINGS[name].value(chat)}")
 
 
-def _turn_bound(chat: Chat, name: str, text: str) -> None:
+def _set_threshold(chat: Chat, name: str, text: str) -> None:
     if text:
         SETTINGS[name].change(chat, text)
     gate = chat.config.gate
@@ -206,8 +216,16 @@ def _system(chat: Chat, text: str) -> None:
 COMMANDS = (
     Command("/set", "[NAME VALUE]", "lists the settings, or changes one", _set, ("|".join(SETTINGS), "on|off|default")),
     Command(
-        "/accept", "[0..1]", "accepts a step unasked from this signal on", lambda c, t: _turn_bound(c, "accept", t)
+        "/accept",
+        "[0..1]",
+        "accepts drafts at or above this confidence without asking the target",
+        lambda c, t: _set_threshold(c, "accept", t),
     ),
-    Command("/reject", "[0..1]", "rejects a step unasked up to this signal", lambda c, t: _turn_bound(c, "reject", t)),
-    Command("/system", "[TEXT|none]", "changes the system prompt, or shows it", _system),
+    Command(
+        "/reject",
+        "[0..1]",
+        "rejects drafts at or below this confidence without asking the target",
+        lambda c, t: _set_threshold(c, "reject", t),
+    ),
+    Command("/system", "[TEXT|none]", "shows or changes the system prompt", _system),
 )

@@ -1,4 +1,4 @@
-"""The status line: what is playing, how full the context is, how it goes so far."""
+"""The status line: the pair, how full the context is, the thresholds and the acceptance rate."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from confspec_cli.core.trace import Author
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How much of a context is used, in tokens: of the model whose context is fullest."""
+    """How many tokens of a context are used, for the model whose context is fullest."""
 
     used: int
     total: int
 
     @property
     def share(self) -> float:
-        """A fraction, of 1."""
+        """The used fraction, 0 to 1."""
         return self.used / self.total if self.total else 0.0
 
     def __str__(self) -> str:
@@ -29,7 +29,7 @@ class Usage:
 
 
 def usage(prompt: Prompt | None, engines: Mapping[Author, Engine]) -> Usage:
-    """How full a prompt makes the contexts; None is a prompt of nothing."""
+    """How full the contexts are with this prompt; None means an empty one."""
     each = [Usage(engine.count(prompt) if prompt else 0, engine.card.context) for engine in engines.values()]
     return max(each, key=lambda one: one.share)
 
@@ -41,7 +41,7 @@ def place(engines: Mapping[Author, Engine]) -> str:
 
 
 def items(pair: str, config: RunConfig, use: Usage, stats: RunStats, where: str) -> Sequence[str]:
-    """What the status line says, the most important first."""
+    """The items of the status line, most important first."""
     said = [pair, f"context {use.used:,}/{use.total:,} {100 * use.share:.0f}%"]
     if config.mode is Mode.CONFSPEC:
         said.append(f"accept {config.gate.accept:.2f} reject {config.gate.reject:.2f}")
@@ -52,7 +52,7 @@ def items(pair: str, config: RunConfig, use: Usage, stats: RunStats, where: str)
 
 
 def fit(said: Sequence[str], width: int, dot: str) -> str:
-    """As many of the items as a line has room for."""
+    """As many items as fit on one line."""
     line = ""
     for item in said:
         longer = f"{line}{dot}{item}" if line else f" {item}"

@@ -1,4 +1,4 @@
-"""One question and its answer: the run, what may happen to it meanwhile, and what is told of it afterwards."""
+"""One question and its answer: the run, the live keys during it, and the messages after it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from confspec_cli.repl.live_keys import LiveKeys
 
 _KEYS = {
     "a": "answer now",
-    "e": "the target judges this step",
-    "t": "the target writes from here on",
+    "e": "asking the target to check this step",
+    "t": "the target takes over from here",
     "s": "show or hide the steps",
 }
 
 
 def ask(chat: Chat, question: str) -> None:
-    """Ask, and go on asking while a full context is being made room in."""
+    """Ask a question; when the context is full, make room and ask again."""
 
     def aside(prompt: Prompt, config: RunConfig) -> RunFinished:
-        """A run that is no part of the conversation."""
+        """A run that is not part of the conversation."""
         return play(chat, prompt, config, lambda _: None)
 
     while context.has_room(chat, question, aside):
@@ -42,7 +42,7 @@ def ask(chat: Chat, question: str) -> None:
         if finished.reason in (FinishReason.INTERRUPTED, FinishReason.CONTEXT) and _is_silent(chat, finished):
             _take_back(chat)
             chat.pending = question
-            chat.screen.say("Nothing was said yet, so the question is back on the prompt.")
+            chat.screen.say("Stopped before any output; your question is back on the prompt.")
         break
     context.warn(chat)
 
@@ -59,7 +59,7 @@ def play(
     keep: Callable[[Event], Warned | None],
     drafting: AdaptiveDrafting | None = None,
 ) -> RunFinished:
-    """Run to the end, shown as it goes; every event is kept before it is shown."""
+    """Run to the end and show it live; every event is saved before it is shown."""
     steering = Steering()
     keyed = {"a": steering.answer_now, "e": steering.escalate_step, "t": steering.target_from_here, "s": _nothing}
     actions = {key: keyed[key] for key in keys_of(config)}
@@ -71,14 +71,14 @@ def play(
             for event in run.events():
                 warning = keep(event)
                 for key in keys.pressed():
-                    view.toggle() if key == "s" else view.note(f"[{key}] {_KEYS[key]}")
+                    view.toggle() if key == "s" else view.note(f"{key}: {_KEYS[key]}")
                 view.handle(event)
                 if warning:
                     view.handle(warning)
                 last = event
     finally:
         view.close()
-        chat.hides_steps = view.drawn
+        chat.hides_steps = view.collapsed
     if signal.SIGTERM in signals:
         stopped = Interrupted("Stopped.")
         stopped.exit_code = Exit.TERMINATED
@@ -88,7 +88,7 @@ def play(
 
 
 def _answer(chat: Chat, question: str) -> RunFinished:
-    """Ask once. A turn in which a model failed before it said anything is taken back."""
+    """Ask once. The turn is removed if a model failed before any output."""
     prompt = chat.pool.prompt(question, chat.record.system, chat.record.messages())
     engines = chat.pool.engines
     before = {author: engine.tokens_read for author, engine in engines.items()}
@@ -107,13 +107,15 @@ def _answer(chat: Chat, question: str) -> RunFinished:
         raise
     finally:
         chat.changed()
-        read = {author.value: engine.tokens_read - before[author] for author, engine in engines.items()}
-        each = ", ".join(f"{name} {count}" for name, count in read.items())
-        chat.screen.say(f"read {sum(read.values()):,} new tokens" + (f" ({each})" if len(read) > 1 else "") + "\n")
+        if chat.show.stats:
+            read = {author.value: engine.tokens_read - before[author] for author, engine in engines.items()}
+            each = ", ".join(f"{name} {count}" for name, count in read.items())
+            chat.screen.say(f"prompt: {sum(read.values()):,} new tokens" + (f" ({each})" if len(read) > 1 else ""))
+        chat.screen.say("")
 
 
 def _is_silent(chat: Chat, finished: RunFinished) -> bool:
-    """Whether nothing came of the last turn that would last."""
+    """Whether the last turn produced no text."""
     return not (chat.record.turns()[-1].steps or finished.partial)
 
 
@@ -123,4 +125,4 @@ def _take_back(chat: Chat) -> None:
 
 
 def _nothing() -> None:
-    """Showing and hiding is the main thread's."""
+    """Showing and hiding steps is done by the main thread."""

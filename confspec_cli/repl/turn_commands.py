@@ -1,4 +1,4 @@
-"""Commands about what was said: /regen, /undo, /edit, /file, /copy."""
+"""Commands about turns: /regen, /undo, /edit, /file, /copy."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from confspec_cli.repl.explain_commands import last_turn
 
 def _regen(chat: Chat, text: str) -> None:
     if text not in ("", "target"):
-        raise UsageError(f"/regen takes target or nothing, not {text}.", "/regen target")
+        raise UsageError(f'/regen takes target or nothing, not "{text}".', "/regen target")
     question = last_turn(chat).user
     options = chat.options
     if text:
         chat.change_options(replace(options, mode=Mode.TARGET))
     elif options.temperature == 0:
-        chat.screen.say("Greedy: with the same settings the same is written. /set temperature 0.7 varies it.")
+        chat.screen.say("Temperature is 0, so the answer will be the same. Try /set temperature 0.7 first.")
     try:
         _take_back(chat, 1)
         chat.changed()
@@ -37,16 +37,16 @@ def _regen(chat: Chat, text: str) -> None:
 
 def _undo(chat: Chat, text: str) -> None:
     if text and not (text.isdecimal() and int(text) > 0):
-        raise UsageError(f"/undo takes a number of turns, not {text}.", "/undo 1")
+        raise UsageError(f'/undo takes a number of turns, not "{text}".', "/undo 1")
     undone = _take_back(chat, int(text or 1))
     left = len(chat.record.turns())
-    chat.screen.say(f"Took back {count(undone, 'turn')}; {left or 'none'} left.")
+    chat.screen.say(f"Removed the last {'turn' if undone == 1 else count(undone, 'turn')}; {left or 'none'} left.")
 
 
 def _edit(chat: Chat, text: str) -> None:
     del text
     chat.pending, chat.editing = last_turn(chat).user, True
-    chat.screen.say("Sending this replaces the last turn; Ctrl-C leaves it as it is, Ctrl-X Ctrl-E opens an editor.")
+    chat.screen.say("Sending this replaces the last turn; Ctrl-C cancels, Ctrl-X Ctrl-E opens an editor.")
 
 
 def _file(chat: Chat, text: str) -> None:
@@ -55,7 +55,7 @@ def _file(chat: Chat, text: str) -> None:
     path = Path(text).expanduser()
     said = read_text(path)
     chat.attached.append(attached(path.name, said))
-    chat.screen.say(f"{path.name}, {count(len(said), 'character')}, goes before the next message.")
+    chat.screen.say(f"{path.name} ({len(said):,} characters) will be sent with your next message.")
 
 
 def _copy(chat: Chat, text: str) -> None:
@@ -63,18 +63,15 @@ def _copy(chat: Chat, text: str) -> None:
     reply = last_turn(chat).reply.strip("\n")
     encoded = base64.b64encode(reply.encode()).decode()
     chat.screen.raw(f"\x1b]52;c;{encoded}\a")
-    chat.screen.say(
-        f"Handed {count(len(reply), 'character')} to the terminal's clipboard (OSC 52); "
-        "a terminal that does not know OSC 52 ignores it."
-    )
+    chat.screen.say(f"Copied {count(len(reply), 'character')} (if your terminal supports OSC 52).")
 
 
 def _take_back(chat: Chat, number: int) -> int:
-    """Undo turns; how many. Raises UsageError where there are none."""
+    """Undo turns and return how many. Raises UsageError where there are none."""
     last_turn(chat)
     undone = chat.record.undo(number)
     if not undone:
-        raise UsageError("What the models were told to forget cannot be taken back.", "/new")
+        raise UsageError("Turns already dropped from the context can't be undone.", "/new")
     chat.changed()
     return undone
 
@@ -83,8 +80,8 @@ COMMANDS = (
     Command(
         "/regen", "[target]", "asks the last question again, or has the target alone answer it", _regen, ("target",)
     ),
-    Command("/undo", "[N]", "takes back the last turn, or the last N", _undo),
-    Command("/edit", "", "puts the last question on the prompt, to send it anew", _edit),
-    Command("/file", "PATH", "puts a text file before the next message", _file, ("path",)),
-    Command("/copy", "", "copies the last answer through the terminal", _copy),
+    Command("/undo", "[N]", "removes the last turn, or the last N", _undo),
+    Command("/edit", "", "puts the last question back on the prompt", _edit),
+    Command("/file", "PATH", "sends a text file with the next message", _file, ("path",)),
+    Command("/copy", "", "copies the last answer to the clipboard", _copy),
 )

@@ -90,7 +90,7 @@ def test_json_is_one_document_with_every_step_and_parameter(ask, capsys):
     for step in found["steps"]:
         assert step["origin"] in {"draft", "escalated", "target"}
         assert 0 <= step["p"] <= 1
-        assert 0 <= step["certainty"] <= 1
+        assert 0 <= step["label_mass"] <= 1
         assert step["tokens"] >= 0
     assert "".join(step["text"] for step in found["steps"]) == found["reply"]
 

@@ -82,10 +82,10 @@ def test_statistics_are_ready_for_json(stats):
         "injected": 0,
         "undrafted": 0,
     }
-    assert record["judged_by_draft"] == {"steps": 4, "accept": 2, "escalate": 2, "reject": 0}
-    assert record["judged_by_target"] == {"steps": 2, "accept": 1, "reject": 1}
+    assert record["verified_by_draft"] == {"steps": 4, "accept": 2, "escalate": 2, "reject": 0}
+    assert record["verified_by_target"] == {"steps": 2, "accept": 1, "reject": 1}
     assert record["tokens"]["wasted"] == 4
-    assert set(record["seconds"]) > {"total", "draft_judging", "target_catching_up"}
+    assert set(record["seconds"]) > {"total", "draft_verification", "target_prefill"}
 
 
 def test_a_decision_of_the_target_is_not_counted_as_one_of_the_draft(stats):

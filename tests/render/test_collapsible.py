@@ -1,4 +1,4 @@
-"""The step view behind its curtain, on a small terminal."""
+"""The step view behind its view_, on a small terminal."""
 
 import pytest
 from support.recorded_runs import Recorder, sample
@@ -16,8 +16,8 @@ def stage():
     ticks = iter(range(10_000))
     screen = Screen(width=80, height=24)
 
-    def view(drawn=False):
-        return Notices(screen, Show(), {"TERM": "xterm"}, lambda: float(next(ticks))).view(Show(), drawn)
+    def view(collapsed=False):
+        return Notices(screen, Show(), {"TERM": "xterm"}, lambda: float(next(ticks))).view(Show(), collapsed)
 
     return screen, view
 
@@ -25,17 +25,17 @@ def stage():
 def open_text():
     screen = Screen(width=80, height=24)
     ticks = iter(range(10_000))
-    view = Notices(screen, Show(), {"TERM": "xterm"}, lambda: float(next(ticks))).view(Show(), drawn=False)
+    view = Notices(screen, Show(), {"TERM": "xterm"}, lambda: float(next(ticks))).view(Show(), collapsed=False)
     for event in sample():
         view.handle(event)
     return screen.text
 
 
-def test_with_the_curtain_drawn_only_the_reply_and_the_summary_remain(stage):
+def test_with_the_view__collapsed_only_the_reply_and_the_summary_remain(stage):
     screen, view = stage
-    curtain = view(drawn=True)
+    view_ = view(collapsed=True)
     for event in sample():
-        curtain.handle(event)
+        view_.handle(event)
     assert "✓" not in screen.text
     assert screen.text.startswith("We need the product of 6 and 7.")
     assert "4 steps: 2 draft, 1 escalated, 1 target" in screen.text
@@ -45,52 +45,52 @@ def test_with_the_curtain_drawn_only_the_reply_and_the_summary_remain(stage):
 @pytest.mark.parametrize("moment", range(1, 60, 3))
 def test_opened_at_any_moment_it_shows_all_that_was_missed(stage, moment):
     screen, view = stage
-    curtain = view(drawn=True)
+    view_ = view(collapsed=True)
     events = sample()
     for number, event in enumerate(events[:-1]):
-        curtain.handle(event)
+        view_.handle(event)
         if number == min(moment, len(events) - 2):
-            curtain.toggle()
-    curtain.handle(events[-1])
+            view_.toggle()
+    view_.handle(events[-1])
     assert screen.text == open_text()
 
 
 @pytest.mark.parametrize("moment", range(1, 60, 3))
-def test_drawn_and_opened_again_in_mid_step_nothing_is_lost_or_counted_twice(stage, moment):
+def test_collapsed_and_opened_again_in_mid_step_nothing_is_lost_or_counted_twice(stage, moment):
     screen, view = stage
-    curtain = view()
+    view_ = view()
     events = sample()
     for number, event in enumerate(events):
-        curtain.handle(event)
+        view_.handle(event)
         if number in (min(moment, len(events) - 4), min(moment, len(events) - 4) + 2):
-            curtain.toggle()
+            view_.toggle()
     assert screen.text == open_text()
 
 
-def test_drawn_at_the_end_it_prints_the_whole_reply(stage):
+def test_collapsed_at_the_end_it_prints_the_whole_reply(stage):
     screen, view = stage
-    curtain = view()
+    view_ = view()
     events = sample()
     for event in events:
         if isinstance(event, RunFinished):
-            curtain.toggle()
-        curtain.handle(event)
+            view_.toggle()
+        view_.handle(event)
     reply = "".join(event.step.text for event in events if isinstance(event, StepCommitted))
     assert reply.split("\n")[0] in screen.text.rpartition("✓ draft")[2]
 
 
 def test_a_note_and_a_warning_stay_above_what_moves(stage):
     screen, view = stage
-    for drawn in (False, True):
-        curtain = view(drawn)
+    for collapsed in (False, True):
+        view_ = view(collapsed)
         run = Recorder()
         run.begin(Author.DRAFT, "A step in the making", provisional=True)
         for event in run.events:
-            curtain.handle(event)
-        curtain.note("[t] the target writes from here on")
+            view_.handle(event)
+        view_.note("[t] the target writes from here on")
         run.warn("the disk is full")
-        curtain.handle(run.events[-1])
+        view_.handle(run.events[-1])
         assert "[t] the target writes from here on\nwarning: the disk is full\n" in screen.text
-        curtain.close()
+        view_.close()
         assert screen.cursor_shown
         assert "making" not in screen.text

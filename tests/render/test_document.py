@@ -41,7 +41,7 @@ def test_the_document_has_what_the_contract_promises():
     assert document["finish_reason"] == "stop"
     assert document["parameters"]["seed"] == 7
     assert document["models"]["target"]["sha256"] == "cd" * 32
-    assert document["stats"]["judged_by_draft"]["steps"] == 4
+    assert document["stats"]["verified_by_draft"]["steps"] == 4
     assert document["reply"] == "".join(step["text"] for step in document["steps"])
 
 
@@ -52,10 +52,10 @@ def test_a_step_says_who_wrote_it_and_why_it_stands():
         "origin": "draft",
         "text": "We need the product of 6 and 7.\n\n",
         "p": 0.99,
-        "certainty": 0.98,
+        "label_mass": 0.98,
         "lowest": pytest.approx(0.4),
         "target": None,
-        "signal": 0.99,
+        "confidence": 0.99,
         "threshold": 0.95,
         "cause": None,
         "rejected_text": None,
@@ -64,7 +64,7 @@ def test_a_step_says_who_wrote_it_and_why_it_stands():
         "tokens": 9,
         "seconds": 1.125,
     }
-    assert second["target"] == {"p": 0.9, "certainty": 0.98, "lowest": pytest.approx(0.4)}
+    assert second["target"] == {"p": 0.9, "label_mass": 0.98, "lowest": pytest.approx(0.4)}
     assert third["origin"] == "target"
     assert third["rejected_text"] == "That makes 44.\n\n"
 
@@ -73,7 +73,7 @@ def test_a_step_nobody_judged_has_no_verdict():
     run = Recorder(mode="target")
     run.sole(Author.TARGET, "42.")
     step = document_of(run.finish())["steps"][0]
-    assert (step["p"], step["certainty"], step["lowest"], step["target"], step["signal"]) == (None,) * 5
+    assert (step["p"], step["label_mass"], step["lowest"], step["target"], step["confidence"]) == (None,) * 5
 
 
 def test_warnings_and_an_early_end_are_in_it():

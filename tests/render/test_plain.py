@@ -28,15 +28,16 @@ def test_a_run_is_one_line_a_step_and_one_in_all():
         "  2 ▲ escalated · 13 tokens, 1.2 s",
         "  3 ↻ target · 10 tokens, 1.2 s",
         "  4 ✓ draft · 6 tokens, 1.1 s",
-        "4 steps: 2 draft, 1 escalated, 1 target · 38 tokens, 10 (26%) by the target · 4 wasted · 6.8 s · 6 tokens/s",
+        "4 steps: 2 draft, 1 escalated, 1 target · 38 tokens, 10 (26%) from the target · "
+        "4 drafted tokens discarded · 6.8 s · 6 tokens/s",
     ]
 
 
 def test_rejected_drafts_and_confidence_are_there_for_the_asking():
     lines = printed(sample(), rejected=True, confidence=True)
-    assert lines[0] == "  1 ✓ draft · p 0.99 · certainty 0.98 · lowest 0.40 · threshold 0.95 · 9 tokens, 1.1 s"
-    assert lines[2] == "  3 ✗ draft · rejected · 4 tokens, 1.0 s"
-    assert "target p 0.10" in lines[3]
+    assert lines[0] == "  1 ✓ draft · draft: verdict 0.99 (needs 0.95) · least likely token 0.40 · 9 tokens, 1.1 s"
+    assert lines[2] == "  3 ✗ draft · rejected by the target (0.10 < 0.50) · 4 tokens, 1.0 s"
+    assert "target: verdict 0.10" in lines[3]
 
 
 def test_a_quiet_run_says_nothing_but_what_must_be_known():
@@ -44,7 +45,7 @@ def test_a_quiet_run_says_nothing_but_what_must_be_known():
     run = Recorder()
     run.draft("Six.\n\n")
     run.warn("slow\x1b[2J")
-    assert printed(run.finish("context"), quiet=True) == ["warning: slow[2J", "The context is full before an answer."]
+    assert printed(run.finish("context"), quiet=True) == ["warning: slow[2J", "The context filled up before an answer."]
 
 
 def test_statistics_come_even_when_quiet_if_asked_for():
@@ -56,7 +57,7 @@ def test_statistics_come_even_when_quiet_if_asked_for():
 def test_what_was_drafted_ahead_is_told_with_what_was_thrown_away():
     events = sample()
     events[-1:-1] = [StepPrefetched(3, 12, 12, 0.0), StepPrefetched(4, 8, 0, 0.01)]
-    assert "drafted ahead       20 tokens while the target judged, 8 thrown away" in printed(events, stats=True)
+    assert "drafted ahead       20 tokens while the target was checking, 8 discarded" in printed(events, stats=True)
 
 
 def test_an_empty_step_is_no_line():

@@ -47,7 +47,7 @@ def test_a_record_can_become_a_document(replay):
 def test_the_options_of_the_step_view_work(replay):
     _, _, err = replay(LINES, "--show-rejected", "--show-confidence", "--stats", "--color", "always")
     assert "✗ draft" in err
-    assert "target p 0.10" in err
+    assert "target: verdict 0.10" in err
     assert "all verification" in err
     assert "\x1b[35m" in err
     assert replay(LINES, "-q")[2] == ""

@@ -8,7 +8,7 @@ from support.recorded_runs import Recorder, sample
 from support.screen import Screen
 
 from confspec_cli.core.events import StepCommitted, StepOpened, TextWritten
-from confspec_cli.core.trace import Author, Origin, Step
+from confspec_cli.core.trace import Author, Cause, Origin, Step
 from confspec_cli.render.choose import make_console
 from confspec_cli.render.options import Color, Show
 from confspec_cli.render.symbols import ASCII, UNICODE
@@ -25,40 +25,41 @@ GOLDEN_80 = """\
 
 Answer: 42
 
-4 steps: 2 draft, 1 escalated, 1 target · 38 tokens, 10 (26%) by the target
-4 wasted · 6.8 s · 6 tokens/s"""
+4 steps: 2 draft, 1 escalated, 1 target · 38 tokens, 10 (26%) from the target
+4 drafted tokens discarded · 6.8 s · 6 tokens/s"""
 
 GOLDEN_200_WITH_EVERYTHING = """\
 ✓ draft      We need the product of 6 and 7.
-             p 0.99 · certainty 0.98 · lowest 0.40 · threshold 0.95 · 9 tokens, 1.1 s
+             draft: verdict 0.99 (needs 0.95) · least likely token 0.40 · 9 tokens, 1.1 s
 
 ▲ escalated  Six sevens can be added up: 7 + 7 + 7 + 7 + 7 + 7.
-             p 0.60 · certainty 0.98 · lowest 0.40
-             target p 0.90 · certainty 0.98 · lowest 0.40 · threshold 0.50 · 13 tokens, 1.2 s
+             draft: verdict 0.60 · least likely token 0.40
+             target: verdict 0.90 (needs 0.50) · least likely token 0.40 · 13 tokens, 1.2 s
 
 ✗ draft      That makes 44.
-             rejected · 4 tokens, 1.0 s
+             rejected by the target (0.10 < 0.50) · 4 tokens, 1.0 s
 
 ↻ target     That makes 42, as 14 + 14 + 14 = 42.
-             p 0.40 · certainty 0.98 · lowest 0.40
-             target p 0.10 · certainty 0.98 · lowest 0.40 · threshold 0.50 · 10 tokens, 1.2 s
+             draft: verdict 0.40 · least likely token 0.40
+             target: verdict 0.10 (needs 0.50) · least likely token 0.40 · 10 tokens, 1.2 s
 
 ✓ draft      The answer is **42**.
-             p 0.99 · certainty 0.98 · lowest 0.40 · threshold 0.95 · 6 tokens, 1.1 s
+             draft: verdict 0.99 (needs 0.95) · least likely token 0.40 · 6 tokens, 1.1 s
 
 Answer: 42
 
-4 steps: 2 draft, 1 escalated, 1 target · 38 tokens, 10 (26%) by the target · 4 wasted · 6.8 s · 6 tokens/s
+4 steps: 2 draft, 1 escalated, 1 target · 38 tokens, 10 (26%) from the target · \
+4 drafted tokens discarded · 6.8 s · 6 tokens/s
 
-accepted by draft   2 of 4 judged (50%)
-escalated           2 of 4 judged (50%)
+accepted by draft   2 of 4 checked (50%)
+escalated           2 of 4 checked (50%)
 accepted by target  1 of 2 escalated (50%)
-draft writing           3.0 s   44%
-draft catching up       1.0 s   15%
-draft judging           0.5 s    7%
-target judging          0.2 s    4%
-target catching up      0.2 s    4%
-target writing          1.8 s   26%
+draft decode            3.0 s   44%
+draft prefill           1.0 s   15%
+draft verification      0.5 s    7%
+target verification     0.2 s    4%
+target prefill          0.2 s    4%
+target decode           1.8 s   26%
 all verification        0.8 s   11%"""
 
 GOLDEN_40 = """\
@@ -78,8 +79,9 @@ GOLDEN_40 = """\
 Answer: 42
 
 4 steps: 2 draft, 1 escalated, 1 target
-38 tokens, 10 (26%) by the target
-4 wasted · 6.8 s · 6 tokens/s"""
+38 tokens, 10 (26%) from the target
+4 drafted tokens discarded · 6.8 s
+6 tokens/s"""
 
 
 class Window(Screen):
@@ -162,13 +164,13 @@ def test_a_draft_is_shown_while_it_is_written_then_judged():
     window = Window().play(events[:first_judged])
     assert window.lines == ["… draft      We need the product of 6 and 7."]
     window.play(events[first_judged : first_judged + 1])
-    assert window.lines == ["? judging    We need the product of 6 and 7."]
+    assert window.lines == ["? checking   We need the product of 6 and 7."]
 
 
 def test_a_step_that_escalates_says_that_the_target_is_judging():
     events = sample()
     escalated = [type(event).__name__ for event in events].index("StepJudged", 20)
-    assert "▲ judging    Six sevens" in Window().play(events[: escalated + 1]).text
+    assert "▲ checking   Six sevens" in Window().play(events[: escalated + 1]).text
 
 
 def test_a_rejected_draft_collapses():
@@ -334,10 +336,10 @@ def test_steps_of_a_list_stay_together():
 @pytest.mark.parametrize(
     ("reason", "answer", "says"),
     [
-        ("length", None, "The budget of 512 tokens is used up before an answer."),
-        ("length", "4", "The budget of 512 tokens is used up before the reply was complete."),
-        ("context", None, "The context is full before an answer."),
-        ("repetition", None, "The reply went in circles and was stopped before an answer."),
+        ("length", None, "Stopped at the limit of 512 tokens, before an answer. Raise it with -n 1024."),
+        ("length", "4", "Stopped at the limit of 512 tokens, before the reply was complete. Raise it"),
+        ("context", None, "The context filled up before an answer."),
+        ("repetition", None, "Stopped: the reply was repeating itself."),
         ("interrupted", None, "Interrupted."),
     ],
 )
@@ -355,7 +357,7 @@ def test_a_run_by_one_model_says_who_wrote_it():
     run = Recorder(mode="target")
     run.sole(Author.TARGET, "It is 42.")
     window = Window(confidence=True, stats=True).play(run.finish())
-    assert "1 step: 1 target · 3 tokens, all by the target · 2.0 s · 2 tokens/s" in window.lines
+    assert "1 step: 1 target · 3 tokens, all from the target · 2.0 s · 2 tokens/s" in window.lines
     assert "judg" not in window.text
 
 
@@ -381,8 +383,19 @@ def test_in_brief_every_step_is_one_line(width):
     assert all(cell_len(line) < width for line in steps)
 
 
-def test_a_step_that_neither_model_wrote_says_so():
+@pytest.mark.parametrize(
+    ("cause", "label"), [(Cause.ANSWER_NOW, "→ you        "), (Cause.THINK_BUDGET, "→ inserted   ")]
+)
+def test_a_step_that_neither_model_wrote_says_whose_it_is(cause, label):
     run = Recorder(think=True)
     run.draft("Hm.\n\n")
-    run.events.append(StepCommitted(Step(2, Origin.INJECTED, "Time is up.\n</think>\n\n", 0, False, 0.0)))
-    assert "→ given      Time is up." in Window().play(run.finish()).text
+    run.events.append(StepCommitted(Step(2, Origin.INJECTED, "Time is up.\n</think>\n\n", 0, False, 0.0, cause=cause)))
+    assert f"{label}Time is up." in Window().play(run.finish()).text
+
+
+def test_a_label_wider_than_the_gutter_stands_above_its_step():
+    run = Recorder()
+    run.events.append(
+        StepCommitted(Step(1, Origin.SALVAGED, "Six times seven is 42.", 7, False, 1.0, kept="Six times"))
+    )
+    assert "▲↻ finished by target\n             Six times seven is 42." in Window().play(run.finish()).text

@@ -96,10 +96,11 @@ def users(env):
 
 def test_a_conversation_of_two_turns_reads_in_the_second_only_what_is_new(env, flags):
     with chatting(env, flags) as child:
+        say(child, "/set stats on")
         first = say(child, "What is it? " * 40)
         second = say(child, "Why?")
         leave(child)
-    read = [int(re.search(r"draft (\d+)", text)[1]) for text in (first, second)]
+    read = [int(re.search(r"new tokens \(draft (\d+)", text)[1]) for text in (first, second)]
     assert read[0] > 200
     assert read[1] < 120
     assert len(users(env)) == 2
@@ -139,13 +140,13 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(env, endless):
 
 def test_why_undo_and_an_unknown_command_answer_in_words(env, flags):
     with chatting(env, flags) as child:
-        assert "Nothing has been said yet." in say(child, "/why")
+        assert "There is no answer yet." in say(child, "/why")
         say(child, "Hello")
         told = say(child, "/why 1")
-        assert "certainty" in told
-        assert "lowest likelihood" in told
+        assert "label mass" in told
+        assert "least likely token" in told
         assert 'did you mean "/undo"?' in say(child, "/undoo")
-        assert "Took back 1 turn; none left." in say(child, "/undo")
+        assert "Removed the last turn; none left." in say(child, "/undo")
         leave(child)
     assert users(env) == []
 
@@ -155,11 +156,11 @@ def test_keys_act_while_it_reasons(env, endless):
         child.send("Go on and on\r")
         child.expect("… (draft|target)")
         child.send("s")
-        child.expect("s shows the steps")
+        child.expect("press s to show steps")
         child.send("s")
         time.sleep(0.05)
         child.send("t")
-        child.expect("the target writes from here on")
+        child.expect("the target takes over from here")
         child.send(CTRL_C)
         child.expect(PROMPT)
         leave(child)
@@ -231,13 +232,13 @@ def test_after_kill_9_the_conversation_goes_on_where_it_was(env, flags, endless)
         os.kill(child.pid, signal.SIGKILL)
         child.expect(pexpect.EOF)
     with chatting(env, [*endless, "-c"]) as child:
-        assert "Going on with trip: 1 turn so far." in CSI.sub("", child.before)
+        assert 'Resumed "trip" (1 turn).' in CSI.sub("", child.before)
         child.send("Go on and on\r")
         child.expect(COMMITTED)
         os.kill(child.pid, signal.SIGKILL)
         child.expect(pexpect.EOF)
     with chatting(env, [*flags, "--session", "trip"]) as child:
-        assert "Going on with trip: 2 turns so far." in CSI.sub("", child.before)
+        assert 'Resumed "trip" (2 turns).' in CSI.sub("", child.before)
         say(child, "/undo")
         leave(child)
     assert users(env) == ["Hello"]
@@ -301,9 +302,9 @@ def test_with_real_models_a_question_is_answered_stopped_and_gone_on_from(env):
         child.send(CTRL_C)
         child.expect("Interrupted")
         child.expect(PROMPT)
-        assert "Took back 1 turn; 1 left." in say(child, "/undo")
+        assert "Removed the last turn; 1 left." in say(child, "/undo")
         os.kill(child.pid, signal.SIGKILL)
         child.expect(pexpect.EOF)
     with chatting(env, ["-p", "tiny", "-c"]) as child:
-        assert "Going on with real: 1 turn so far." in CSI.sub("", child.before)
+        assert "Resumed real: 1 turn so far." in CSI.sub("", child.before)
         leave(child)

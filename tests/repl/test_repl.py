@@ -33,10 +33,10 @@ def test_a_message_is_answered_and_remembered():
     assert "This is the first step of it." in text
 
 
-def test_a_second_turn_reads_only_what_is_new_and_says_so():
+def test_a_second_turn_reads_only_what_is_new_and_the_statistics_say_so():
     models = pool(doubt="never")
-    _chat, text = talk("word " * 200, "Short one?", models=models)
-    first, second = [line for line in text.splitlines() if line.startswith("read ")]
+    _chat, text = talk("/set stats on", "word " * 200, "Short one?", models=models)
+    first, second = [line for line in text.splitlines() if line.startswith("prompt: ")]
     draft_first = int(first.split("draft ")[1].split(",")[0])
     draft_second = int(second.split("draft ")[1].split(",")[0])
     assert draft_first > 200
@@ -51,7 +51,7 @@ def test_an_empty_line_asks_nothing():
 
 def test_ctrl_c_at_the_prompt_stays_and_says_how_to_leave():
     _, text = talk("^C", "^C")
-    assert text.count("Ctrl-D or /quit leaves.") == 2
+    assert text.count("Press Ctrl-D (or type /quit) to exit.") == 2
 
 
 def test_quit_leaves():
@@ -68,28 +68,27 @@ def test_a_line_of_three_quotes_is_a_message_even_if_it_begins_with_a_slash():
     ("typed", "says"),
     [
         ("/undoo", 'did you mean "/undo"?'),
-        ("/xyzzy", "There is no command /xyzzy."),
-        ("/why", "Nothing has been said yet."),
-        ("/undo", "Nothing has been said yet."),
-        ("/undo x", "/undo takes a number of turns, not x."),
+        ("/xyzzy", "Unknown command /xyzzy."),
+        ("/why", "There is no answer yet."),
+        ("/undo", "There is no answer yet."),
+        ("/undo x", '/undo takes a number of turns, not "x".'),
         ("/regen later", "/regen takes target or nothing"),
         ("/file", "/file takes the path"),
         ("/file /no/such/file", "There is no file /no/such/file."),
-        ("/mode both", "There is no mode both."),
-        ("/accept 2", "accept is a number from 0 to 1, not 2."),
-        ("/accept nan", "accept is a number from 0 to 1, not nan."),
+        ("/mode both", 'Unknown mode "both".'),
+        ("/accept 2", 'accept must be a number from 0 to 1, not "2".'),
+        ("/accept nan", 'accept must be a number from 0 to 1, not "nan".'),
         ("/set temperatur 1", 'did you mean "temperature"?'),
-        ("/set max_tokens 0", "max_tokens is a number of at least 1"),
-        ("/set vi maybe", "This is on or off, not maybe."),
-        ("/set speculate luck", "speculate is off, ngram, draft or auto, not luck."),
-        ("/set speculate draft", "Speculation by the draft model is experimental."),
+        ("/set max_tokens 0", "max_tokens must be a number of at least 1"),
+        ("/set vi maybe", 'Only on or off is possible here, not "maybe".'),
+        ("/set speculate luck", "speculate must be off, ngram, draft or auto"),
         ("/steps some", "/steps takes show or hide"),
         ("/pair nobody", 'There is no pair "nobody".'),
-        ("/save", "There is no folder to keep sessions in."),
-        ("/rename x", "This conversation is not being saved."),
+        ("/save", "There is no folder to save sessions in."),
+        ("/rename x", "This chat is not being saved."),
         ("/load", "/load takes the name or id"),
         ("/export pdf x", "/export takes a format and a path."),
-        ("/help nothing", "There is no command /nothing"),
+        ("/help nothing", "Unknown command /nothing"),
     ],
 )
 def test_a_mistake_is_a_sentence_and_a_new_prompt(typed, says):
@@ -102,7 +101,7 @@ def test_help_lists_every_command_and_key():
     _, text = talk("/help", "/help why")
     assert all(name in text for name in COMMANDS)
     assert "Ctrl-X Ctrl-E" in text
-    assert "a (meanwhile)" in text
+    assert "a (while working)" in text
 
 
 def test_every_command_the_issue_names_is_there():
@@ -114,24 +113,24 @@ def test_every_command_the_issue_names_is_there():
 def test_why_tells_the_verdict_the_thresholds_and_the_rejected_text():
     _, text = talk("What is it?", "/why", "/why 1", "/why 9")
     judged = text.partition("Step 2 of 3.")[2]
-    assert "draft: verdict p 0.56 · certainty 0.90 · lowest likelihood 0.90" in judged
-    assert "target: verdict p 0.11 · certainty 0.90" in judged
-    assert "threshold: 0.50" in judged
+    assert "draft: verdict 0.56 · label mass 0.90 · least likely token 0.90" in judged
+    assert "target: verdict 0.11 · label mass 0.90" in judged
+    assert "0.11 < 0.50 needed" in flat(judged)
     assert "✗ draft      And this is the second one." in judged
     assert "↻ target     And here is the second one." in judged
-    assert "Step 1 of 3. The draft's signal 0.99 reached 0.95" in flat(text)
-    assert "The last answer has no step 9: its steps are 1 to 3." in text
+    assert "Step 1 of 3. The draft's confidence 0.99 reached 0.95" in flat(text)
+    assert "The last answer has no step 9; its steps are 1 to 3." in text
 
 
 def test_steps_shows_the_last_answer_again_with_numbers():
     _, text = talk("What is it?", "/steps")
-    assert "step 3 · p 0.99" in text
+    assert "step 3 · draft: verdict 0.99" in text
 
 
 def test_undo_takes_turns_back_and_the_models_are_told_no_more_of_them():
     chat, text = talk("One?", "Two?", "Three?", "/undo 2")
     assert [turn.user for turn in chat.record.turns()] == ["One?"]
-    assert "Took back 2 turns; 1 left." in text
+    assert "Removed the last 2 turns; 1 left." in text
 
 
 def test_regen_replaces_the_last_answer_and_with_target_the_target_writes_it_alone():
@@ -182,7 +181,7 @@ def test_thresholds_can_be_turned_and_move_each_other_along():
 
 def test_a_mode_without_thresholds_says_so():
     _, text = talk("/mode target", "/accept 0.5")
-    assert "Mode target has no thresholds to turn." in text
+    assert "Thresholds only apply in mode confspec." in text
 
 
 def test_set_changes_what_is_shown_and_how_tokens_are_chosen():
@@ -238,7 +237,7 @@ def test_what_cannot_be_saved_is_told_once_and_the_conversation_goes_on(store):
 
     record = Broken(store.new().path)
     chat, text = talk("One?", "Two?", record=record, store=store)
-    assert text.count("this conversation is not saved any more: The disk is full.") == 1
+    assert text.count("this chat is no longer being saved: The disk is full.") == 1
     assert len(chat.record.turns()) == 2
 
 
@@ -248,9 +247,9 @@ def test_sessions_are_saved_named_listed_loaded_and_left(store):
     )
     assert chat.record.name == "first"
     assert [turn.user for turn in store.open("second").turns()] == ["Two?"]
-    assert "/load first goes back." in text
+    assert "/load first returns to the previous one." in text
     assert "* second" in text
-    assert "Going on with first: 1 turn so far." in text
+    assert 'Resumed "first" (1 turn).' in text
 
 
 def test_an_unsaved_conversation_can_be_saved_whole(store):
@@ -264,7 +263,7 @@ def test_export_writes_a_new_file_and_never_over_another(tmp_path):
     assert "One?" in (tmp_path / "a.md").read_text()
     assert json.loads((tmp_path / "a.json").read_text())["turns"][0]["prompt"] == "One?"
     _, text = talk("Two?", f"/export md {tmp_path}/a.md")
-    assert "exists already" in flat(text)
+    assert "already exists" in flat(text)
     assert "One?" in (tmp_path / "a.md").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "a.md"]
 
@@ -273,13 +272,13 @@ def test_stats_add_up_over_the_conversation():
     chat, text = talk("One?", "Two?", "/stats")
     assert chat.stats.accepted.whole == 6
     assert chat.stats.seconds == pytest.approx(sum(turn.stats.seconds for turn in chat.record.turns()))
-    assert "accepted by draft   4 of 6 judged (67%)" in text
+    assert "accepted by draft   4 of 6 checked (67%)" in text
 
 
 def test_context_tells_what_it_is_full_of():
     _, text = talk("One?", "/context")
     assert "of 4,096 tokens" in text
-    assert "the system prompt, which always stays" in text
+    assert "system prompt (always kept)" in text
     assert "One?" in text.rpartition("always stays")[2]
 
 
@@ -299,7 +298,7 @@ def test_a_resumed_conversation_shows_where_it_stood(store):
     chat.begin(chat.record)
     converse(chat)
     assert "> One?" in shown(chat)
-    assert "Going on with trip: 1 turn so far." in shown(chat)
+    assert 'Resumed "trip" (1 turn).' in shown(chat)
     assert chat.stats.accepted.whole == 3
 
 
@@ -317,7 +316,7 @@ def test_an_answer_stopped_before_it_began_gives_the_question_back():
     chat, text = talk("One?", "^C", models=models)
     assert chat.record.turns() == []
     assert chat.desk.given == ["", "One?", ""]
-    assert "the question is back on the prompt" in text
+    assert "your question is back on the prompt" in text
 
 
 def test_a_status_line_without_models_says_so_and_completion_is_empty(store):
@@ -354,4 +353,4 @@ def test_the_kind_of_work_and_the_thinking_can_be_set():
     typed = ("/set task code", "/set think_budget 0", "/set task poem", "/set think on", "/set think default")
     chat, text = talk(*typed, models=models)
     assert (chat.options.task.value, chat.options.think_budget, chat.options.think) == ("code", 0, None)
-    assert "task is one of math, qa, code, plain, not poem." in flat(text)
+    assert 'task must be math, qa, code, plain or default, not "poem".' in flat(text)

@@ -21,7 +21,7 @@ def test_a_warning_comes_at_80_percent_and_not_before():
     _, text = talk("word " * 100, models=models(200))
     assert "nearly full" not in text
     _, text = talk("word " * 120, models=models(200))
-    assert "The context is nearly full: 163 of 200 tokens (82 %)." in flat(text)
+    assert "Context nearly full: 163 of 200 tokens (82 %)." in flat(text)
 
 
 def test_a_full_context_asks_and_enter_stops_and_gives_the_message_back():
@@ -34,7 +34,7 @@ def test_a_full_context_asks_and_enter_stops_and_gives_the_message_back():
 
 def test_the_oldest_turns_are_dropped_when_a_person_says_so_and_never_the_system_prompt():
     chat, text = talk(LONG, "Short?", THIRD, models=models(), choices=["d"])
-    assert "The models are told no more of the oldest turn." in text
+    assert "The oldest turn was dropped from the context." in text
     told = chat.record.messages()
     assert told[0].role == "system"
     assert LONG.strip() not in [message.content for message in told]
@@ -43,7 +43,7 @@ def test_the_oldest_turns_are_dropped_when_a_person_says_so_and_never_the_system
 
 def test_a_summary_by_the_target_can_stand_in_their_place():
     chat, text = talk(LONG, "Short?", THIRD, models=models(), choices=["m"])
-    assert "The models now read a summary in place of the oldest turn." in text
+    assert "A summary replaces the oldest turn in the context." in text
     told = chat.record.messages()
     assert told[1].content == SUMMARISE
     assert "\\boxed{43}" in told[2].content  # the target's words
@@ -57,7 +57,7 @@ def test_without_a_target_the_draft_writes_the_summary():
 
 def test_a_message_that_does_not_fit_by_itself_is_given_back():
     chat, text = talk("word " * 300, models=models())
-    assert "does not fit in the context, even by itself" in flat(text)
+    assert "is too long for the context, even on its own" in flat(text)
     assert chat.record.turns() == []
     assert chat.desk.given[-1].startswith("word")
 
@@ -77,7 +77,7 @@ def test_a_context_that_fills_in_mid_answer_asks_too(choice, reason):
         engine.segments = answer
     # 26 of the system prompt, 60 and 35 of the first turn, then 40: the answer to it has room for 4 steps and a bit
     chat, text = talk(LONG, "word " * 40, models=pair, choices=[choice])
-    assert "The context is full before an answer." in text
+    assert "The context filled up before an answer." in text
     assert chat.record.turns()[-1].reason == reason
     assert len(chat.record.turns()) == 2
 
@@ -86,7 +86,7 @@ def test_an_interrupted_summary_drops_nothing():
     pair = models()
     pair.scripted[Author.TARGET].segments = ()
     chat, text = talk(LONG, "Short?", THIRD, models=pair, choices=["m"])
-    assert "No summary came of it, and nothing was dropped." in text
+    assert "The summary failed; nothing was dropped." in text
     assert LONG.strip() in [message.content for message in chat.record.messages()]
 
 
@@ -101,5 +101,5 @@ def test_the_fuller_context_of_the_two_counts():
 def test_no_more_turns_are_summarised_than_leave_room_for_the_summary():
     pair = models()
     _, text = talk(LONG, "word " * 30, "third " * 90, models=pair, choices=["m", "d"])
-    assert "The models now read a summary in place of the oldest turn." in text
-    assert "The models are told no more of the oldest turn." in text
+    assert "A summary replaces the oldest turn in the context." in text
+    assert "The oldest turn was dropped from the context." in text
