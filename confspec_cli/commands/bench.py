@@ -84,6 +84,7 @@ def run(
     ] = None,
     layout: _Format = Layout.TEXT,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only warnings and errors.")] = False,
+    allow_code: problem_set.AllowCodeFlag = False,
     plots: PlotOptions,
     options: BenchFlags,
     yes: YesFlag = False,
@@ -97,7 +98,7 @@ def run(
     resolved = resolve_pair(user_registry(), replace(options, mode=widest(wanted)))
     every = load_problems(problems)
     chosen = every[:count]
-    problem_set.check(chosen)
+    problem_set.check(chosen, allow_code, quiet)
     config = config_by_arm(resolved, wanted, options, chosen)
     place = output or Path(f"{Path(problems).stem}.{resolved.pair.name}.results.jsonl")
     log = JsonlLog(place)

@@ -94,6 +94,7 @@ def calibrate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do not change models.yaml.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only the report, warnings and errors.")] = False,
     yes: YesFlag = False,
+    allow_code: problem_set.AllowCodeFlag = False,
     plots: PlotOptions,
     options: CalibrateFlags,
     hardware: HardwareFlags,
@@ -105,7 +106,7 @@ def calibrate(
     """
     resolved = resolve_pair(user_registry(), replace(options, pair=pair))
     chosen = load_problems(problems, graded=False)[:count]
-    problem_set.check(chosen)
+    problem_set.check(chosen, allow_code, quiet)
     task = task or _task(chosen, problems)
     config = build_config(resolved.pair, replace(options, speculate=Speculation.OFF, task=task))
     place = output or Path(f"{Path(problems).stem}.{pair}.labels.jsonl")

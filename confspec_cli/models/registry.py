@@ -126,9 +126,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """What a user turns on and off for good. `log`: runs are saved as sessions."""
+    """What a user turns on and off for good.
+
+    `log`: runs are saved as sessions. `allow_code_execution`: code that models write is run to grade it.
+    """
 
     log: bool = True
+    allow_code_execution: bool = False
 
 
 @dataclass(frozen=True, slots=True)
