@@ -3,45 +3,77 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from confspec_cli import __version__
-from confspec_cli.commands import bench, models, sessions
-from confspec_cli.commands.ask import ask
-from confspec_cli.commands.batch import batch
-from confspec_cli.commands.calibrate import calibrate
-from confspec_cli.commands.chat import chat
-from confspec_cli.commands.doctor import doctor
-from confspec_cli.commands.fit import fit
-from confspec_cli.commands.pull import pull
-from confspec_cli.commands.replay import replay
 from confspec_cli.errors import ConfspecError, Exit, Interrupted, StorageError, UsageError
 from confspec_cli.render.console import echo, put
 
+COMMANDS = {
+    "ask": "Ask one question and watch the models work it out.",
+    "chat": "Chat with a pair; type /help for the commands.",
+    "batch": "Run every prompt in a file; writes one JSON record each.",
+    "sessions": "List, show, rename, export and delete saved sessions.",
+    "pull": "Download pairs or single models.",
+    "models": "List, inspect, add and remove models and pairs.",
+    "fit": "Show how much memory a pair needs and whether it fits.",
+    "doctor": "Check this installation.",
+    "replay": "Play back a recorded run.",
+    "bench": "Benchmark every mode on problems with known answers.",
+    "calibrate": "Tune a pair's thresholds on problems with known answers.",
+}
+"""Every command, in a few words; each is a module of `commands`, imported when it is called."""
+
+
+class _LazyGroup(TyperGroup):
+    """Knows its commands by their names until one of them is called."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Show the help where no command is named."""
+        if not args and not ctx.resilient_parsing:
+            echo(ctx.get_help())
+            raise typer.Exit(Exit.USAGE)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Put the command itself in the place of its name."""
+        if args[0] in COMMANDS:
+            self.commands[args[0]] = _command(args[0])
+        return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Plain: importing Rich would take longer than all the rest."""
+        super(TyperGroup, self).format_help(ctx, formatter)
+
+
+def _command(name: str) -> Any:
+    """A command, from its module: a function of its name, or an app of several."""
+    module = importlib.import_module(f"confspec_cli.commands.{name}")
+    one = typer.Typer(pretty_exceptions_enable=False)
+    if hasattr(module, "app"):
+        one.add_typer(module.app, name=name)
+    else:
+        one.command(name)(getattr(module, name))
+    return typer.main.get_group(one).commands[name]
+
+
 app = typer.Typer(
     name="confspec",
+    cls=_LazyGroup,
     help="Faster local reasoning: a small model drafts the steps, a big one is asked only when it matters.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(ask)
-app.command()(chat)
-app.command()(batch)
-app.add_typer(sessions.app, name="sessions")
-app.command()(pull)
-app.add_typer(models.app, name="models")
-app.command()(fit)
-app.command()(doctor)
-app.command()(replay)
-app.add_typer(bench.app, name="bench")
-app.command()(calibrate)
+for _name, _words in COMMANDS.items():
+    app.command(_name, help=_words)(lambda: None)
 
 
 def _version(wanted: bool) -> None:
@@ -62,7 +94,7 @@ def _root(
 def main(argv: Sequence[str]) -> int:
     """Run one command line and return the exit code. CONFSPEC_DEBUG=1 shows tracebacks.
 
-    With no arguments, in a terminal, it starts a chat.
+    With no arguments, in a terminal, it starts a chat; elsewhere that is a mistake, and the help is shown.
     """
     if not argv and sys.stdin.isatty() and sys.stdout.isatty():
         argv = ["chat"]

@@ -94,7 +94,8 @@ def _command(command: Any, context: typer.Context) -> Iterator[str]:
             panels.setdefault(parameter.rich_help_panel or usual, []).append(_row(*record))
     for panel, rows in panels.items():
         yield f"| {panel} | |\n|---|---|\n" + "".join(rows)
-    for name, below in sorted(getattr(command, "commands", {}).items()):
+    for name in sorted(getattr(command, "commands", {})):
+        _, below, _ = command.resolve_command(context, [name])
         if not below.hidden:
             yield from _command(below, typer.Context(below, info_name=name, parent=context))
 

@@ -20,6 +20,7 @@ THIRD_PARTY = {
     "evaluate/sandbox/walls": {"kernel"},
     "evaluate/statistics": {"numpy"},
     "models/hub": {"huggingface_hub"},
+    "models/hub_cache": {"huggingface_hub"},
     "models/yaml_reading": {"yaml"},
     "models/yaml_editing": {"ruamel"},
     "runtime": {"platformdirs"},
@@ -118,15 +119,28 @@ def test_the_core_neither_prints_nor_reads_the_environment(module):
     assert not names & {"print", "open", "os", "sys"}
 
 
-def test_help_loads_no_model_library():
-    heavy = "llama_cpp huggingface_hub numpy yaml ruamel jinja2 prompt_toolkit matplotlib math_verify"
+@pytest.mark.parametrize("argv", [["--help"], ["--version"], []])
+def test_the_app_imports_nothing_but_typer_until_a_command_is_called(argv):
+    heavy = "llama_cpp huggingface_hub numpy yaml ruamel jinja2 prompt_toolkit rich matplotlib jsonschema math_verify"
     code = (
-        "import sys; from confspec_cli.app import main; main(['--help']); "
+        f"import sys; from confspec_cli.app import main; main({argv}); "
         f"loaded = set('{heavy}'.split()) & set(sys.modules); "
+        "loaded |= {name for name in sys.modules if name.startswith('confspec_cli.commands.')}; "
         "sys.exit(f'loaded: {loaded}' if loaded else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_command_imports_no_other_commands_module():
+    code = (
+        "import sys; from confspec_cli.app import main; main(['replay', '--help']); "
+        "print([name for name in sys.modules if name.startswith('confspec_cli.commands.') and '._' not in name])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "['confspec_cli.commands.replay']"
 
 
 @pytest.mark.parametrize("module", modules())

@@ -98,7 +98,7 @@ def _document(registry: Registry, store: Store) -> dict[str, Any]:
 
 
 def _model(model: Model, paths: list[Path]) -> dict[str, Any]:
-    context, parameters = _read(paths[0]) if paths else (None, None)
+    context, parameters = _read(paths[0], counts=not model.parameters) if paths else (None, None)
     return {
         "name": model.name,
         "parameters": model.parameters or (counted(parameters) if parameters else ""),
@@ -114,9 +114,11 @@ def _model(model: Model, paths: list[Path]) -> dict[str, Any]:
     }
 
 
-def _read(path: Path) -> tuple[int | None, int | None]:
-    """The context a model was trained for and its parameters; `models show` tells what is wrong with a damaged file."""
+def _read(path: Path, counts: bool) -> tuple[int | None, int | None]:
+    """The context a model was trained for and, if asked, its parameters; `models show` says what is damaged."""
     try:
+        if not counts:
+            return gguf.context_length(path), None
         header = gguf.read(path)
     except ConfspecError:
         return None, None

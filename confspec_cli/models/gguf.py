@@ -14,13 +14,16 @@ import mmap
 import re
 import stat
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from confspec_cli.errors import EngineError, UsageError
+from confspec_cli.models.byte_reader import DAMAGED_HINT, ByteReader
 from confspec_cli.models.quants import BLOCKS
 
+Part = TypeVar("Part")
 Value = int | float | bool | str | tuple["int | float | bool | str", ...]
 
 _FORMATS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -28,7 +31,6 @@ _STRING, _ARRAY = 8, 9
 _KEPT = 4096  # elements of an array that are kept; of a longer one, as the vocabulary, only the length is
 _LONGEST_KEY, _LONGEST_NAME, _MOST_DIMENSIONS, _MOST_LAYERS = 65535, 63, 4, 512
 _TOKENS = "tokenizer.ggml.tokens"
-_HINT = "confspec models verify   # or pull it again"
 _PART = re.compile(r"(?P<stem>.+)-(?P<n>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 
@@ -82,66 +84,6 @@ class Header:
         return value if isinstance(value, int) else 0
 
 
-class _Reader:
-    """Reads on in a file that may end, or lie, at any byte."""
-
-    def __init__(self, data: mmap.mmap, path: Path) -> None:
-        self._data = data
-        self.path = path
-        self.at = 0
-        self.end = len(data)
-
-    @property
-    def left(self) -> int:
-        """Bytes from here to the end."""
-        return self.end - self.at
-
-    def damaged(self, why: str) -> EngineError:
-        """The error for a file that cannot be what it says."""
-        return EngineError(f"{self.path} is damaged: {why}.", _HINT)
-
-    def take(self, count: int) -> bytes:
-        """So many bytes."""
-        if count > self.left:
-            raise self.damaged("it ends in the middle of its header")
-        self.at += count
-        return self._data[self.at - count : self.at]
-
-    def number(self, letter: str) -> int | float | bool:
-        """One number, as struct spells it."""
-        value: int | float | bool = struct.unpack("<" + letter, self.take(struct.calcsize("<" + letter)))[0]
-        return value
-
-    def count(self, least: int) -> int:
-        """A count of things that take at least so many bytes each."""
-        count = int(self.number("Q"))
-        if count * least > self.left:
-            raise self.damaged(f"it claims {count} entries, more than fit in it")
-        return count
-
-    def text(self, longest: int = 1 << 30) -> str:
-        """A string with its length before it."""
-        length = self.count(1)
-        if length > longest:
-            raise self.damaged(f"a name in it has {length} bytes")
-        return self.take(length).decode("utf-8", "replace")
-
-    def texts(self, count: int) -> list[bytes]:
-        """So many strings, as they lie there: vocabularies are long."""
-        data, at, last, length_at = self._data, self.at, self.end - 8, struct.Struct("<Q").unpack_from
-        found = []
-        for _ in range(count):
-            if at > last:
-                raise self.damaged("it ends in the middle of its header")
-            start = at + 8
-            at = start + length_at(data, at)[0]
-            found.append(data[start:at])
-        self.at = at
-        if at > self.end:
-            raise self.damaged("it ends in the middle of its header")
-        return found
-
-
 def parts(path: Path) -> list[Path]:
     """The files of a model by the name of one of them, in order: several where the name says so, here or not."""
     part = _PART.fullmatch(path.name)
@@ -155,7 +97,7 @@ def read(path: Path) -> Header:
 
     Raises UsageError where there is none, EngineError for what is no GGUF or a damaged one.
     """
-    first = _read(path)
+    first = _read(path, _header)
     count = first.values.get("split.count", 0)
     if not isinstance(count, int) or count < 2:
         return first
@@ -163,12 +105,20 @@ def read(path: Path) -> Header:
     if len(files) != count or files[0] != path:
         named = f"-00001-of-{count:05}.gguf"
         raise EngineError(f"{path} is not the first of {count} parts of a model: its name does not end in {named}.")
-    headers = [first, *map(_read, files[1:])]
+    headers = [first, *(_read(file, _header) for file in files[1:])]
     tensors = tuple(tensor for header in headers for tensor in header.tensors)
     return replace(first, size=sum(header.size for header in headers), tensors=tensors)
 
 
-def _read(path: Path) -> Header:
+def context_length(path: Path) -> int | None:
+    """The context a model was trained for, in tokens; read no further than to there, which is before the vocabulary.
+
+    Raises what `read` raises.
+    """
+    return _read(path, _context_length)
+
+
+def _read(path: Path, part: Callable[[ByteReader], Part]) -> Part:
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):  # opening a pipe would wait for whoever writes to it
@@ -177,7 +127,7 @@ def _read(path: Path) -> Header:
             if file.read(4) != b"GGUF":
                 raise EngineError(f"{path} is not a GGUF file.", "confspec models   # lists models by name")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _header(_Reader(data, path))
+                return part(ByteReader(data, path))
     except FileNotFoundError:
         raise UsageError(f"There is no file {path}.", "confspec models   # lists models by name") from None
     except OSError as problem:
@@ -188,16 +138,16 @@ def check(header: Header) -> None:
     """Raises EngineError for a file whose names, sizes or vocabulary cannot be true: it might end llama.cpp."""
     path = header.path
     if not header.architecture:
-        raise EngineError(f"{path} does not say what kind of model it is.", _HINT)
+        raise EngineError(f"{path} does not say what kind of model it is.", DAMAGED_HINT)
     names = {tensor.name for tensor in header.tensors}
     if len(names) < len(header.tensors) or not names:
-        raise EngineError(f"{path} is damaged: its table of tensors is empty, or names one twice.", _HINT)
+        raise EngineError(f"{path} is damaged: its table of tensors is empty, or names one twice.", DAMAGED_HINT)
     for key, most in (("block_count", _MOST_LAYERS), ("embedding_length", 1 << 20), ("context_length", 1 << 31)):
         if not 0 < header.number(key) <= most:
-            raise EngineError(f"{path} is damaged: {key} is {header.of(key)}.", _HINT)
+            raise EngineError(f"{path} is damaged: {key} is {header.of(key)}.", DAMAGED_HINT)
     for key, value in header.values.items():
         if isinstance(value, float) and (math.isnan(value) or (key.endswith("_epsilon") and not 0 <= value < math.inf)):
-            raise EngineError(f"{path} is damaged: {key} is {value}.", _HINT)
+            raise EngineError(f"{path} is damaged: {key} is {value}.", DAMAGED_HINT)
     _check_vocabulary(header)
 
 
@@ -206,27 +156,47 @@ def _check_vocabulary(header: Header) -> None:
     for key in ("scores", "token_type"):
         length = header.lengths.get(f"tokenizer.ggml.{key}", words)
         if length != words:
-            raise EngineError(f"{header.path} is damaged: it has {words} tokens, but {length} of {key}.", _HINT)
+            raise EngineError(f"{header.path} is damaged: it has {words} tokens, but {length} of {key}.", DAMAGED_HINT)
     table = next((tensor for tensor in header.tensors if tensor.name == "token_embd.weight"), None)
     if words and table is not None and (len(table.shape) < 2 or table.shape[1] < words):
-        raise EngineError(f"{header.path} is damaged: it has {words} tokens, and no weights for all of them.", _HINT)
+        raise EngineError(
+            f"{header.path} is damaged: it has {words} tokens, and no weights for all of them.", DAMAGED_HINT
+        )
 
 
-def _header(reader: _Reader) -> Header:
+def _counts(reader: ByteReader) -> tuple[int, int, int]:
+    """The version, and how many tensors and values there are. Raises EngineError for a version nobody reads here."""
     reader.take(4)
     version = int(reader.number("I"))
     if version and not version & 0xFFFF:
         raise EngineError(f"{reader.path} is a big-endian GGUF file; only little-endian ones can be read here.")
     if version not in (2, 3):
         raise EngineError(f"{reader.path} is a GGUF file of version {version}, which cannot be read here.")
-    tensor_count, value_count = reader.count(24), reader.count(13)
+    return version, reader.count(24), reader.count(13)
+
+
+def _values(reader: ByteReader, count: int) -> Iterator[tuple[str, Value | None, int | None]]:
+    """So many keys, each with its value and, of an array, its length."""
+    for _ in range(count):
+        key = reader.text(_LONGEST_KEY)
+        value, length = _value(reader, key, int(reader.number("I")))
+        yield key, value, length
+
+
+def _context_length(reader: ByteReader) -> int | None:
+    _, _, count = _counts(reader)
+    found = (value for key, value, _ in _values(reader, count) if key.endswith(".context_length"))
+    value = next(found, None)
+    return value if isinstance(value, int) else None
+
+
+def _header(reader: ByteReader) -> Header:
+    version, tensor_count, value_count = _counts(reader)
     values: dict[str, Value] = {}
     lengths: dict[str, int] = {}
-    for _ in range(value_count):
-        key = reader.text(_LONGEST_KEY)
+    for key, value, length in _values(reader, value_count):
         if key in values or key in lengths:
             raise reader.damaged(f"it says {key} twice")
-        value, length = _value(reader, key, int(reader.number("I")))
         if length is not None:
             lengths[key] = length
         if value is not None:
@@ -240,11 +210,11 @@ def _header(reader: _Reader) -> Header:
     data = -(-reader.at // alignment) * alignment
     for tensor in tensors:
         if data + tensor.offset + tensor.bytes > reader.end:
-            raise EngineError(f"{reader.path} is not whole: {tensor.name} lies beyond its end.", _HINT)
+            raise EngineError(f"{reader.path} is not whole: {tensor.name} lies beyond its end.", DAMAGED_HINT)
     return Header(reader.path, reader.end, version, values, lengths, tensors, data)
 
 
-def _value(reader: _Reader, key: str, kind: int) -> tuple[Value | None, int | None]:
+def _value(reader: ByteReader, key: str, kind: int) -> tuple[Value | None, int | None]:
     """A value, and the length of an array; a long array is passed over."""
     if kind == _STRING:
         return reader.text(), None
@@ -267,7 +237,7 @@ def _value(reader: _Reader, key: str, kind: int) -> tuple[Value | None, int | No
     return struct.unpack(f"<{count}{_FORMATS[inner]}", data) if count <= _KEPT else None, count
 
 
-def _tensor(reader: _Reader) -> Tensor:
+def _tensor(reader: ByteReader) -> Tensor:
     name = reader.text(_LONGEST_NAME)
     dimensions = int(reader.number("I"))
     if not 0 < dimensions <= _MOST_DIMENSIONS:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,7 @@ from huggingface_hub import (
     get_token,
     hf_hub_download,
     hf_hub_url,
-    try_to_load_from_cache,
 )
-from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import (  # type: ignore[attr-defined]  # not among the names it exports by type
     build_hf_headers,
     hf_raise_for_status,
@@ -32,7 +29,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]  # not among t
 from huggingface_hub.utils.logging import set_verbosity
 
 from confspec_cli.errors import ConfspecError, DownloadError, StorageError
-from confspec_cli.models import gguf
+from confspec_cli.models import hub_cache
 from confspec_cli.models.partial import Part, adding, begun
 from confspec_cli.models.references import Listed
 from confspec_cli.models.sources import HubSource, ModelFile, Watch, is_complete, storage_error, verify
@@ -66,14 +63,7 @@ class Hub:
 
     def locate(self, file: ModelFile) -> Path | None:
         """Where the file lies in the cache: at the pinned revision, or the same bytes at another."""
-        source, name = self._source, self._source.file or file.name
-        cached = try_to_load_from_cache(source.hub, name, revision=source.revision)
-        if isinstance(cached, str) and is_complete(Path(cached), file):
-            return Path(cached)
-        if len(gguf.parts(Path(name))) > 1:
-            return None  # all parts have to lie in one folder
-        others = (self._blobs.parent / "snapshots").glob(f"*/{escape(name)}")
-        return next((path for path in others if path.resolve().name == file.sha256 and is_complete(path, file)), None)
+        return hub_cache.locate(self._source, file)
 
     def fetch(self, file: ModelFile, watch: Watch) -> Path:
         """Download into the cache; a file already there is only checked."""
@@ -101,7 +91,7 @@ class Hub:
 
     @property
     def _blobs(self) -> Path:
-        return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=self._source.hub, repo_type="model") / "blobs"
+        return hub_cache.repository_folder(self._source.hub) / "blobs"
 
     def _download(self, file: ModelFile, watch: Watch) -> Path:
         set_verbosity(50)  # it would log into the progress; what matters reaches us as an exception
@@ -174,11 +164,6 @@ def _add(part: Part, file: ModelFile, url: str, watch: Watch) -> None:
             watch.advanced(done)
 
 
-def leftovers() -> list[Path]:
-    """What interrupted pulls left in the cache."""
-    return list(Path(constants.HF_HUB_CACHE).glob("models--*/blobs/.*.part"))
-
-
 def listing(repository: str, revision: str) -> tuple[str, list[Listed]]:
     """The commit a revision stands for, and the repository's large files at it; without a hub, as the cache has them.
 
@@ -197,15 +182,10 @@ def listing(repository: str, revision: str) -> tuple[str, list[Listed]]:
 
 def _cached(repository: str, revision: str) -> tuple[str, list[Listed]] | None:
     """The same from the cache: blobs are named by their sha256."""
-    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model")
-    try:
-        commit = (folder / "refs" / revision).read_text(encoding="ascii").strip()
-    except OSError:
-        commit = revision
-    snapshot = folder / "snapshots" / commit
+    snapshot = hub_cache.snapshot_folder(repository, revision)
     paths = [path for path in snapshot.rglob("*.gguf") if path.is_file() and len(path.resolve().name) == 64]
     found = [Listed(str(path.relative_to(snapshot)), path.stat().st_size, path.resolve().name) for path in paths]
-    return (commit, found) if found else None
+    return (snapshot.name, found) if found else None
 
 
 def reached() -> tuple[str, str | None, bool, Path]:

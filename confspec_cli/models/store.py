@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from confspec_cli.errors import ConfspecError, DownloadError, StorageError
+from confspec_cli.models import hub_cache
 from confspec_cli.models.local import Local
 from confspec_cli.models.partial import accepted_prefix, companions, part_of, room
 from confspec_cli.models.registry import Model
@@ -62,9 +63,7 @@ class Store:
 
     def leftovers(self) -> list[Path]:
         """What interrupted pulls left, of whatever model."""
-        from confspec_cli.models.hub import leftovers  # noqa: PLC0415 - keeps huggingface_hub out of every start
-
-        return sorted({*self.folder.glob(".*.part"), *leftovers()})
+        return sorted({*self.folder.glob(".*.part"), *hub_cache.leftovers()})
 
     def plan(self, model: Model) -> list[Planned]:
         """What a pull of the model would do, file by file; no network is used."""
@@ -84,7 +83,11 @@ class Store:
     def _find(self, file: ModelFile) -> Path | None:
         if own := self._own(file):
             return own
-        return next((path for source in self._sources(file) if (path := source.locate(file))), None)
+        found = (
+            hub_cache.locate(source, file) if isinstance(source, HubSource) else self._source(source).locate(file)
+            for source in file.sources
+        )
+        return next((path for path in found if path), None)
 
     def _pull(self, file: ModelFile, watch: Watch) -> Path:
         if own := self._own(file):

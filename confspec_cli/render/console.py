@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from typing import IO
-
-from rich.color import ColorSystem
-from rich.console import Console
-from rich.text import Text
+from typing import IO, TYPE_CHECKING
 
 from confspec_cli.errors import ClosedPipe, StorageError
 from confspec_cli.render.options import Color
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 # What a terminal obeys: control characters but newline and tab, and those that turn the direction of writing.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -73,6 +73,8 @@ def make_console(stream: IO[str], color: Color, env: Mapping[str, str]) -> Conso
     `color` decides first, then NO_COLOR, then FORCE_COLOR, then whether the stream is a capable terminal. Only the
     sixteen colours of the terminal's own palette are used. The window size is read anew each time.
     """
+    from rich.console import Console  # noqa: PLC0415 - takes longer to import than all that --help needs
+
     if color is not Color.AUTO:
         colored = color is Color.ALWAYS
     elif env.get("NO_COLOR"):
@@ -95,6 +97,9 @@ def tell(console: Console, line: str) -> None:
 
 def paint(console: Console, lines: Iterable[Text]) -> str:
     """The lines as the characters to send, clean, colours included, each ended by a newline."""
+    from rich.color import ColorSystem  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     system = ColorSystem.STANDARD if console.color_system else None
     pieces = Text("\n").join([*lines, Text()]).render(console)
     return "".join(

@@ -1,6 +1,7 @@
 """Model files from the hub: the real client against a hub that speaks a little of the protocol."""
 
-import os
+import subprocess
+import sys
 
 import huggingface_hub.constants
 import pytest
@@ -220,6 +221,7 @@ def test_bytes_written_and_transferred_are_not_counted_twice():
     assert watch.done == [30, 50, 100]
 
 
-def test_the_hub_client_is_loaded_only_when_a_source_is_asked():
-    code = "import sys, confspec_cli.models.store; sys.exit('huggingface_hub' in sys.modules)"
-    assert os.spawnl(os.P_WAIT, os.sys.executable, "python", "-c", code) == 0
+def test_looking_for_what_is_here_does_not_load_the_hub_client():
+    code = "import sys; from confspec_cli.app import main; main(['models', 'list', '--all']); "
+    code += "sys.exit('huggingface_hub.file_download' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

@@ -1,0 +1,28 @@
+"""The command line as a whole: its commands by name, imported when they are called."""
+
+from confspec_cli.app import COMMANDS, main
+from confspec_cli.errors import Exit
+
+
+def test_the_help_names_every_command_in_a_line_of_its_own(capsys):
+    assert main(["--help"]) == Exit.OK
+    lines = capsys.readouterr().out.splitlines()
+    for name, words in COMMANDS.items():
+        assert f"  {name:<9}  {words}" in lines
+
+
+def test_every_command_can_be_called(capsys):
+    for name in COMMANDS:
+        assert main([name, "--help"]) == Exit.OK
+        assert f"confspec {name}" in capsys.readouterr().out
+
+
+def test_a_command_line_without_a_command_is_a_mistake_that_shows_the_help(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    assert main([]) == Exit.USAGE
+    assert "Commands:" in capsys.readouterr().out
+
+
+def test_a_misspelt_command_is_met_with_the_one_that_was_meant(capsys):
+    assert main(["aks"]) == Exit.USAGE
+    assert "Did you mean 'ask'?" in capsys.readouterr().err
