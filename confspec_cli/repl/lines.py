@@ -30,6 +30,11 @@ def read(typed: str) -> Line:
     return Line("", text)
 
 
+def readable(typed: str) -> str:
+    """The text with a mark in place of bytes that were no UTF-8, as a paste from another encoding brings them."""
+    return typed.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def is_open(typed: str) -> bool:
     """Whether a block was begun and not ended."""
     text = typed.strip()

@@ -115,6 +115,8 @@ def _bindings() -> KeyBindings:
         elif lines.is_open(buffer.text):
             buffer.insert_text("\n")
         else:
+            if (text := lines.readable(buffer.text)) != buffer.text:
+                buffer.text = text
             buffer.validate_and_handle()
 
     @keys.add("escape", "enter", filter=typing)

@@ -32,7 +32,7 @@ def at_terminal(tmp_path):
             screen = Notices(io.StringIO(), Show(), {})
             terminal = Terminal(screen, io.StringIO(), history, vi, pipe, DummyOutput())
             chat = open_chat(pool(doubt="never"), Session(), SessionStore(tmp_path / "sessions"), terminal)
-            pipe.send_text(keys)
+            pipe.send_bytes(keys if isinstance(keys, bytes) else keys.encode())
             converse(chat)
             return chat
 
@@ -54,6 +54,12 @@ def test_alt_enter_and_ctrl_j_begin_a_new_line(at_terminal, key):
 
 def test_a_paste_of_several_lines_is_one_message_once_enter_is_pressed(at_terminal):
     assert users(at_terminal(f"\x1b[200~def f():\r\n    return 1\r\n\x1b[201~\r{CTRL_D}")) == ["def f():\n    return 1"]
+
+
+def test_bytes_that_are_no_text_become_marks_and_the_conversation_goes_on(at_terminal, tmp_path):
+    chat = at_terminal(b"caf\xe9?\rTwo?\r\x04", history=tmp_path / "history")
+    assert users(chat) == ["caf\ufffd?", "Two?"]
+    assert "caf\ufffd?" in (tmp_path / "history").read_text(encoding="utf-8")
 
 
 def test_three_quotes_open_a_block_in_which_enter_is_a_new_line(at_terminal):
