@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands._completion import models as model_names
+from confspec_cli.core.thinking_styles import UNKNOWN, name_of_style, style_of
 from confspec_cli.core.units import size
 from confspec_cli.errors import ModelMissing
 from confspec_cli.models import gguf
@@ -66,7 +67,7 @@ def _known(header: gguf.Header, context: int) -> dict[str, Any]:
         "vocabulary": header.lengths.get("tokenizer.ggml.tokens", 0),
         "trained_context": header.number("context_length"),
         "types": _types(header),
-        "thinks": "<think>" in template or "enable_thinking" in template,
+        "thinks": style_of(template) is not None,
         "thinking": _thinking(template),
         "chat_template": template,
         "kv_cache": {kind: kv_bytes(header, context, weight) for kind, weight in WEIGHTS.items()},
@@ -76,13 +77,16 @@ def _known(header: gguf.Header, context: int) -> dict[str, Any]:
 
 
 def _thinking(template: str) -> str:
-    """What a chat template knows of thinking, in words."""
+    """Whether and how a model thinks by its chat template, in words."""
+    style = style_of(template)
+    if style is None:
+        known = name_of_style(template) != UNKNOWN
+        return "not a reasoning model" if known else "it may think, in a style confspec does not know"
     if "enable_thinking" in template:
-        return "thinks in a <think> block, unless told not to"
-    if "<think>" not in template:
-        return "knows no thinking"
+        return f"thinks in a {style.opens} block, unless told not to"
     last = template.rpartition("add_generation_prompt")
-    return "always begins in a <think> block" if last[0] and "<think>" in last[2] else "thinks in a <think> block"
+    always = last[0] and style.opens in last[2]
+    return f"always begins in a {style.opens} block" if always else f"thinks in a {style.opens} block"
 
 
 def _types(header: gguf.Header) -> dict[str, int]:
@@ -114,7 +118,7 @@ def _told(name: str, known: dict[str, Any]) -> str:
 def _template(known: dict[str, Any]) -> str:
     if not known["chat_template"]:
         return "none in the file"
-    return f"{len(known['chat_template'])} characters, {known['thinking']} (--template prints it)"
+    return f"{len(known['chat_template'])} characters, {known['thinking']} (print it with --template)"
 
 
 def _memory(known: dict[str, Any]) -> str:

@@ -22,6 +22,9 @@ _STATED = re.compile(
 )
 _FENCE = re.compile(r"([ \t]*)(?:[-*+]\s+|\d+[.)]\s+)?(`{3,}|~{3,})([^`]*)$")
 
+_NO_PROGRAM = {"bash", "cmd", "console", "log", "output", "plain", "plaintext", "powershell", "sh", "shell", "stdout"}
+_NO_PROGRAM |= {"terminal", "text", "txt", "zsh"}
+
 
 class Answer(str, Enum):
     """What a final answer looks like."""
@@ -52,28 +55,37 @@ def extract(reply: str, kind: Answer) -> str | None:
 
 
 def code_block(reply: str) -> str | None:
-    """What stands in the last fenced code block, without its fences; in one cut off only where no other was closed."""
-    blocks = code_blocks(reply)
-    return blocks[-1] if blocks else None
+    """The program of a reply: its last fenced code block, without the fences.
+
+    A block that is labelled as a program comes before one without a label, and that before output and shell commands.
+    """
+    blocks = _labelled_blocks(reply)
+    ranks = [0 if label in _NO_PROGRAM else 2 if label else 1 for label, _ in blocks]
+    return next((block for rank, (_, block) in zip(ranks[::-1], blocks[::-1], strict=True) if rank == max(ranks)), None)
 
 
 def code_blocks(reply: str) -> list[str]:
     """What stands in the fenced code blocks, empty ones apart; one cut off counts only where no other was closed."""
-    found: list[str] = []
-    opened = ""
+    return [block for _, block in _labelled_blocks(reply)]
+
+
+def _labelled_blocks(reply: str) -> list[tuple[str, str]]:
+    """The code blocks, each after the language it is labelled with."""
+    found: list[tuple[str, str]] = []
+    opened = label = ""
     lines: list[str] = []
     for line in reply.split("\n"):
         fence = _FENCE.match(line)
         if opened and fence and fence[2].startswith(opened) and not fence[3].strip():
-            found.append(textwrap.dedent("\n".join(lines)))
+            found.append((label, textwrap.dedent("\n".join(lines))))
             opened = ""
         elif opened:
             lines.append(line)
         elif fence:
-            opened, lines = fence[2], []
-    closed = [block for block in found if block]
+            opened, label, lines = fence[2], fence[3].strip().split(" ")[0].lower(), []
+    closed = [(label, block) for label, block in found if block]
     cut_off = textwrap.dedent("\n".join(lines)).rstrip("\n") if opened else ""
-    return closed or [cut_off] * bool(cut_off)
+    return closed or [(label, cut_off)] * bool(cut_off)
 
 
 def _choice(reply: str) -> str | None:

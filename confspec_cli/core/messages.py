@@ -77,7 +77,10 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """The facts of a loaded model that a record needs. `bytes` is the size of the weights, `context` is in tokens."""
+    """The facts of a loaded model that a record needs. `bytes` is the size of the weights, `context` is in tokens.
+
+    `thinking` is the style in which a model thinks, `unknown` where its thinking could not be told from its reply.
+    """
 
     name: str
     file: str
@@ -87,3 +90,4 @@ class ModelCard:
     sha256: str = ""
     gpu_layers: int = 0
     thinks: bool = False
+    thinking: str = ""

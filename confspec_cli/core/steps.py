@@ -17,7 +17,8 @@ _FENCE = re.compile(r"\s{0,3}(?:[-*+]\s+|\d+[.)]\s+)?(`{3,}|~{3,})(.*)")
 _LIST_ITEM = re.compile(r"\s{0,3}(?:[-*+]|\d+[.)])\s")
 _HEADING = re.compile(r"#{1,6}\s|(\*\*|__)[^*_]*\1:?$")
 _LEAD_IN = re.compile(r".*:(\*\*|__)?$")
-_MATH = re.compile(r"\\\[|\\\]|\$\$|\\begin\{(\w+\*?)\}|\\end\{(\w+\*?)\}")
+_MATH = re.compile(r"(?<!\\)\\\[|\\\]|\$\$|\\begin\{(\w+\*?)\}|\\end\{(\w+\*?)\}")
+_MOST_BLANKS = 2  # blank lines in a display equation; one with more was never meant to be one
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class Splitter:
     _said: int = 0
     _fence: str = ""
     _math: str = ""
+    _blanks_in_math: int = 0
     _leads: bool = False
     _is_top_level: bool = False
 
@@ -111,12 +113,24 @@ class Splitter:
         if fence and not self._math and "`" not in fence[2]:
             self._fence = fence[1]
             return
-        for sign in _MATH.finditer(stripped):
-            opens = {"\\[": "\\]", "$$": "$$"}.get(sign[0]) or (f"\\end{{{sign[1]}}}" if sign[1] else "")
-            if not self._math:
-                self._math = opens
-            elif sign[0] == self._math:
-                self._math = ""
+        self._follow_math(stripped)
+
+    def _follow_math(self, line: str) -> None:
+        """Display equations open at either end of a line: a `$$` within it is a price, or closes on the same line."""
+        if not line:
+            self._blanks_in_math += 1
+        if self._blanks_in_math > _MOST_BLANKS:
+            self._math = ""
+        position = 0
+        while sign := _MATH.search(line, position):
+            position = sign.end()
+            closer = {"\\[": "\\]", "$$": "$$"}.get(sign[0]) or (f"\\end{{{sign[1]}}}" if sign[1] else "")
+            if self._math:
+                self._math = "" if sign[0] == self._math else self._math
+            elif closer and (end := line.find(closer, position)) >= 0:
+                position = end + len(closer)
+            elif closer and (sign[1] or sign.start() == 0 or position == len(line)):
+                self._math, self._blanks_in_math = closer, 0
 
 
 def split(text: str, min_chars: int, cuts_code: bool = False) -> list[str]:

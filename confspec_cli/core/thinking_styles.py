@@ -78,6 +78,7 @@ STYLES = (
     _paired("kimi", "◁think▷", "◁/think▷"),
     THINK,
 )
+UNKNOWN = "unknown"
 _HINT = re.compile("think|reasoning_effort", re.IGNORECASE)
 
 
@@ -89,6 +90,8 @@ def style_of(template: str) -> ThinkingStyle | None:
     return None
 
 
-def has_unknown_style(template: str) -> bool:
-    """Whether a chat template speaks of thinking in marks we do not know, which would be taken for the reply."""
-    return style_of(template) is None and _HINT.search(template) is not None
+def name_of_style(template: str) -> str:
+    """The name of a chat template's style, UNKNOWN where it speaks of thinking in no marks we know, or nothing."""
+    if style := style_of(template):
+        return style.name
+    return UNKNOWN if _HINT.search(template) else ""

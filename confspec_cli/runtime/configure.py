@@ -25,6 +25,8 @@ MAX_TOKENS = 2048
 MAX_STEP_TOKENS = 200
 MIN_STEP_CHARS = 48
 
+_NO_MARKS = "its chat template has no thinking marks that confspec knows"
+
 
 def build_config(pair: Pair, options: RunOptions, form: Form | None = None) -> RunConfig:
     """The configuration of a run. A seed nobody gave is drawn, and recorded.
@@ -85,10 +87,10 @@ def thinks(options: RunOptions, loaded: Mapping[Author, Engine]) -> bool:
     card = list(loaded.values())[-1].card
     if options.think is not None and not card.thinks:
         flag = "--think" if options.think else "--no-think"
-        raise UsageError(f"{card.name} knows no thinking: its chat template has no place for it.", f"leave out {flag}")
+        raise UsageError(f"{card.name} is not a reasoning model: {_NO_MARKS}.", f"leave out {flag}")
     think = card.thinks if options.think is None else options.think
     if options.think_budget is not None and not think:
-        reason = "it was told not to" if card.thinks else "its chat template has no place for it"
+        reason = "it was told not to" if card.thinks else _NO_MARKS
         raise UsageError(f"{card.name} does not think, so it needs no budget: {reason}.", "leave out --think-budget")
     return think
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from confspec_cli.core.engine import Engine, Interrupt
+from confspec_cli.core.thinking_styles import UNKNOWN
 from confspec_cli.core.trace import Author
 from confspec_cli.errors import EngineError, UsageError
 from confspec_cli.models.registry import Model
@@ -75,11 +76,16 @@ def load_engines(
             )
 
         try:
-            return _together(one, list(paths), interrupt)
+            loaded = _together(one, list(paths), interrupt)
         except EngineError:
             if len(paths) == 1:
                 raise
-        return _in_turn(one, list(paths))
+            loaded = _in_turn(one, list(paths))
+    for name in sorted({engine.card.name for engine in loaded.values() if engine.card.thinking == UNKNOWN}):
+        reporter.note(
+            f"warning: {name} may think in a style confspec does not know, and thoughts would stand in the reply"
+        )
+    return loaded
 
 
 def acquaint(loaded: Mapping[Author, Engine]) -> None:

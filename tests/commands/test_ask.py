@@ -5,6 +5,7 @@ import json
 import sys
 
 import pytest
+from support.chat_templates import FAMILIES
 from support.tiny_gguf import OPEN_THINK_TEMPLATE, THINKING_TEMPLATE, damage
 
 from confspec_cli.app import main
@@ -171,12 +172,18 @@ def test_thinking_is_turned_on_and_off_where_the_template_knows_it(ask, tiny, ca
         assert document(capsys)["parameters"]["think"] is thinking
 
 
+def test_a_style_of_thinking_nobody_knows_is_warned_of_once(ask, tiny, capsys):
+    stranger = tiny("llama", template=FAMILIES["a switch without marks"].template)
+    ask("Hello", draft=stranger, target=stranger)
+    assert capsys.readouterr().err.count("may think in a style confspec does not know") == 1
+
+
 @pytest.mark.parametrize("flags", [["--think"], ["--no-think"], ["--think-budget", "9"]])
 def test_a_model_that_knows_no_thinking_says_so(ask, capsys, flags):
     assert ask("Hello", "--mode", "target", *flags) == Exit.USAGE
     out, err = capsys.readouterr()
     assert out == ""
-    assert "chat template has no place for it" in err
+    assert "its chat template has no thinking marks" in err
     assert f"leave out {flags[0]}" in err
 
 

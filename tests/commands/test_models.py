@@ -247,7 +247,7 @@ def test_check_tells_what_is_missing_and_what_was_never_measured(home, capsys):
 @pytest.mark.parametrize(
     ("template", "says"),
     [
-        (CHATML_TEMPLATE, "knows no thinking"),
+        (CHATML_TEMPLATE, "not a reasoning model"),
         (THINKING_TEMPLATE, "thinks in a <think> block, unless told not to"),
         (OPEN_THINK_TEMPLATE, "always begins in a <think> block"),
     ],

@@ -58,6 +58,27 @@ def test_inline_dollars_do_not_open_an_equation():
     assert len(split("She makes $9 and then $18 more in all of it.\n\nThat is $27.\n\n", 20)) == 2
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "The process id of the shell is $$ and it stays so.",
+        "Lunch was $$ but fine.",
+        "a \\\\[1em] b is a line break of LaTeX with a distance.",
+        "An interval [0,1\\[ is open on one side.",
+        "We have $$x = 1$$ and then $$y = 2$$ as well.",
+        "So we have \\[x = 1\\] at last.",
+    ],
+)
+def test_a_sign_within_a_line_holds_up_no_boundary(line):
+    paragraph = "This sentence is long enough to be a step by itself."
+    assert len(split(f"{line}\n\n{paragraph}\n\n{paragraph}\n\n", 20)) == 3
+
+
+def test_an_equation_that_never_closes_is_forgotten():
+    paragraph = "This sentence is long enough to be a step by itself."
+    assert len(split(f"$$\nx = 1\n\n{paragraph}\n\n{paragraph}\n\n{paragraph}\n\n{paragraph}\n\n", 20)) == 3
+
+
 def test_the_end_of_the_thinking_ends_a_step():
     assert split("So it is 18.\n</think>\n\nThe answer is 18.", 100) == [
         "So it is 18.\n</think>\n",

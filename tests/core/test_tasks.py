@@ -100,6 +100,18 @@ def test_code_is_the_last_fenced_block(reply, code):
     assert code_block(reply) == code
 
 
+@pytest.mark.parametrize("label", ["", "text", "bash", "Output", "console"])
+@pytest.mark.parametrize("kind", [Answer.CODE, Answer.NONE])
+def test_what_is_extracted_is_the_program_and_not_what_it_prints_or_how_it_is_run(kind, label):
+    reply = f"```python\nx = 1\n```\nIt prints or is run so:\n```{label}\npython x.py\n```\n"
+    assert extract(reply, kind) == "x = 1"
+
+
+def test_where_nothing_else_is_there_shell_commands_are_the_program():
+    assert extract("```sh\nls\n```\nand then\n```bash\npwd\n```\n", Answer.CODE) == "pwd"
+    assert extract("```\nx = 1\n```\nRun it:\n```bash\npython x.py\n```\n", Answer.CODE) == "x = 1"
+
+
 @pytest.mark.parametrize(
     ("kind", "reply", "found"),
     [

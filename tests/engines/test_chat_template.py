@@ -4,7 +4,7 @@ import pytest
 from support.chat_templates import FAMILIES
 
 from confspec_cli.core.messages import Message
-from confspec_cli.core.thinking_styles import STYLES, has_unknown_style, style_of
+from confspec_cli.core.thinking_styles import STYLES, UNKNOWN, name_of_style
 from confspec_cli.engines.llamacpp.chat_template import ChatTemplate
 from confspec_cli.errors import EngineError
 
@@ -40,12 +40,10 @@ def test_nobody_gave_tools_and_nothing_is_said_of_them(family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_style_of_thinking_is_known_by_the_template(family):
-    style = style_of(FAMILIES[family].template)
-    assert (style.name if style else "") == FAMILIES[family].style
-    assert has_unknown_style(FAMILIES[family].template) is FAMILIES[family].unknown
+    assert name_of_style(FAMILIES[family].template) == FAMILIES[family].style
 
 
-@pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if family.style])
+@pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if family.style not in ("", UNKNOWN)])
 def test_the_prompt_ends_inside_a_thought_or_outside_as_it_should(family):
     template = chat(FAMILIES[family].template)
     style = template.style
@@ -59,7 +57,7 @@ def test_the_prompt_ends_inside_a_thought_or_outside_as_it_should(family):
         assert question.endswith(style.skip)
 
 
-@pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if not family.style])
+@pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if family.style in ("", UNKNOWN)])
 def test_no_mark_is_put_into_a_prompt_whose_template_never_writes_it(family):
     template = chat(FAMILIES[family].template)
     assert not template.thinks

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Family:
-    """A template, the name of its thinking style, and whether it speaks of thinking in a style nobody knows."""
+    """A template and the name of its thinking style."""
 
     template: str
     style: str = ""
-    unknown: bool = False
 
 
 def _turns(turn: str, opening: str, before: str = "", after: str = "") -> str:
@@ -178,7 +177,7 @@ FAMILIES = {
     "triangles": Family(_turns(_CHATML, _CHATML_OPENING + "{{ '◁think▷' }}"), "kimi"),
     "a switch without marks": Family(
         _turns(_CHATML, _CHATML_OPENING, "{%- if enable_thinking -%}{{ '<|deliberate|>\n' }}{%- endif -%}"),
-        unknown=True,
+        "unknown",
     ),
     "marks for training": Family(
         _turns(

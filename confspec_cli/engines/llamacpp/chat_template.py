@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from confspec_cli.core.messages import Message
-from confspec_cli.core.thinking_styles import style_of
+from confspec_cli.core.thinking_styles import name_of_style, style_of
 from confspec_cli.engines.llamacpp.template_sandbox import FAILURES, SandboxedTemplate
 from confspec_cli.errors import EngineError
 
@@ -36,7 +36,7 @@ class ChatTemplate:
                 f"{name} has no chat template: it is a base model, and can continue text but not answer.",
                 "confspec models   # lists models that can answer",
             )
-        self.style = style_of(template)
+        self.style, self.thinking = style_of(template), name_of_style(template)
         self._special = {"bos_token": bos, "eos_token": eos}
         try:
             self._template = SandboxedTemplate(template)

@@ -71,6 +71,7 @@ class LlamaCppEngine:
             quant=description(self._model),
             gpu_layers=lib.llama_model_n_layer(self._model) + 1 if layers < 0 else layers,
             thinks=self._chat.thinks,
+            thinking=self._chat.thinking,
         )
 
     @property
@@ -236,8 +237,7 @@ class LlamaCppEngine:
 
         def note(row: Logits, token: int) -> None:
             weight = weigh(row, token)
-            is_own = weight[1]
-            self._known[start + len(scored)] = (token, *weight) if is_own else decide(greedy, row)
+            self._known[start + len(scored)] = (token, *weight) if weight[1] else decide(greedy, row)
             scored.append(Token(decoder.decode(reader.feed(token)), *weight))
 
         logits = self._cache.logits()
