@@ -326,7 +326,7 @@ FAULTS = [
     (["ask", "x", "--reject", "-0.1"], Exit.USAGE, "not between 0 and 1"),
     (["ask", "x", "--accept", "nan"], Exit.USAGE, "not between 0 and 1"),
     (["ask", "x", "--accept", "0.2", "--reject", "0.8"], Exit.USAGE, "below --reject"),
-    (["ask", "x", "--mode", "target", "--accept", "0.2"], Exit.USAGE, "no thresholds"),
+    (["ask", "x", "--mode", "target", "--accept", "0.2"], Exit.USAGE, "has no gate"),
     (["ask", "x", "--mode", "both"], Exit.USAGE, "both"),
     (["ask", "x", "--no-such-flag"], Exit.USAGE, "no-such-flag"),
     (["askk", "x"], Exit.USAGE, "askk"),
