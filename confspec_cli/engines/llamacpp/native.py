@@ -98,9 +98,11 @@ class Worker:
         try:
             return future.result()
         except (KeyboardInterrupt, Interrupted):
+            was_asked = self._interrupt.is_set()  # by a first Ctrl-C, which still has to end the run
             self._interrupt.set()
             future.exception()
-            self._interrupt.clear()
+            if not was_asked:
+                self._interrupt.clear()
             raise
 
     def close(self) -> None:
