@@ -99,8 +99,8 @@ class Engine(Protocol):
         """Tokens in the prompt."""
         ...
 
-    def take_guesses_of(self, other: Engine | None) -> None:
-        """Have another engine guess ahead for this one, where both have the same vocabulary; None: none does."""
+    def speculate_with(self, other: Engine | None) -> None:
+        """Have another engine propose tokens for this one, if both have the same vocabulary; None stops that."""
         ...
 
     def close(self) -> None:

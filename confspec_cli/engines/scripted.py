@@ -40,8 +40,8 @@ class ScriptedEngine:
         """Know no words any more."""
         self._known = []
 
-    def take_guesses_of(self, other: Engine | None) -> None:
-        """Guess nothing: the script is known."""
+    def speculate_with(self, other: Engine | None) -> None:
+        """Do nothing: the script is known."""
 
     def read(self, prompt: Prompt) -> None:
         """Catch up."""

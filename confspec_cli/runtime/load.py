@@ -89,9 +89,9 @@ def load_engines(
 
 
 def acquaint(loaded: Mapping[Author, Engine]) -> None:
-    """Have the draft guess ahead for the target, where both are there."""
+    """Have the draft propose tokens for the target, if both are loaded."""
     for author, one in loaded.items():
-        one.take_guesses_of(loaded.get(Author.DRAFT) if author is Author.TARGET else None)
+        one.speculate_with(loaded.get(Author.DRAFT) if author is Author.TARGET else None)
 
 
 def _together(one: Callable[[Author], Engine], authors: list[Author], interrupt: Interrupt) -> dict[Author, Engine]:

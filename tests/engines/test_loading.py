@@ -40,8 +40,8 @@ def test_both_are_loaded_and_the_target_takes_guesses_of_the_draft(tiny, closed)
     people, paths = resolved(tiny("llama"), tiny("qwen2"))
     with engines(people, paths, SMALL, Interrupt()) as loaded:
         assert list(loaded) == list(Author)
-        assert loaded[Author.TARGET]._guesser.assistant
-        assert not loaded[Author.DRAFT]._guesser.assistant
+        assert loaded[Author.TARGET]._decoder._proposer.draft
+        assert not loaded[Author.DRAFT]._decoder._proposer.draft
         assert not closed
     assert len(closed) == 2
 

@@ -8,7 +8,7 @@ import pytest
 from support.tiny_gguf import CAN_ROLL_BACK, KINDS
 
 from confspec_cli.core.messages import Message, Prompt, Sampling, Speculation
-from confspec_cli.engines.llamacpp.speculation import SIZES, Guesser, Lookup, Pace, common, kind_of_match
+from confspec_cli.engines.llamacpp.speculation import SIZES, DraftLength, Lookup, Proposer, common, kind_of_match
 
 SHORT, LONGER, LONG = (kind_of_match(length) for length in (3, 5, 12))
 GUESSING = (Speculation.NGRAM, Speculation.DRAFT, Speculation.AUTO)
@@ -28,8 +28,8 @@ def text_of(tokens):
 
 
 def eager(engine):
-    """Have an engine guess as many as it may, whatever a batch costs here."""
-    engine._guesser._pace.guesses = lambda kind, price=0.0: 7
+    """Have an engine propose as many tokens as it may, whatever a batch costs here."""
+    engine._decoder._proposer._length.worth_proposing = lambda kind, price=0.0: 7
     return engine
 
 
@@ -61,13 +61,13 @@ def test_matches_are_told_apart_by_their_length():
     assert [kind_of_match(length) for length in (3, 4, 5, 11, 12, 40)] == [0, 0, 1, 1, 2, 2]
 
 
-def pace(costs, held, speculated):
-    """A pace that has seen batches cost so much, and guesses of one kind hold so often."""
-    seen = Pace()
+def measured(costs, accepted, proposed):
+    """A length that has seen batches cost so much, and proposals of one kind accepted so often."""
+    seen = DraftLength()
     for _ in range(60):
         for size, seconds in costs.items():
-            seen.took(size, seconds)
-        seen.held(SHORT, held, speculated)
+            seen.note_batch(size, seconds)
+        seen.note_accepted(SHORT, accepted, proposed)
     return seen
 
 
@@ -75,20 +75,20 @@ FLAT = dict.fromkeys(SIZES, 0.04)
 STEEP = {size: 0.04 * size for size in SIZES}
 
 
-def test_many_are_guessed_where_a_batch_costs_no_more_than_a_token():
-    assert pace(FLAT, 15, 15).guesses(SHORT) == SIZES[-1] - 1
+def test_many_are_proposed_where_a_batch_costs_no_more_than_a_token():
+    assert measured(FLAT, 15, 15).worth_proposing(SHORT) == SIZES[-1] - 1
 
 
-def test_none_are_guessed_where_a_batch_costs_as_much_as_its_tokens():
-    assert pace(STEEP, 3, 15).guesses(SHORT) == 0
+def test_none_are_proposed_where_a_batch_costs_as_much_as_its_tokens():
+    assert measured(STEEP, 3, 15).worth_proposing(SHORT) == 0
 
 
-def test_fewer_are_guessed_the_fewer_hold_and_the_more_each_costs():
+def test_fewer_are_proposed_the_fewer_are_accepted_and_the_more_each_costs():
     costs = {1: 0.04, 2: 0.05, 4: 0.07, 8: 0.11, 16: 0.19}
-    good, bad = pace(costs, 15, 15), pace(costs, 1, 15)
-    assert good.guesses(SHORT) > bad.guesses(SHORT)
-    assert good.guesses(SHORT) > good.guesses(SHORT, price=0.02)
-    assert good.guesses(SHORT, price=0.2) == 0
+    good, bad = measured(costs, 15, 15), measured(costs, 1, 15)
+    assert good.worth_proposing(SHORT) > bad.worth_proposing(SHORT)
+    assert good.worth_proposing(SHORT) > good.worth_proposing(SHORT, price=0.02)
+    assert good.worth_proposing(SHORT, price=0.2) == 0
 
 
 PROMPT = 200
@@ -98,80 +98,80 @@ DEAR, CHEAP = 2.0, 0.08
 
 
 @pytest.mark.parametrize(("seconds", "sure", "unsure"), [(DEAR, True, False), (CHEAP, True, True)])
-def test_what_a_prompt_took_to_read_tells_what_is_worth_guessing_from_the_start(seconds, sure, unsure):
-    fresh = Pace()
-    fresh.took(1, 0.04)
-    assert fresh.guesses(LONG) == 0, "a batch may cost as much as its tokens"
-    fresh.read(PROMPT, seconds)
-    assert (fresh.guesses(LONG) >= 7, fresh.guesses(SHORT) > 0) == (sure, unsure)
+def test_what_a_prompt_took_to_read_tells_what_is_worth_proposing_from_the_start(seconds, sure, unsure):
+    fresh = DraftLength()
+    fresh.note_batch(1, 0.04)
+    assert fresh.worth_proposing(LONG) == 0, "a batch may cost as much as its tokens"
+    fresh.note_prefill(PROMPT, seconds)
+    assert (fresh.worth_proposing(LONG) >= 7, fresh.worth_proposing(SHORT) > 0) == (sure, unsure)
 
 
 def test_a_size_never_tried_is_held_to_cost_what_lies_between_those_that_were():
-    seen = Pace()
-    seen.took(1, 0.04)
-    seen.read(10, 1.0)
+    seen = DraftLength()
+    seen.note_batch(1, 0.04)
+    seen.note_prefill(10, 1.0)
     assert seen._cost(16) == pytest.approx(16 * 0.04), "few tokens tell nothing"
-    seen.read(PROMPT, DEAR)
+    seen.note_prefill(PROMPT, DEAR)
     assert seen._cost(16) == pytest.approx(0.04 + 15 / 199 * 1.96)
-    seen.took(32, 0.32)
+    seen.note_batch(32, 0.32)
     assert seen._cost(16) == pytest.approx(0.04 + 15 / 31 * 0.28)
     assert (seen._cost(1), seen._cost(32)) == (0.04, 0.32)
 
 
 def test_nothing_is_copied_past_the_end_of_a_turn():
-    guesser = Guesser(ends={99})
-    guesser.took(0.04)
-    guesser.read(PROMPT, CHEAP)
+    proposer = Proposer(ends={99})
+    proposer.note_batch(0.04)
+    proposer.note_prefill(PROMPT, CHEAP)
     text = list(range(1, 13))
     turn = [*text, 13, 14, 99, 50, 51]
-    assert guesser.guess([*turn, *text], 100, Speculation.NGRAM) == [13, 14]
+    assert proposer.propose([*turn, *text], 100, Speculation.NGRAM) == [13, 14]
 
 
-def test_left_to_itself_it_guesses_only_where_a_long_stretch_of_what_was_given_is_copied():
-    guesser = Guesser(ends={99})
-    guesser.took(0.04)
-    guesser.read(PROMPT, CHEAP)
+def test_left_to_itself_it_proposes_only_where_a_long_stretch_of_what_was_given_is_copied():
+    proposer = Proposer(ends={99})
+    proposer.note_batch(0.04)
+    proposer.note_prefill(PROMPT, CHEAP)
     stretch, others = list(range(1, 20)), list(range(100, 130))
     given = [*stretch, 30, 31, 99]
     again = [*others, 5, *others]
 
-    def guess(reply, speculation=Speculation.AUTO):
-        return guesser.guess([*given, *reply], 100, speculation, given=len(given))
+    def proposed(reply, speculation=Speculation.AUTO):
+        return proposer.propose([*given, *reply], 100, speculation, given=len(given))
 
-    assert guess([*others, *stretch[:11]]) == []
-    assert guess([*others, *stretch[:12]]) == [*stretch[12:], 30, 31]
-    assert guess([*others, *stretch]) == [30, 31]
-    assert guess(again) == [], "the reply repeats itself, and not what was given"
-    assert guess(again, Speculation.NGRAM)[:3] == [5, *others[:2]]
+    assert proposed([*others, *stretch[:11]]) == []
+    assert proposed([*others, *stretch[:12]]) == [*stretch[12:], 30, 31]
+    assert proposed([*others, *stretch]) == [30, 31]
+    assert proposed(again) == [], "the reply repeats itself, and not what was given"
+    assert proposed(again, Speculation.NGRAM)[:3] == [5, *others[:2]]
 
 
 def test_what_does_not_pay_is_tried_again_after_a_while():
-    refused = pace(STEEP, 0, 15)
+    refused = measured(STEEP, 0, 15)
     tries = 0
     for _ in range(4000):
-        refused.took(1, 0.04)
-        tries += refused.guesses(SHORT) > 0
+        refused.note_batch(1, 0.04)
+        tries += refused.worth_proposing(SHORT) > 0
     assert 0 < tries < 4000
-    assert refused.guesses(LONGER) >= 0
+    assert refused.worth_proposing(LONGER) >= 0
 
 
-def test_a_guess_that_was_not_made_is_learned_from_all_the_same():
-    """What stands twice is followed by the same: at first nothing is guessed, and then what was seen to hold."""
-    guesser = Guesser()
-    guesser.took(0.04)
+def test_a_proposal_that_was_not_made_is_learned_from_all_the_same():
+    """What stands twice is followed by the same: at first nothing is proposed, and then what was seen to be right."""
+    proposer = Proposer()
+    proposer.note_batch(0.04)
     text = [1, 2, 3, 4, 5, 6, 7, 8]
-    guesses = [guesser.guess((text * 5)[:length], 100, Speculation.NGRAM) for length in range(8, 40)]
-    assert guesses[0] == guesses[3] == []
-    assert guesses[-1] == (text * 3)[7 : 7 + len(guesses[-1])]
-    fresh = Guesser()
-    fresh.took(0.04)
+    proposals = [proposer.propose((text * 5)[:length], 100, Speculation.NGRAM) for length in range(8, 40)]
+    assert proposals[0] == proposals[3] == []
+    assert proposals[-1] == (text * 3)[7 : 7 + len(proposals[-1])]
+    fresh = Proposer()
+    fresh.note_batch(0.04)
     useless = [10 * n + m for n in range(8) for m in (1, 2, 3)]
     mixed = [token for n in range(20) for token in (1, 2, 3, 100 + n)]
-    assert not any(fresh.guess(mixed[:length], 100, Speculation.NGRAM) for length in range(8, len(mixed)))
-    assert not any(fresh.guess(useless[:length], 100, Speculation.NGRAM) for length in range(8, len(useless)))
+    assert not any(fresh.propose(mixed[:length], 100, Speculation.NGRAM) for length in range(8, len(mixed)))
+    assert not any(fresh.propose(useless[:length], 100, Speculation.NGRAM) for length in range(8, len(useless)))
 
 
-def test_an_assistant_is_left_alone_where_its_price_is_too_high(monkeypatch):
+def test_the_draft_is_left_alone_where_its_price_is_too_high(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("confspec_cli.engines.llamacpp.speculation.time.perf_counter", lambda: clock[0])
     calls = []
@@ -181,35 +181,35 @@ def test_an_assistant_is_left_alone_where_its_price_is_too_high(monkeypatch):
         calls.append(count)
         return [1] * count
 
-    guesser = Guesser()
-    guesser.assistant, guesser.weight = slow, 0.01
-    guesser.read(PROMPT, CHEAP)
+    proposer = Proposer()
+    proposer.draft, proposer.relative_size = slow, 0.01
+    proposer.note_prefill(PROMPT, CHEAP)
     for _ in range(60):
-        speculated = guesser.guess([1, 2, 3], 100, Speculation.DRAFT)
-        guesser.took(0.04 if not speculated else 0.1, len(speculated), 0)
+        speculated = proposer.propose([1, 2, 3], 100, Speculation.DRAFT)
+        proposer.note_batch(0.04 if not speculated else 0.1, len(speculated), 0)
     assert 1 <= len(calls) <= 6
-    assert guesser.guess([1, 2, 3], 100, Speculation.NGRAM) == []
+    assert proposer.propose([1, 2, 3], 100, Speculation.NGRAM) == []
     assert len(calls) <= 6
 
 
 @pytest.mark.parametrize(("weight", "is_asked"), [(0.05, True), (0.5, False)])
-def test_an_assistant_nearly_as_big_as_the_model_is_not_even_asked(weight, is_asked):
-    guesser = Guesser()
-    guesser.assistant, guesser.weight = lambda tokens, count: [1] * count, weight
-    assert guesser.guess([1, 2, 3], 100, Speculation.DRAFT) == [], "nothing is known of this device yet"
-    guesser.took(0.04)
-    guesser.read(PROMPT, CHEAP)
-    assert bool(guesser.guess([1, 2, 3], 100, Speculation.DRAFT)) == is_asked
+def test_a_draft_nearly_as_big_as_the_model_is_not_even_asked(weight, is_asked):
+    proposer = Proposer()
+    proposer.draft, proposer.relative_size = lambda tokens, count: [1] * count, weight
+    assert proposer.propose([1, 2, 3], 100, Speculation.DRAFT) == [], "nothing is known of this device yet"
+    proposer.note_batch(0.04)
+    proposer.note_prefill(PROMPT, CHEAP)
+    assert bool(proposer.propose([1, 2, 3], 100, Speculation.DRAFT)) == is_asked
 
 
-def test_nothing_is_guessed_where_the_context_ends():
-    guesser = Guesser()
-    guesser.took(0.04)
-    guesser.read(PROMPT, CHEAP)
-    guesser.assistant, guesser.weight = lambda tokens, count: [1] * count, 0.01
+def test_nothing_is_proposed_where_the_context_ends():
+    proposer = Proposer()
+    proposer.note_batch(0.04)
+    proposer.note_prefill(PROMPT, CHEAP)
+    proposer.draft, proposer.relative_size = lambda tokens, count: [1] * count, 0.01
     repeated = [1, 2, 3, 4] * 5
-    assert guesser.guess(repeated, 100, Speculation.DRAFT)
-    assert guesser.guess(repeated, SIZES[-1], Speculation.DRAFT) == []
+    assert proposer.propose(repeated, 100, Speculation.DRAFT)
+    assert proposer.propose(repeated, SIZES[-1], Speculation.DRAFT) == []
 
 
 def test_common_counts_what_two_begin_with_alike():
@@ -218,9 +218,9 @@ def test_common_counts_what_two_begin_with_alike():
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("speculation", GUESSING)
-def test_greedy_text_is_the_same_whoever_guesses(tiny, load, kind, speculation):
+def test_greedy_text_is_the_same_whoever_proposes(tiny, load, kind, speculation):
     plain, quick = load(tiny(kind)), eager(load(tiny(kind)))
-    quick.take_guesses_of(load(tiny(kind, seed=7)))
+    quick.speculate_with(load(tiny(kind, seed=7)))
     prompt = asked(REPEATING)
     for _ in range(3):
         single, batched = written(plain, prompt), written(quick, prompt, speculation=speculation)
@@ -235,9 +235,9 @@ def test_greedy_text_is_the_same_whoever_guesses(tiny, load, kind, speculation):
 
 
 @pytest.mark.parametrize("kind", CAN_ROLL_BACK)
-def test_a_model_that_guesses_for_itself_is_always_right(tiny, load, kind):
+def test_a_model_that_proposes_for_itself_is_always_right(tiny, load, kind):
     quick = eager(load(tiny(kind)))
-    quick.take_guesses_of(load(tiny(kind)))
+    quick.speculate_with(load(tiny(kind)))
     batches = decodes(quick)
     tokens = written(quick, asked("Why?"), 60, speculation=Speculation.DRAFT)
     assert sum(token.speculated for token in tokens) >= 0.8 * len(tokens)
@@ -245,15 +245,15 @@ def test_a_model_that_guesses_for_itself_is_always_right(tiny, load, kind):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in CAN_ROLL_BACK])
-def test_a_model_that_cannot_roll_back_guesses_nothing(tiny, load, kind):
+def test_a_model_that_cannot_roll_back_proposes_nothing(tiny, load, kind):
     quick = eager(load(tiny(kind)))
-    quick.take_guesses_of(load(tiny(kind)))
+    quick.speculate_with(load(tiny(kind)))
     assert not any(token.speculated for token in written(quick, asked(REPEATING), speculation=Speculation.AUTO))
 
 
 def test_another_vocabulary_is_not_taken_for_the_same(tiny, load):
     quick, other = eager(load(tiny())), load(tiny(vocab="other"))
-    quick.take_guesses_of(other)
+    quick.speculate_with(other)
     said = written(quick, asked("Why?"), speculation=Speculation.DRAFT)
     assert text_of(said) == text_of(written(load(tiny()), asked("Why?")))
     assert not any(token.speculated for token in said)
@@ -261,9 +261,9 @@ def test_another_vocabulary_is_not_taken_for_the_same(tiny, load):
 
 
 @pytest.mark.parametrize("speculation", GUESSING)
-def test_a_seed_gives_the_same_text_whoever_guesses(tiny, load, speculation):
+def test_a_seed_gives_the_same_text_whoever_proposes(tiny, load, speculation):
     plain, quick = load(tiny()), eager(load(tiny()))
-    quick.take_guesses_of(load(tiny()))
+    quick.speculate_with(load(tiny()))
     for seed in range(12):
         how = {"temperature": 0.7, "seed": seed}
         prompt = asked(f"{REPEATING} {seed}")
@@ -271,22 +271,22 @@ def test_a_seed_gives_the_same_text_whoever_guesses(tiny, load, speculation):
 
 
 def test_under_sampling_the_distribution_stays(tiny, load):
-    """800 draws of five tokens with guesses, 800 without by other seeds: chi-square over the ten commonest texts."""
+    """800 draws of five tokens with speculation and 800 without: chi-square over the ten commonest texts."""
     quick = eager(load(tiny()))
-    quick.take_guesses_of(load(tiny()))
+    quick.speculate_with(load(tiny()))
     prompt = asked("How many?")
-    held = 0
+    accepted = 0
 
     def draw(seed, speculation):
-        nonlocal held
+        nonlocal accepted
         tokens = written(quick, prompt, 5, temperature=0.35, seed=seed, speculation=speculation)
-        held += sum(token.speculated for token in tokens)
+        accepted += sum(token.speculated for token in tokens)
         return text_of(tokens)
 
     plain = Counter(draw(seed, Speculation.OFF) for seed in range(800))
-    assert not held
+    assert not accepted
     speculated = Counter(draw(seed, Speculation.DRAFT) for seed in range(800, 1600))
-    assert held > 400
+    assert accepted > 400
     cells = [(count, speculated[text]) for text, count in plain.most_common(10)]
     cells.append((800 - sum(one for one, _ in cells), 800 - sum(other for _, other in cells)))
     assert min(one for one, _ in cells) >= 5
@@ -300,12 +300,12 @@ def test_what_the_target_would_have_written_of_a_rejected_step_is_not_written_ag
     prompt = asked("How many eggs are left?")
     own = text_of(written(plain, prompt, 20))
     said = plain._cache.tokens[-19:]
-    tokenize, step = salvaging._vocab.tokenize, "A step that begins well."
+    tokenize, step = salvaging.spelling.marks.tokenize, "A step that begins well."
     wrong = 5 if said[10] != 5 else 6
     monkeypatch.setattr(
-        salvaging._vocab,
+        salvaging.spelling.marks,
         "tokenize",
-        lambda text, special: [*said[:10], wrong, 7] if text == step else tokenize(text, special=special),
+        lambda text: [*said[:10], wrong, 7] if text == step else tokenize(text),
     )
     salvaging.score(prompt, step)
     batches = decodes(salvaging)
@@ -326,7 +326,7 @@ def test_what_was_salvaged_is_forgotten_with_the_text_before_it(tiny, load):
 @pytest.mark.parametrize("most", [1, 2, 3, 5, 8])
 def test_a_generation_left_in_the_middle_of_a_batch_goes_on_as_if_it_had_not(tiny, load, most):
     plain, quick = load(tiny()), eager(load(tiny()))
-    quick.take_guesses_of(load(tiny()))
+    quick.speculate_with(load(tiny()))
     prompt = asked("Count to ten.")
     reply = ""
     for _ in range(8):
@@ -337,9 +337,9 @@ def test_a_generation_left_in_the_middle_of_a_batch_goes_on_as_if_it_had_not(tin
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_draft_that_guessed_still_writes_what_it_would_have_written(tiny, load, kind):
+def test_a_draft_that_proposed_still_writes_what_it_would_have_written(tiny, load, kind):
     draft, plain, target = load(tiny(kind, seed=3)), load(tiny(kind, seed=3)), eager(load(tiny()))
-    target.take_guesses_of(draft)
+    target.speculate_with(draft)
     prompt = asked("Count to ten.")
     for _ in range(4):
         one = text_of(written(target, prompt, 12, speculation=Speculation.DRAFT))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 import math
-import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Speculation, Token
 from confspec_cli.engines.llamacpp.cache import Cache, Logits
 from confspec_cli.engines.llamacpp.chat_template import ChatTemplate
+from confspec_cli.engines.llamacpp.decoder import Decoder
 from confspec_cli.engines.llamacpp.native import lib, watch
 from confspec_cli.engines.llamacpp.open_model import (
     Hardware,
@@ -28,13 +28,11 @@ from confspec_cli.engines.llamacpp.open_model import (
     open_context,
 )
 from confspec_cli.engines.llamacpp.prompt_tokenizer import PromptTokenizer
-from confspec_cli.engines.llamacpp.sampler import Choice, Choose, Sampler, decide, greedy, weigh
-from confspec_cli.engines.llamacpp.speculation import Guesser, common
+from confspec_cli.engines.llamacpp.sampler import Sampler, decide, greedy, weigh
 from confspec_cli.engines.llamacpp.vocab import Vocab
 from confspec_cli.errors import ContextFull
 
-_UNKNOWN: Choice = (-1, 0.0, False, 0.0)
-_decoder = codecs.getincrementaldecoder("utf-8")
+_utf8 = codecs.getincrementaldecoder("utf-8")
 
 
 class LlamaCppEngine:
@@ -57,11 +55,7 @@ class LlamaCppEngine:
         self.supports_rollback = partial
         self._sampler = Sampler(self._vocab.size, self._vocab.pointer)
         self._given = 0  # tokens of the last prompt up to its open turn
-        self._pending: list[int] = []  # the last token generated, not yet in the cache
-        self._guesser = Guesser(self._vocab.ends)
-        self._known: dict[int, Choice] = {}  # by how many tokens of the cache stand before it, what was decided already
-        self._lent: list[int] = []  # what the cache held before it was lent to guess for another model
-        self._written = 0  # of the tokens in the cache, ever
+        self._decoder = Decoder(self._cache, self._vocab.ends)
         layers = gpu_layers(hardware)
         self.card = ModelCard(
             name=path.stem,
@@ -77,7 +71,7 @@ class LlamaCppEngine:
     @property
     def tokens_read(self) -> int:
         """Tokens read so far; see Engine. A model that cannot roll back reads some of them again and again."""
-        return self._cache.decoded - self._written
+        return self._cache.decoded - self._decoder.generated
 
     @property
     def verification_tokens(self) -> int:
@@ -86,7 +80,7 @@ class LlamaCppEngine:
 
     def reset(self) -> None:
         """Empty the cache; see Engine."""
-        self._rollback(0)
+        self._decoder.rollback(0)
 
     def read(self, prompt: Prompt) -> None:
         """Bring the cache to exactly the prompt, its question aside, keeping the longest common prefix; see Engine."""
@@ -95,7 +89,7 @@ class LlamaCppEngine:
     def _read(self, prompt: Prompt, keeps_known: bool = False) -> int:
         """`read`; `keeps_known` leaves behind the prompt what this model is known to say next. The prompt's length."""
         self._cache.stop_if_asked()
-        have = self._lent or [*self._cache.tokens, *self._pending]
+        have = self._decoder.tokens
         kept, unread = self.spelling.compare(self.spelling.conversation(prompt), have, 0)
         self._given = kept + len(unread)
         if unread:
@@ -107,18 +101,8 @@ class LlamaCppEngine:
                 f"{kept + len(unread) + len(new)} tokens do not fit in the context of {self._cache.size}.",
                 f"try a larger one: --context {2 * self._cache.size}",
             )
-        if self._lent:
-            self._rollback(common(have[:kept], self._cache.tokens))
-            self._cache.feed(have[len(self._cache) : kept])
-        if kept > len(self._cache):
-            self._feed_pending()
-        self._rollback(self._foreseen(kept) if keeps_known and not unread and not new else kept)
-        began = time.perf_counter()
-        if unread:
-            self._cache.feed(unread)
-            self._cache.keep()
-        self._cache.feed(new)
-        self._guesser.read(len(unread) + len(new), time.perf_counter() - began)
+        self._decoder.keep(kept, keeps_known and not unread and not new)
+        self._decoder.prefill(unread, new)
         return kept + len(unread) + len(new)
 
     def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
@@ -126,86 +110,40 @@ class LlamaCppEngine:
         speculates = self._cache.partial and not sampling.grammar and sampling.speculation is not Speculation.OFF
         is_lasting = speculates and sampling.temperature <= 0  # what is decided once is decided for good
         here = self._read(prompt, keeps_known=is_lasting)
-        known = self._known if is_lasting else {}
+        known = self._decoder.known if is_lasting else {}
+        speculation = sampling.speculation if speculates else Speculation.OFF
         if here not in known:
             self._cache.checkpoint()
         choose = self._sampler.start(sampling, here)
-        decoder, reader = _decoder("replace"), self.spelling.reader()
+        decoder, reader = _utf8("replace"), self.spelling.reader()
         for _ in range(max_tokens):
             batch = 0
             if here not in known:
-                guesses = self._guesses(sampling.speculation) if speculates and self._pending else []
-                batch = len(guesses) + 1 if guesses else 0
-                known.update(self._decide(choose, guesses))
+                decided, batch = self._decoder.decide(choose, speculation, self._given)
+                known.update(decided)
             token, *_ = chosen = known[here]
             if token in self._vocab.ends:
                 yield Token(decoder.decode(b"", final=True), *chosen[1:], ends=True, batch=batch)
                 return
             is_there = here < len(self._cache)
             if not is_there:
-                self._pending = [token]
+                self._decoder.pending = [token]
             here += 1
             yield Token(decoder.decode(reader.feed(token)), *chosen[1:], speculated=is_there, batch=batch)
 
-    def _guesses(self, speculation: Speculation) -> list[int]:
-        text = [*self._cache.tokens, *self._pending]
-        return self._guesser.guess(text, self._cache.size - len(text), speculation, self._given)
-
-    def _decide(self, choose: Choose, guesses: list[int]) -> dict[int, Choice]:
-        """What comes next, by position: after what is pending, and after each guess that holds, all in one batch."""
-        cache, pending = self._cache, self._pending
-        here = len(cache) + len(pending)
-        began = time.perf_counter()
-        if not guesses:
-            self._feed_pending()
-            if pending:
-                self._guesser.took(time.perf_counter() - began)
-            return {here: decide(choose, cache.logits())}
-        self._pending = []
-        rows = next(cache.feed_reading([*pending, *guesses]))
-        took = time.perf_counter() - began
-        self._written += len(rows)
-        decided: dict[int, Choice] = {}
-        held = 0
-        for held, row in enumerate(rows):
-            decided[here + held] = chosen = decide(choose, row)
-            if held == len(guesses) or chosen[0] != guesses[held] or chosen[0] in self._vocab.ends:
-                break
-        cache.rollback(here + held, rows[held])
-        self._guesser.took(took, len(guesses), held)
-        return decided
-
-    def propose(self, tokens: list[int], count: int) -> list[int]:
-        """What this model would say after `tokens`, greedily: guesses for another model of the same vocabulary."""
-        if len(tokens) + count > self._cache.size or max(tokens) >= self._vocab.size:
-            return []
-        have = [*self._cache.tokens, *self._pending]
-        lent = self._lent or have
-        same = min(common(tokens, have), len(tokens) - 1)
-        if same > len(self._cache):
-            self._feed_pending()
-        self._rollback(same)
-        self._lent = lent
-        self._cache.feed(tokens[same:])
-        guesses: list[int] = []
-        while len(guesses) < count:
-            token = int(self._cache.logits().argmax())
-            if token in self._vocab.ends:
-                break
-            guesses.append(token)
-            self._pending = [token]
-            if len(guesses) < count:
-                self._feed_pending()
-        return guesses
-
-    def take_guesses_of(self, other: Engine | None) -> None:
-        """Have another model guess ahead for this one; see Engine."""
-        self._guesser.assistant = None
+    def speculate_with(self, other: Engine | None) -> None:
+        """Have another model propose tokens for this one; see Engine."""
+        self._decoder.speculate_with(None)
         if isinstance(other, LlamaCppEngine):
-            self._guesser.weight = other.card.bytes / self.card.bytes
-            self._guesser.assistant = lambda tokens, count: (
-                other.propose(tokens, count) if self._vocab.begins_like(other._vocab) else []
+            self._decoder.speculate_with(
+                lambda tokens, count: other._propose(tokens, count, self._vocab), other.card.bytes / self.card.bytes
             )
+
+    def _propose(self, tokens: list[int], count: int, vocab: Vocab) -> list[int]:
+        """What this model would write after `tokens`, for a model with that vocabulary if it is the same one."""
+        if not vocab.begins_like(self._vocab) or max(tokens) >= self._vocab.size:
+            return []
+        return self._decoder.propose(tokens, count)
 
     def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
         """Probabilities of the labels as the next token; see Engine."""
@@ -232,12 +170,12 @@ class LlamaCppEngine:
         self._cache.checkpoint()
         tokens = self.spelling.marks.tokenize(continuation)
         start = len(self._cache)
-        decoder, reader = _decoder("replace"), self.spelling.reader()
+        decoder, reader = _utf8("replace"), self.spelling.reader()
         scored: list[Token] = []
 
         def note(row: Logits, token: int) -> None:
             weight = weigh(row, token)
-            self._known[start + len(scored)] = (token, *weight) if weight[1] else decide(greedy, row)
+            self._decoder.known[start + len(scored)] = (token, *weight) if weight[1] else decide(greedy, row)
             scored.append(Token(decoder.decode(reader.feed(token)), *weight))
 
         logits = self._cache.logits()
@@ -275,25 +213,6 @@ class LlamaCppEngine:
         if self._model:
             lib.llama_model_free(self._model)
             self._model = None
-
-    def _feed_pending(self) -> None:
-        if self._pending:
-            token, self._pending = self._pending, []
-            self._cache.feed(token)
-            self._written += 1
-
-    def _rollback(self, length: int) -> None:
-        self._cache.rollback(length)
-        self._pending = []
-        self._lent = []
-        for position in [one for one in self._known if one > length]:
-            del self._known[position]
-
-    def _foreseen(self, position: int) -> int:
-        """The end of the tokens from `position` on that this model is known to say itself."""
-        while position < len(self._cache) and self._known.get(position, _UNKNOWN)[0] == self._cache.tokens[position]:
-            position += 1
-        return position
 
 
 def _probabilities(logits: Logits, firsts: dict[str, int]) -> dict[str, float]:
