@@ -62,6 +62,8 @@ def _list(chat: Chat, text: str) -> None:
         mark = "*" if session.id == chat.record.id else " "
         used = f"{session.used.astimezone():%Y-%m-%d %H:%M}"
         chat.screen.say(f"{mark} {session.label}  {used}  {count(len(turns), 'turn')}  {begin}", style="")
+    for warning in chat.shelf().warnings:
+        chat.screen.say(f"warning: {warning}", style="yellow")
 
 
 def _rename(chat: Chat, text: str) -> None:

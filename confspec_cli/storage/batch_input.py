@@ -63,8 +63,8 @@ def remaining(items: Sequence[Item], records: Sequence[str], name: str) -> tuple
         item = waiting.pop(str(record["id"]), None) if is_record and "id" in record else None
         if item is None or record.get("prompt") != item.prompt:
             raise UsageError(
-                f"Line {number} of {name} is no record of these prompts, so nothing was added to it.",
-                f"confspec batch FILE -o another-file   # or remove {name}",
+                f"Line {number} of {name} is not a record of this batch, so nothing was added.",
+                "confspec batch FILE -o another-file",
             )
         failed += record.get("error") is not None
     return list(waiting.values()), failed

@@ -248,7 +248,7 @@ def test_other_settings_than_those_of_the_records_are_warned_of(batch, capsys):
         (["none.txt"], Exit.USAGE, "There is no file none.txt"),
         (["latin"], Exit.USAGE, "0xe9 at offset 3"),
         (["empty"], Exit.USAGE, "nothing to ask"),
-        (["in.txt", "-o", "in.txt"], Exit.USAGE, "no record of these prompts"),
+        (["in.txt", "-o", "in.txt"], Exit.USAGE, "not a record of this batch"),
         (["in.txt", "-o", "."], Exit.STORAGE, "is not a regular file"),
         (["in.txt", "-o", "/dev/zero"], Exit.STORAGE, "is not a regular file"),
         (["/dev/zero"], Exit.USAGE, "longer than 64 MiB"),

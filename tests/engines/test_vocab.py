@@ -48,3 +48,15 @@ def test_ids_beyond_the_vocabulary_do_no_harm(tiny, load, name, value):
     path = tiny("llama", metadata={f"tokenizer.ggml.{name}_token_id": value})
     gguf.check(gguf.read(path))
     assert list(load(path).generate(Prompt((Message("user", "hi"),)), Sampling(), 3))
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2"])
+def test_a_long_text_is_tokenized_in_calls_short_enough_to_stop_between(tiny, load, monkeypatch, kind):
+    vocab = load(tiny(kind))._vocab
+    text = "The sum of é and 漢 is 👩‍👧.\n" * 20
+    asked = []
+    tokenize = vocab._tokenize
+    monkeypatch.setattr("confspec_cli.engines.llamacpp.vocab._SLICE", 64)
+    monkeypatch.setattr(vocab, "_tokenize", lambda text, special: asked.append(text) or tokenize(text, special))
+    assert vocab._detokenize(vocab.tokenize(text, special=False)).decode() == text
+    assert max(len(one.decode()) for one in asked) <= 65  # a seam may take a character more

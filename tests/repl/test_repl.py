@@ -252,6 +252,22 @@ def test_sessions_are_saved_named_listed_loaded_and_left(store):
     assert 'Resumed "first" (1 turn).' in text
 
 
+def test_a_session_that_cannot_be_read_is_a_warning_of_the_list(store):
+    store.folder.mkdir()
+    (store.folder / "20260101-000000-000000.jsonl").mkdir()
+    _chat, text = talk("One?", "/list", store=store, record=store.new())
+    assert "20260101-000000-000000.jsonl was skipped: it is not a file." in flat(text)
+    assert "One?" in text
+
+
+def test_a_new_name_that_another_chat_has_is_refused(store):
+    theirs = store.new("maths")
+    store.claim(theirs)
+    _chat, text = talk("/new maths", "One?", store=store, record=store.new())
+    theirs.close()
+    assert 'There is a session "maths" already.' in flat(text)
+
+
 def test_an_unsaved_conversation_can_be_saved_whole(store):
     chat, _text = talk("One?", "Two?", "/undo", "/save kept", "Three?", store=store, record=Session())
     chat.record.close()

@@ -127,5 +127,5 @@ def test_items_may_be_added():
     ],
 )
 def test_records_of_other_inputs_are_refused(line):
-    with pytest.raises(UsageError, match="Line 2 of out is no record of these prompts"):
+    with pytest.raises(UsageError, match="Line 2 of out is not a record of this batch"):
         remaining(ITEMS, [record(ITEMS[1]), line], "out")

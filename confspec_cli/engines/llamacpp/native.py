@@ -50,7 +50,7 @@ class Log:
         self._level = self._level if level == _CONTINUATION else level
         line = text.decode("utf-8", "replace")
         if self.verbose:
-            sys.stderr.write(line)
+            sys.stderr.write("".join(char for char in line if char.isprintable() or char in "\n\t"))  # names from files
         if self._level >= _WARNING and line.strip() and len(self.complaints) < _ENOUGH:
             self.complaints.append(line.strip())
 

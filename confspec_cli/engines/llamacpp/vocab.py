@@ -12,6 +12,7 @@ from confspec_cli.errors import EngineError
 
 _CONTROL, _USER_DEFINED = 1 << 3, 1 << 4  # llama_token_attr
 _MARK = re.compile(r"[<\[{◁｜].+[>\]}▷｜]")
+_SLICE = 1 << 20  # characters tokenized in one call, which cannot be interrupted: seconds a call, not minutes
 
 
 class Vocab:
@@ -54,6 +55,9 @@ class Vocab:
         """Tokens of what a model wrote, which may hold tokens that are not control tokens but stand for a mark."""
         if not text:
             return []
+        if len(text) > _SLICE:
+            starts = range(0, len(text), _SLICE)
+            return [token for start in starts for token in self.tokenize_reply(text[start : start + _SLICE])]
         if self._anchor:
             return self._tokenize(b"\n" + text.encode(), False)[len(self._anchor) :]
         return self._tokenize(text.encode(), False)
