@@ -73,7 +73,7 @@ def _nonsense(seed: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class Setup:
     """One way to solve a problem: with a draft that is right or wrong, and what the controller knows; None: alone."""
 
     name: str
@@ -82,32 +82,32 @@ class Arm:
     drafting: AdaptiveDrafting | None = None
 
 
-def arms_of(config: RunConfig, worth_drafting: bool) -> list[Arm]:
+def setups_of(config: RunConfig, worth_drafting: bool) -> list[Setup]:
     """The four ways."""
     alone = replace(config, mode=Mode.TARGET)
     controlled = replace(config, gate=replace(_GATE, worth_drafting=worth_drafting), controlled=True)
     always = replace(config, gate=_GATE, controlled=False)
     return [
-        Arm("target alone", alone),
-        Arm("always wrong", controlled, False, adaptive_drafting(controlled)),
-        Arm("always right", controlled, True, adaptive_drafting(controlled)),
-        Arm("always right, no controller", always),
+        Setup("target alone", alone),
+        Setup("always wrong", controlled, False, adaptive_drafting(controlled)),
+        Setup("always right", controlled, True, adaptive_drafting(controlled)),
+        Setup("always right, no controller", always),
     ]
 
 
-def solve(arm: Arm, prompt: Prompt, models: Mapping[Author, Engine], text: str) -> tuple[float, str, int, int]:
+def solve(setup: Setup, prompt: Prompt, models: Mapping[Author, Engine], text: str) -> tuple[float, str, int, int]:
     """Seconds from empty caches, the reply, and how many of its steps were drafted; `text` is the right one."""
     told = cast(Told, models[Author.DRAFT])
-    told.text, told.rightly = text, arm.rightly
+    told.text, told.rightly = text, setup.rightly
     for engine in models.values():
         engine.reset()
     causes, reply, began = list[Cause | None](), "", time.perf_counter()
-    for event in ReasoningRun(prompt, models, arm.config, time.perf_counter, drafting=arm.drafting).events():
+    for event in ReasoningRun(prompt, models, setup.config, time.perf_counter, drafting=setup.drafting).events():
         if isinstance(event, StepCommitted):
             causes.append(event.step.cause)
         elif isinstance(event, RunFinished):
             reply = event.reply
-    drafted = 0 if arm.config.mode is Mode.TARGET else len(causes) - causes.count(Cause.NOT_PAYING)
+    drafted = 0 if setup.config.mode is Mode.TARGET else len(causes) - causes.count(Cause.NOT_PAYING)
     return time.perf_counter() - began, reply, drafted, len(causes)
 
 
@@ -123,30 +123,30 @@ def main() -> None:
     options = RunOptions(pair=given.pair, max_tokens=given.tokens, speculate=Speculation.OFF)
     resolved = resolve_pair(user_registry(), options)
     config = build_config(resolved.pair, options)
-    arms = arms_of(replace(config, asks=False), not given.doubtful)
-    seconds: dict[str, list[float]] = {arm.name: [] for arm in arms}
-    steps = {arm.name: [0, 0] for arm in arms}
+    setups = setups_of(replace(config, asks=False), not given.doubtful)
+    seconds: dict[str, list[float]] = {setup.name: [] for setup in setups}
+    steps = {setup.name: [0, 0] for setup in setups}
     with engines(resolved, local_files(resolved), HardwareOptions(), Interrupt()) as loaded:
         models = {**loaded, Author.DRAFT: cast(Engine, Told(loaded[Author.DRAFT]))}
         for turn, problem in enumerate(load_problems(given.file)[: given.problems]):
             prompt = prompt_of(problem.prompt, problem.system, models, (), config)
-            _, text, *_ = solve(arms[0], prompt, models, "")
-            for arm in arms[turn % len(arms) :] + arms[: turn % len(arms)]:
-                took, reply, drafted, of = solve(arm, prompt, models, text)
+            _, text, *_ = solve(setups[0], prompt, models, "")
+            for setup in setups[turn % len(setups) :] + setups[: turn % len(setups)]:
+                took, reply, drafted, of = solve(setup, prompt, models, text)
                 if reply != text:
-                    raise SystemExit(f"{problem.id}, {arm.name}: the reply is not the target's own")
-                seconds[arm.name].append(took)
-                steps[arm.name] = [steps[arm.name][0] + drafted, steps[arm.name][1] + of]
+                    raise SystemExit(f"{problem.id}, {setup.name}: the reply is not the target's own")
+                seconds[setup.name].append(took)
+                steps[setup.name] = [steps[setup.name][0] + drafted, steps[setup.name][1] + of]
     print(
         f"{resolved.pair.name}, {given.problems} problems of {given.file}, {physical_cores()} threads; "
         "[95 % intervals]\n"
     )
     print("| draft | s/problem | speed over target alone | drafted steps |\n|---|--:|--:|--:|")
     for name, times in seconds.items():
-        value, low, high = ratio_interval(seconds[arms[0].name], times)
+        value, low, high = ratio_interval(seconds[setups[0].name], times)
         drafted, of = steps[name]
         print(f"| {name} | {sum(times) / len(times):.2f} | {value:.3f} [{low:.3f}, {high:.3f}] | {drafted}/{of} |")
-    value, low, high = ratio_interval(seconds[arms[3].name], seconds[arms[2].name])
+    value, low, high = ratio_interval(seconds[setups[3].name], seconds[setups[2].name])
     print(f"\nalways right, with the controller over without: {value:.3f} [{low:.3f}, {high:.3f}]")
 
 

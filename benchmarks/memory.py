@@ -7,10 +7,10 @@ prints a Markdown table for several contexts and types of cache, in MiB, and wha
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,12 +56,15 @@ def rows(paths: list[Path]) -> Iterator[str]:
                 yield f"| {path.name} | {context} | {kind} | {plan:.1f} | {truth:.1f} | {plan / truth:.3f} |"
 
 
-def main(arguments: list[str]) -> None:
-    """Print the table."""
+def main() -> None:
+    """The command line of this module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL.gguf")
+    given = parser.parse_args()
     print("| model | context | cache | planned | allocated | planned / allocated |\n|---|--:|---|--:|--:|--:|")
-    for row in rows([Path(name) for name in arguments]):
+    for row in rows(given.models):
         print(row, flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -38,6 +38,7 @@ from confspec_cli.models.yaml_editing import put as keep
 from confspec_cli.render.batch_progress import Tally, counting
 from confspec_cli.render.console import is_dumb, put
 from confspec_cli.render.reporter import ConsoleReporter
+from confspec_cli.render.wording import count as count_of
 from confspec_cli.runtime.configure import build_config
 from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.folders import own_file
@@ -106,8 +107,8 @@ def calibrate(
     """
     resolved = resolve_pair(user_registry(), replace(options, pair=pair))
     chosen = load_problems(problems, graded=False)[:count]
-    problem_set.check(chosen, allow_code, quiet)
     task = task or _task(chosen, problems)
+    problem_set.check(chosen, allow_code, quiet)
     config = build_config(resolved.pair, replace(options, speculate=Speculation.OFF, task=task))
     place = output or Path(f"{Path(problems).stem}.{pair}.labels.jsonl")
     chains = _labelled(_Job(resolved, config, hardware, yes, quiet), chosen, Path(problems).stem, place)
@@ -180,6 +181,10 @@ def _labelled(job: _Job, problems: Sequence[Problem], name: str, place: Path) ->
             if not earlier:
                 log.append(Conditions(name, job.fixed, system_snapshot()).to_dict())
             _label(job, left, log, records)
+    skipped = [problem.id for problem in problems if records[problem.id].get("skipped")]
+    if skipped:
+        counted = f"{count_of(len(skipped), 'problem')} did not fit into a model's context"
+        put(sys.stderr, f"warning: {counted}; left out (the first: {skipped[0]})\n")
     return chains_of([records[problem.id] for problem in problems])
 
 

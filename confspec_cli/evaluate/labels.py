@@ -19,9 +19,10 @@ from confspec_cli.core.messages import Prompt
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.steps import Splitter
-from confspec_cli.core.trace import Assessment, Author, WrittenStep
+from confspec_cli.core.trace import Assessment, Author, FinishReason, WrittenStep
 from confspec_cli.core.verify import Verifier
 from confspec_cli.core.writing import GenerationRequest, Writer
+from confspec_cli.errors import ContextFull
 from confspec_cli.evaluate.grader import grade
 from confspec_cli.evaluate.problems import AnswerKind, Problem
 from confspec_cli.runtime.build_prompt import prompt_of
@@ -68,13 +69,22 @@ class Labeller:
         self._judge = Verifier(models, config.question, clock)
 
     def record(self, problem: Problem) -> dict[str, Any]:
-        """The record of a problem, JSON-ready, with its labelled steps; without any where the target fails alone."""
+        """The record of a problem, JSON-ready, with its labelled steps; without any where the target fails alone.
+
+        A problem that does not fit into a model's context is `skipped`.
+        """
+        known = {"record": "problem", "problem": problem.id, "problem_sha256": problem.sha256}
+        try:
+            return {**known, **self._labels(problem)}
+        except ContextFull:
+            return {**known, "solved": False, "skipped": True, "steps": []}
+
+    def _labels(self, problem: Problem) -> dict[str, Any]:
         prompt = prompt_of(problem.prompt, problem.system, self._models, (), self._rules)
         alone, pace = self._finish(prompt)
         solved = problem.kind is AnswerKind.NONE or grade(problem, alone).correct is True
         steps = list(self._chain(problem, prompt, pace)) if solved else []
-        known = {"problem": problem.id, "problem_sha256": problem.sha256}
-        return {"record": "problem", **known, "solved": solved, "steps": steps}
+        return {"solved": solved, "steps": steps}
 
     def _chain(self, problem: Problem, prompt: Prompt, pace: float) -> Iterator[dict[str, Any]]:
         for n in range(1, _MOST_STEPS + 1):
@@ -126,7 +136,7 @@ class Labeller:
                 return written_step
 
     def _finish(self, prompt: Prompt) -> tuple[str, float]:
-        """What the target writes on to the end, and its seconds per token."""
+        """What the target writes on to the end, and its seconds per token. Raises ContextFull short of the end."""
         config = replace(self._rules, mode=Mode.TARGET)
         target = {Author.TARGET: self._models[Author.TARGET]}
         events: list[Event] = list(ReasoningRun(prompt, target, config, self._clock).events())
@@ -134,12 +144,14 @@ class Labeller:
         tokens = sum(event.step.tokens for event in events if isinstance(event, StepCommitted))
         finished = events[-1]
         assert isinstance(finished, RunFinished)
+        if finished.reason is FinishReason.CONTEXT:
+            raise ContextFull("The context is full before the answer is complete.")
         return said + finished.partial, finished.seconds / max(tokens, 1)
 
 
 def chains_of(records: Sequence[Mapping[str, Any]]) -> Chains:
-    """The labelled steps in the records of problems."""
-    solved = {record["problem"]: record["solved"] for record in records}
+    """The labelled steps in the records of problems that were not skipped."""
+    solved = {record["problem"]: record["solved"] for record in records if not record.get("skipped")}
     return Chains(solved, [_labelled(record["problem"], step) for record in records for step in record["steps"]])
 
 

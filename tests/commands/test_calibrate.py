@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from support.scripted_runs import CONFIG
@@ -140,6 +141,18 @@ def test_a_step_is_right_when_the_target_still_gets_there_and_the_rest_is_met_be
     assert [len(step.drafted) for step in again.steps] == [7, 6, 5]
 
 
+def test_a_problem_that_does_not_fit_into_the_context_is_skipped_and_tells_nothing():
+    models = {Author.DRAFT: ScriptedEngine((FIRST, SLIP, LAST)), Author.TARGET: Finisher(())}
+    room = replace(models[Author.TARGET].card, context=120)
+    models[Author.TARGET].card = room
+    labeller = Labeller(models, CONFIG, itertools.count().__next__)
+    short, long = ({"id": name, "question": "? " * words, "answer": "42"} for name, words in (("a", 1), ("b", 200)))
+    problems = read_problems(f"{json.dumps(short)}\n{json.dumps(long)}", "some")
+    records = [labeller.record(problem) for problem in problems]
+    assert [record.get("skipped", False) for record in records] == [False, True]
+    assert chains_of(records).solved == {"a": True}
+
+
 def test_where_no_answer_is_known_a_step_is_right_when_the_target_says_so():
     def labels(text):
         return {"Yes": 0.1, "No": 0.8} if text == SLIP else {"Yes": 0.8, "No": 0.1}
@@ -236,6 +249,15 @@ def test_too_few_problems_are_told_and_nothing_is_kept(own, capsys):
     assert main([*RUN, "--problems", "20"]) == Exit.FAILURE
     assert "It takes at least 29 problems without a loss. Nothing was changed." in capsys.readouterr().out
     assert not (own / "config").exists()
+
+
+def test_how_many_problems_were_skipped_is_told(own, capsys):
+    labels(own)
+    skipped = {"record": "problem", "problem": "p3", "solved": False, "skipped": True, "steps": []}
+    with (own / "labels.jsonl").open("a") as file:
+        file.write(json.dumps(skipped) + "\n")
+    assert main([*RUN, "--dry-run"]) == Exit.OK
+    assert "1 problem did not fit into a model's context; left out (the first: p3)" in capsys.readouterr().err
 
 
 def test_labels_of_other_settings_are_not_mixed_with_these(own, capsys):

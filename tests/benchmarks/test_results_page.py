@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.results_page import page
 from confspec_cli.evaluate.calibration import Promise, choose
 from confspec_cli.evaluate.costs import measured, seconds_at, work_of
 from confspec_cli.evaluate.labels import chains_of
 from confspec_cli.evaluate.rejudging import Bounds, rejudged
 from confspec_cli.evaluate.results import read_results
-from confspec_cli.evaluate.results_page import page
 from confspec_cli.evaluate.summary import guesses, summarise
 from confspec_cli.models.registry import load
 from confspec_cli.storage.jsonl_log import JsonlLog

@@ -1,13 +1,14 @@
 """docs/results.md, written from the results beside it: every figure of the page is counted from a committed record.
 
-`python -m confspec_cli.evaluate.results_page [RESULTS…]` takes results in, without
-the texts in them, and writes the page anew.
+    python -m benchmarks.results_page [RESULTS …]
+
+takes results in, without the texts in them, and writes the page anew.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ _WORK = {
 _NAMES = _WORK | {
     f"{kind}-guessing": f"{work}; again, with and without tokens guessed ahead" for kind, work in _WORK.items()
 }
-_HEAD = """<!-- Written by `python -m confspec_cli.evaluate.results_page`; do not edit. -->
+_HEAD = """<!-- Written by `python -m benchmarks.results_page`; do not edit. -->
 # Results
 
 Every mode solved every problem, one after the other on the same machine, each from an empty cache, and the modes took
@@ -151,12 +152,15 @@ def _taken_in(source: Path, folder: Path) -> None:
     write_atomically(folder / source.name, "\n".join(lines) + "\n")
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Take results in, draw the plots, and write the page."""
+def main() -> None:
+    """The command line of this module: take results in, draw the plots, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", nargs="*", type=Path)
+    given = parser.parse_args()
     folder = DOCS / "results"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in arguments:
-        _taken_in(Path(name), folder)
+    for path in given.results:
+        _taken_in(path, folder)
     every = [
         path
         for path in sorted(folder.glob("*.jsonl"), key=lambda path: path.stem)
@@ -167,4 +171,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
