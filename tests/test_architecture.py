@@ -21,6 +21,7 @@ THIRD_PARTY = {
     "evaluate/statistics": {"numpy"},
     "models/hub": {"huggingface_hub"},
     "models/hub_cache": {"huggingface_hub"},
+    "models/hub_requests": {"huggingface_hub"},
     "models/yaml_reading": {"yaml"},
     "models/yaml_editing": {"ruamel"},
     "runtime": {"platformdirs"},

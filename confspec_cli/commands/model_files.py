@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from dataclasses import replace
@@ -16,9 +17,10 @@ from confspec_cli.commands._completion import models as model_names
 from confspec_cli.commands._completion import pairs_and_models
 from confspec_cli.core.units import size
 from confspec_cli.errors import Exit, ModelMissing, StorageError, UsageError
+from confspec_cli.models.checked import Checked
 from confspec_cli.models.references import resolve
 from confspec_cli.models.registry import Model, Registry, load
-from confspec_cli.models.sources import HubSource, ModelFile, PathSource, Watch, pin, verify
+from confspec_cli.models.sources import HubSource, ModelFile, PathSource, PullProgress, compare
 from confspec_cli.models.store import Store
 from confspec_cli.models.yaml_editing import put as keep
 from confspec_cli.render.console import echo, put
@@ -42,35 +44,50 @@ def rm(
     Files outside confspec's folder, such as your own or those in the Hugging Face cache, are never deleted.
     """
     registry, store = load(own_file()), Store(models_folder(os.environ))
-    found = [path for model in _models(names, registry) for path in store.find(model) or ()]
-    parts = [part for model in _models(names, registry) for part in store.begun(model)]
-    foreign = [path for path in found if path.parent != store.folder]
-    if foreign:
-        raise StorageError(f"{foreign[0]} is used where it is: it is not confspec's to remove.", _elsewhere(foreign[0]))
-    doomed = list(dict.fromkeys([*found, *parts]))
+    models = _models(names, registry)
+    doomed = _removable(models, registry, store)
     if not doomed:
-        raise ModelMissing(f"Nothing of {' and '.join(names)} is here.", "confspec models list")
+        raise ModelMissing(f"Nothing of {' and '.join(names)} is downloaded.", "confspec models list")
     freed = size(sum(map(_bytes, doomed)))
     for path in doomed:
         echo(f"{size(_bytes(path))}  {path}")
-    gone = {model.name for model in _models(names, registry)}
+    gone = {model.name for model in models}
     others = [name for name, pair in registry.pairs.items() if name not in names and {pair.draft, pair.target} & gone]
     if others:
-        echo(f"needed by {', '.join(others)} too")
+        echo(f"also used by {', '.join(others)}")
     if dry_run:
         echo(f"{freed} would be freed")
         return
     if not yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError("Nobody can be asked here.", f"confspec models rm -y {' '.join(names)}")
-        if not typer.confirm(f"Remove these, {freed}?", default=False, err=True):
+            hint = f"confspec models rm -y {' '.join(names)}"
+            raise UsageError("This needs confirmation, but there is no terminal to ask in.", hint)
+        if not typer.confirm(f"Delete these files ({freed})?", default=False, err=True):
             raise typer.Exit(Exit.FAILURE)
     for path in doomed:
         try:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         except OSError as problem:
-            raise StorageError(f"{path} cannot be removed: {problem.strerror}.") from problem
+            raise StorageError(f"Cannot delete {path}: {problem.strerror}.", f"ls -ld {path.parent}") from problem
     echo(f"{freed} freed")
+
+
+def _removable(models: list[Model], registry: Registry, store: Store) -> list[Path]:
+    """What pulls put into the folder of models, and left there. Raises StorageError for a model that lies elsewhere."""
+    own = {
+        source.path.resolve()
+        for model in registry.models.values()
+        for file in model.files
+        for source in file.sources
+        if isinstance(source, PathSource)
+    }
+    for path in (path for model in models for path in store.find(model) or ()):
+        if path.parent != store.folder or path.resolve() in own:
+            whose = "in the Hugging Face cache" if _cached_as(path) else "your own file"
+            raise StorageError(f"{path} is {whose}; confspec does not delete it.", _elsewhere(path))
+    copies = [path for model in models for file in model.files for path in store.copies(file)]
+    begun = [path for model in models for path in store.begun(model)]
+    return [path for path in dict.fromkeys([*copies, *begun]) if path.resolve() not in own]
 
 
 def check(
@@ -84,28 +101,29 @@ def check(
 ) -> None:
     """Check model files against their sha256 (exit 9 on a mismatch)."""
     registry, store = load(own_file()), Store(models_folder(os.environ))
-    wanted = _models(names, registry) if names else list(registry.models.values())
     damaged: dict[str, str] = {}  # by model, what mends it
     seen = 0
-    with watching(sys.stderr, os.environ, quiet) as watch:
-        for model in wanted:
-            paths = store.find(model)
-            if paths is None and names:
-                raise ModelMissing(f"{model.name} is not here.", f"confspec pull {model.name}")
-            for file, path in zip(model.files, paths or (), strict=False):
+    with watching(sys.stderr, os.environ, quiet) as progress:
+        for model in _models(names, registry) if names else registry.models.values():
+            for file in model.files:
+                path = next(store.places(file), None)
+                if path is None and names:
+                    raise ModelMissing(f"{model.name} is not downloaded.", f"confspec pull {model.name}")
+                if path is None:
+                    continue
                 seen += 1
-                watch.started(file.name, "checking", file.bytes or path.stat().st_size)
+                progress.started(file.name, "checking", file.bytes or path.stat().st_size)
                 try:
-                    verify(path, file, watch.advanced)
-                    watch.said(f"{file.name}: {'as pinned' if file.sha256 else 'readable, and not pinned'}")
+                    compare(file, *store.checked.computed(path, progress.advanced), str(path))
+                    progress.said(f"{file.name}: {'matches its sha256' if file.sha256 else 'readable; has no sha256'}")
                 except StorageError as error:
-                    away = f"confspec models rm {model.name}" if path.parent == store.folder else _elsewhere(path)
-                    damaged[model.name] = "" if file.is_in_place else f"{away} && confspec pull {model.name}"
-                    watch.warned(str(error))
+                    damaged[model.name] = "" if file.is_in_place else f"confspec pull {model.name}"
+                    progress.warned(str(error))
     if damaged:
-        raise StorageError(f"Not what it was: {', '.join(damaged)}.", " && ".join(filter(None, damaged.values())))
+        hint = " && ".join(filter(None, damaged.values()))
+        raise StorageError(f"These models do not match their sha256: {', '.join(damaged)}.", hint)
     if not seen:
-        raise ModelMissing("There is no model here to check.", "confspec pull")
+        raise ModelMissing("No model is downloaded.", "confspec pull")
 
 
 def path(
@@ -115,7 +133,7 @@ def path(
     model = load(own_file()).model(name)
     paths = Store(models_folder(os.environ)).find(model)
     if not paths:
-        raise ModelMissing(f"{name} is not here.", f"confspec pull {name}")
+        raise ModelMissing(f"{name} is not downloaded.", f"confspec pull {name}")
     echo(str(paths[0]))
 
 
@@ -132,11 +150,11 @@ def add(
     must_be_new(name, load(own_file()))
     model = resolve(reference)
     entry: dict[str, Any] = {"licence": licence, "quant": model.quant, "thinks": thinks}
-    with watching(sys.stderr, os.environ, quiet=False) as watch:
-        files = [_entry(_pinned(file, watch)) for file in model.files]
+    with watching(sys.stderr, os.environ, quiet=False) as progress:
+        files = [_entry(_pinned(file, progress)) for file in model.files]
     whole = {**{key: value for key, value in entry.items() if value}, "files": files}
     keep(own_file(), (("models", name), whole), check=partial(must_be_new, name))
-    put(sys.stderr, f"kept in {own_file()}: confspec models pair add PAIR DRAFT TARGET\n")
+    put(sys.stderr, f"{name} added to {own_file()}; next: confspec models pair add PAIR DRAFT TARGET\n")
 
 
 def must_be_new(name: str, registry: Registry) -> None:
@@ -151,12 +169,12 @@ def _entry(file: ModelFile) -> dict[str, Any]:
     return {"name": file.name, "bytes": file.bytes, "sha256": file.sha256, "sources": sources}
 
 
-def _pinned(file: ModelFile, watch: Watch) -> ModelFile:
+def _pinned(file: ModelFile, progress: PullProgress) -> ModelFile:
     """A file of the user's own, pinned as it is; what comes from elsewhere is pinned already."""
     if not isinstance(source := file.sources[0], PathSource):
         return file
-    watch.started(file.name, "reading", source.path.stat().st_size)
-    size_in_bytes, sha256 = pin(source.path, watch.advanced)
+    progress.started(file.name, "reading", source.path.stat().st_size)
+    size_in_bytes, sha256 = Checked(models_folder(os.environ)).computed(source.path, progress.advanced)
     return replace(file, bytes=size_in_bytes, sha256=sha256)
 
 
@@ -171,10 +189,15 @@ def _models(names: list[str], registry: Registry) -> list[Model]:
     return list(dict.fromkeys(model for name in names for model in registry.models_of(name)))
 
 
+def _cached_as(path: Path) -> str:
+    """The folder of the repository in the Hugging Face cache that a file lies in, or nothing."""
+    return next((part for part in path.parts if part.startswith("models--")), "")
+
+
 def _elsewhere(path: Path) -> str:
-    """How a file that is not confspec's is removed."""
-    repository = next((part for part in path.parts if part.startswith("models--")), "")
-    return f"hf cache rm {repository.replace('models--', 'model/').replace('--', '/')}" if repository else f"rm {path}"
+    """How a file that is not confspec's is deleted."""
+    repository = _cached_as(path).replace("models--", "model/").replace("--", "/")
+    return f"hf cache rm {repository}" if repository else f"rm {shlex.quote(str(path))}"
 
 
 def _bytes(path: Path) -> int:

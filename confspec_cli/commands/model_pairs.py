@@ -41,7 +41,7 @@ def add(
     entry = {"draft": registry.model(draft).name, "target": registry.model(target).name}
     whole = {**entry, **({"about": about} if about else {})}
     keep(own_file(), (("pairs", name), whole), check=partial(must_be_new, name))
-    put(sys.stderr, f"kept in {own_file()}: confspec models pair check {name}\n")
+    put(sys.stderr, f"{name} added to {own_file()}; next: confspec models pair check {name}\n")
 
 
 @app.command("set")
@@ -57,7 +57,7 @@ def change(
     """Change a pair's settings."""
     load(own_file()).pair(name)
     keep(own_file(), *((("pairs", name, *_key(text)), _value(text)) for text in changes))
-    put(sys.stderr, f"kept in {own_file()}\n")
+    put(sys.stderr, f"saved in {own_file()}\n")
 
 
 @app.command("rm")
@@ -66,11 +66,11 @@ def remove(name: _Pair) -> None:
     registry, shipped = load(own_file()), load(None)
     registry.pair(name)
     if name in shipped.pairs and registry.pairs[name] == shipped.pairs[name]:
-        raise UsageError(f"{name} ships with confspec and cannot be removed.", "confspec models pair default OTHER")
+        raise UsageError(f"{name} is built in and cannot be removed.", "confspec models pair default OTHER")
     if registry.default_pair == name and name not in shipped.pairs:
         raise UsageError(f"{name} is the default pair.", "confspec models pair default OTHER")
     keep(own_file(), (("pairs", name), None))
-    put(sys.stderr, f"{name} was taken out of {own_file()}\n")
+    put(sys.stderr, f"{name} removed from {own_file()}\n")
 
 
 @app.command("default")
@@ -78,7 +78,7 @@ def default(name: _Pair) -> None:
     """Set the default pair."""
     load(own_file()).pair(name)
     keep(own_file(), (("default_pair",), name))
-    put(sys.stderr, f"kept in {own_file()}: confspec ask takes {name}\n")
+    put(sys.stderr, f"{name} is now the default pair (saved in {own_file()})\n")
 
 
 @app.command("check")
@@ -88,14 +88,14 @@ def check(name: _Pair) -> None:
     pair = registry.pair(name)
     store = Store(models_folder(os.environ))
     missing = [model.name for model in registry.models_of(name) if store.find(model) is None]
-    findings = [(f"{model} is not here", f"confspec pull {model}") for model in missing]
+    findings = [(f"{model} is not downloaded", f"confspec pull {model}") for model in missing]
     findings += _doubts(registry, pair)
     for says, command in findings:
         echo(f"{says}: {command}" if command else says)
     if missing:
-        raise ModelMissing(f"{name} cannot be used yet.", f"confspec pull {name}")
+        raise ModelMissing(f"{name} cannot be used until its models are downloaded.", f"confspec pull {name}")
     if not findings:
-        echo(f"{name} is here, and its gates were measured on it")
+        echo(f"{name} is downloaded, and its thresholds were tuned on it")
     raise typer.Exit(Exit.OK)
 
 
@@ -108,31 +108,31 @@ def _doubts(registry: Registry, pair: Pair) -> list[tuple[str, str]]:
         found.append((f"the draft {draft.name} is larger than the target", swap))
     if draft.thinks != target.thinks:
         thinker = draft.name if draft.thinks else target.name
-        found.append((f"only {thinker} thinks in a <think> block: the other will write in its style", ""))
+        found.append((f"only {thinker} is a reasoning model (<think> tags): the other will write in its style", ""))
     trusted = pair.trusting(fingerprints((draft, target)))
     for task in TaskName:
         if pair.is_calibrated_for(task) and not trusted.is_calibrated_for(task):
-            found.append((f"the models have changed since the gate for {task.value} was measured", command))
+            found.append((f"the thresholds for {task.value} were tuned on other versions of these models", command))
     unmeasured = [task.value for task in TaskName if not pair.is_calibrated_for(task)]
     if unmeasured:
-        found.append((f"the gate was not measured on {', '.join(unmeasured)}: a cautious guess decides there", command))
+        found.append((f"thresholds for {', '.join(unmeasured)} are defaults, not tuned", command))
     return found
 
 
 def _key(text: str) -> list[str]:
-    """The way to what a change is of. Raises UsageError for what no pair has."""
+    """The path of the setting that a change names. Raises UsageError for one that no pair has."""
     key, equals, _ = text.partition("=")
     places = ["gate", *(f"gates.{task.value}" for task in TaskName)]
     known = [*_OWN, *(f"{place}.{name}" for place in places for name in _GATE)]
     if not equals or key not in known:
         raise UsageError(
-            f'A pair has no "{key}"{did_you_mean(key, known)}', "confspec models pair set PAIR gate.accept=0.8"
+            f'A pair has no setting "{key}"{did_you_mean(key, known)}', "confspec models pair set PAIR gate.accept=0.8"
         )
     return key.split(".")
 
 
 def _value(text: str) -> Any:
-    """What a change sets: a number, true or false, or text; nothing takes it away."""
+    """The value a change sets: a number, true or false, or text; None removes the setting."""
     value = text.partition("=")[2]
     if value in ("true", "false"):
         return value == "true"

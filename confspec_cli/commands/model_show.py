@@ -41,7 +41,7 @@ def show(
     model = registry.model(name) if name in registry.models or not is_reference(name) else resolve(name)
     paths = Store(models_folder(os.environ)).find(model)
     if not paths:
-        raise ModelMissing(f"{name} is not here.", f"confspec pull {name}")
+        raise ModelMissing(f"{name} is not downloaded.", f"confspec pull {name}")
     header = gguf.read(paths[0])
     gguf.check(header)
     known = _known(header, min(context, header.number("context_length")))
@@ -104,7 +104,7 @@ def _told(name: str, known: dict[str, Any]) -> str:
     rows = [
         ("model", f"{name} ({known['title']})" if known["title"] else name),
         ("file", f"{known['path']}, {size(known['bytes'])}"),
-        ("kind", f"{known['architecture']}, {known['layers']} layers of {known['width']}"),
+        ("architecture", f"{known['architecture']}, {known['layers']} layers, width {known['width']}"),
         ("parameters", f"{counted(known['parameters'])}: {types}"),
         ("vocabulary", f"{known['vocabulary']} tokens"),
         ("context", f"trained for {known['trained_context']} tokens"),
@@ -112,7 +112,7 @@ def _told(name: str, known: dict[str, Any]) -> str:
         ("KV cache", f"{caches}, for {known['context']} tokens"),
         ("memory", _memory(known)),
     ]
-    return "\n".join(f"{label:<11} {text}" for label, text in rows)
+    return "\n".join(f"{label:<12} {text}" for label, text in rows)
 
 
 def _template(known: dict[str, Any]) -> str:
@@ -122,6 +122,6 @@ def _template(known: dict[str, Any]) -> str:
 
 
 def _memory(known: dict[str, Any]) -> str:
-    names = {"weights": "weights", "repacked": "repacked", "kv": "f16 cache", "compute": "computing"}
+    names = {"weights": "weights", "repacked": "repacked", "kv": "f16 cache", "compute": "compute"}
     parts = ", ".join(f"{word} {size(known['memory'][key])}" for key, word in names.items() if known["memory"][key])
-    return f"{size(known['memory']['total'])} on the processor: {parts}"
+    return f"{size(known['memory']['total'])} on the CPU: {parts}"

@@ -61,7 +61,7 @@ def show_list(
         return
     echo(_listing(document))
     if left:
-        rows = [("LEFT BY A PULL", "SIZE"), *((str(one["path"]), size(one["bytes"])) for one in left)]
+        rows = [("PARTIAL DOWNLOAD", "SIZE"), *((str(one["path"]), size(one["bytes"])) for one in left)]
         echo(f"\n{columns(rows)}")
 
 
@@ -127,7 +127,7 @@ def _read(path: Path, counts: bool) -> tuple[int | None, int | None]:
 
 def _listing(document: dict[str, Any]) -> str:
     """Two tables for people."""
-    pairs = [("PAIR", "SIZE", "HERE", "DRAFT + TARGET")]
+    pairs = [("PAIR", "SIZE", "DOWNLOADED", "DRAFT + TARGET")]
     for pair in document["pairs"]:
         mark = " (default)" if pair["name"] == document["default_pair"] else ""
         here = "yes" if pair["here"] else "-"

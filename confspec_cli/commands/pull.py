@@ -1,8 +1,9 @@
-"""`confspec pull`: bring model files here."""
+"""`confspec pull`: download model files."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterable
 from typing import Annotated
@@ -35,8 +36,8 @@ def pull(
 ) -> None:
     """Download pairs or single models, and check them against their sha256.
 
-    Files already downloaded are skipped; interrupted downloads resume. A model can also be a file in a Hugging Face
-    repository: hf:owner/repo:Q4_K_M or hf:owner/repo/file.gguf, optionally with @revision.
+    Files already downloaded are checked and skipped; interrupted downloads resume. A model can also be a file in a
+    Hugging Face repository: hf:owner/repo:Q4_K_M or hf:owner/repo/file.gguf, optionally with @revision, or its address.
     """
     registry = load(own_file())
     store = Store(models_folder(os.environ))
@@ -49,11 +50,11 @@ def pull(
         return
     missing = sum(planned.missing for planned in plan.values())
     try:
-        with watching(sys.stderr, os.environ, quiet, missing) as watch:
+        with watching(sys.stderr, os.environ, quiet, missing) as progress:
             for name, models in wanted.items():
-                _pull(name, models, store, watch)
+                _pull(name, models, store, progress)
     except Interrupted as stop:
-        stop.hint = f"confspec pull {' '.join(wanted)}   # goes on from here"
+        stop.hint = f"confspec pull {shlex.join(wanted)}   # resumes the download"
         raise
 
 
@@ -63,27 +64,27 @@ def _models(name: str, registry: Registry) -> tuple[Model, ...]:
     return registry.models_of(name) if is_named or not is_reference(name) else (resolve(name),)
 
 
-def _pull(name: str, models: Iterable[Model], store: Store, watch: Lines | Bars) -> None:
-    paths = {path for model in models for path in store.pull(model, watch)}
+def _pull(name: str, models: Iterable[Model], store: Store, progress: Lines | Bars) -> None:
+    paths = {path for model in models for path in store.pull(model, progress)}
     total = size(sum(path.stat().st_size for path in paths))
     folders = " and ".join(sorted({str(path.parent) for path in paths}))
-    watch.said(f"{name} is ready: {total} in {folders}")
+    progress.said(f"{name} is ready: {total} in {folders}")
 
 
 def _told(plan: Iterable[Planned]) -> str:
     """The plan, for people."""
     plan = list(plan)
-    rows = [("FILE", "SIZE", "TO FETCH", "FROM", "INTO")]
+    rows = [("FILE", "SIZE", "TO DOWNLOAD", "FROM", "INTO")]
     for planned in plan:
         place = planned.here.parent if planned.here else planned.folder
         origin = "-" if planned.here else planned.origin or "nowhere"
         rows.append((planned.file.name, size(planned.file.bytes), _missing(planned), origin, str(place or "-")))
     total = size(sum(planned.missing for planned in plan)) if any(planned.missing for planned in plan) else "nothing"
-    return f"{columns(rows)}\n\n{total} to fetch"
+    return f"{columns(rows)}\n\n{total} to download"
 
 
 def _missing(planned: Planned) -> str:
     if planned.here:
-        return "here"
-    begun = f", {size(planned.begun)} are here" if planned.begun else ""
+        return "downloaded"
+    begun = f", {size(planned.begun)} already here" if planned.begun else ""
     return size(planned.missing) + begun

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from confspec_cli.errors import DownloadError
-from confspec_cli.models.sources import ModelFile, PathSource, Watch, is_complete, verify
+from confspec_cli.models.sources import ModelFile, PathSource, PullProgress, is_complete
 
 
 class Local:
@@ -27,11 +27,8 @@ class Local:
         """None: nothing is copied."""
         return None
 
-    def fetch(self, file: ModelFile, watch: Watch) -> Path:
-        """Hold the file against its pin, if it has one."""
+    def fetch(self, file: ModelFile, progress: PullProgress) -> Path:  # noqa: ARG002 - the protocol's
+        """Nothing can be fetched: what `locate` does not find is not there. Raises DownloadError."""
         if not self._path.is_file():
-            raise DownloadError(f"{self._path} is not there.")
-        if file.sha256:
-            watch.started(file.name, "checking", file.bytes)
-            verify(self._path, file, watch.advanced)
-        return self._path
+            raise DownloadError(f"There is no file {self._path}.")
+        raise DownloadError(f"{self._path} has {self._path.stat().st_size} instead of {file.bytes} bytes.")

@@ -6,16 +6,19 @@ Knows bytes, locks and disks; refuses to know where the bytes come from.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import shlex
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from confspec_cli.errors import StorageError
-from confspec_cli.models.sources import ModelFile, Watch, storage_error, verify
+from confspec_cli.models.sources import ModelFile, PullProgress, storage_error, verify
 
 _SPARE = 64 << 20
 """Bytes that must be left free on a disk."""
@@ -38,7 +41,8 @@ class Part:
     def marks(self) -> list[int]:
         """The marks so far; what was written after the last is dropped, as nobody knows how much of it is whole."""
         with contextlib.suppress(FileNotFoundError):
-            lines = self._marks.read_text(encoding="ascii", errors="replace").split("\n")[:-1]
+            with os.fdopen(_open(self._marks, os.O_RDONLY), encoding="ascii", errors="replace") as stream:
+                lines = stream.read().split("\n")[:-1]
             size = self.size
             marks = [int(line) for line in lines if line.isdigit() and int(line) <= size]
             self.stream.truncate(marks[-1] if marks else 0)
@@ -50,16 +54,16 @@ class Part:
         """What is here so far is complete in itself, and on the disk."""
         self.stream.flush()
         os.fsync(self.stream.fileno())
-        with self._marks.open("a", encoding="ascii") as marks:
+        with os.fdopen(_open(self._marks, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "a", encoding="ascii") as marks:
             marks.write(f"{self.size}\n")
 
-    def arrive(self, place: Path, watch: Watch, origin: str) -> Path:
+    def arrive(self, place: Path, progress: PullProgress, origin: str) -> Path:
         """Put the whole file at `place`. Raises StorageError, and drops it, where it is not as pinned."""
         self.stream.flush()
         os.fsync(self.stream.fileno())
-        watch.started(self._file.name, "checking", self._file.bytes)
+        progress.started(self._file.name, "checking", self._file.bytes)
         try:
-            verify(self.path, self._file, watch.advanced, origin)
+            verify(self.path, self._file, progress.advanced, origin)
         except StorageError:
             self.drop()
             raise
@@ -93,7 +97,7 @@ def begun(folder: Path, file: ModelFile) -> int:
 
 @contextmanager
 def adding(
-    folder: Path, file: ModelFile, watch: Watch, variable: str = "CONFSPEC_MODELS", besides: int = 0
+    folder: Path, file: ModelFile, progress: PullProgress, variable: str = "CONFSPEC_MODELS", besides: int = 0
 ) -> Iterator[Part]:
     """The part of a file, to be added to; another pull of the same file is waited for. `variable` moves the folder.
 
@@ -104,7 +108,7 @@ def adding(
     path = part_of(folder, file)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stream = _locked(path, watch)
+        stream = _locked(path, progress)
     except OSError as error:
         raise storage_error(error, folder, variable) from error
     try:
@@ -128,8 +132,8 @@ def room(folder: Path, needed: int, variable: str) -> None:
     place = accepted_prefix(folder)
     free = shutil.disk_usage(place).free
     if needed > 0 and needed + _SPARE > free:
-        message = f"{_gigabytes(needed)} more are needed, but {_gigabytes(free)} are free on the disk of {place}"
-        raise StorageError(f"{message}: nothing was fetched.", f"export {variable}=/a/folder/on/another/disk")
+        message = f"{_gigabytes(needed)} more needed, but only {_gigabytes(free)} free on the disk of {place}"
+        raise StorageError(f"{message}; nothing was downloaded.", f"export {variable}=/a/folder/on/another/disk")
 
 
 def accepted_prefix(folder: Path) -> Path:
@@ -137,22 +141,41 @@ def accepted_prefix(folder: Path) -> Path:
     return next(place for place in (folder, *folder.parents) if place.exists())
 
 
-def _locked(path: Path, watch: Watch) -> BinaryIO:
+def _locked(path: Path, progress: PullProgress) -> BinaryIO:
     """The file at a path, which no other process has open like this."""
     is_told = False
     while True:
-        stream = path.open("a+b")
+        stream = os.fdopen(_open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT), "a+b")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if not is_told:
-                watch.warned(f"another confspec is fetching {path.name.split('.', 1)[1][:-14]}: waiting for it.")
+                progress.warned(f"another confspec is downloading {path.name.split('.', 1)[1][:-14]}; waiting for it.")
                 is_told = True
             fcntl.flock(stream, fcntl.LOCK_EX)
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_ino == os.fstat(stream.fileno()).st_ino:
                 return stream
         stream.close()  # it has arrived, or was dropped, in the meantime
+
+
+def _open(path: Path, flags: int) -> int:
+    """Open a file of ours in a folder that others may write to; raises StorageError for what they put in its place."""
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise _planted(path) from None
+        raise
+    told = os.fstat(descriptor)
+    if not stat.S_ISREG(told.st_mode) or told.st_nlink > 1:
+        os.close(descriptor)
+        raise _planted(path)
+    return descriptor
+
+
+def _planted(path: Path) -> StorageError:
+    return StorageError(f"{path} is a link or a device, not a file of confspec's.", f"rm {shlex.quote(str(path))}")
 
 
 def _gigabytes(count: int) -> str:

@@ -35,6 +35,15 @@ class HubSource:
     def __post_init__(self) -> None:
         if not _REPOSITORY.fullmatch(self.hub):
             raise ValueError(f'hub: "{self.hub}" is no repository, as in "owner/name"')
+        for key, value in (("revision", self.revision), ("file", self.file or "a")):
+            if not _is_relative(value):
+                raise ValueError(f"{key}: {value!a} is no {key} in a repository")
+
+
+def _is_relative(path: str) -> bool:
+    """Whether a path, or the name of a branch, leads to somewhere below and can be shown."""
+    parts = path.split("/")
+    return path.isprintable() and "\\" not in path and not {"", ".", ".."} & set(parts) and len(path) < 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +91,8 @@ class ModelFile:
     sha256: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[^./\\-][^/\\]*", self.name):
-            raise ValueError(f'name: "{self.name}" is not the plain name of a file')
+        if not re.fullmatch(r"[^./\\-][^/\\]*", self.name) or not self.name.isprintable() or len(self.name) > 200:
+            raise ValueError(f"name: {self.name[:100]!a} is not the plain name of a file")
         if not (self.bytes and self.sha256) and not self.is_in_place:
             raise ValueError(f"{self.name} has to be downloaded, so it needs bytes and sha256")
         if self.sha256 and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
@@ -95,8 +104,8 @@ class ModelFile:
         return all(isinstance(source, PathSource) for source in self.sources)
 
 
-class Watch(Protocol):
-    """Who is told how a pull goes on; sizes are in bytes."""
+class PullProgress(Protocol):
+    """Is told how a pull goes on; sizes are in bytes."""
 
     def started(self, name: str, what: str, total: int) -> None:
         """Something that takes a while began to happen to the file `name`."""
@@ -107,7 +116,7 @@ class Watch(Protocol):
         ...
 
     def finished(self, name: str, path: Path, fetched: bool) -> None:
-        """The file is here, and is what its pin says; not `fetched`: it was here before."""
+        """The file is here, and is what its pin says where it has one; not `fetched`: it was here before."""
         ...
 
     def warned(self, message: str) -> None:
@@ -131,8 +140,8 @@ class Source(Protocol):
         """The folder it brings the file to, and the bytes an earlier pull left there; None where it copies none."""
         ...
 
-    def fetch(self, file: ModelFile, watch: Watch) -> Path:
-        """Bring the file here and hold it against its pin; when it is here already, only the latter.
+    def fetch(self, file: ModelFile, progress: PullProgress) -> Path:
+        """Bring the file here, as pinned; what is here already was not, and may be replaced where it is ours.
 
         Raises DownloadError when the source does not have it, StorageError when it cannot be kept or is not as pinned.
         """
@@ -150,7 +159,15 @@ def is_complete(path: Path, file: ModelFile) -> bool:
 def verify(path: Path, file: ModelFile, advanced: Callable[[int], None], origin: str = "") -> None:
     """Read a whole file; raises StorageError when it is not what is pinned. `origin`: where it came from."""
     size, sha256 = pin(path, advanced)
-    _compare(file, size, sha256, origin or str(path))
+    compare(file, size, sha256, origin or str(path))
+
+
+def is_as_pinned(path: Path, file: ModelFile, progress: PullProgress) -> bool:
+    """Whether `path` is a file with the pinned bytes; reads it only where its size is right."""
+    if not is_complete(path, file):
+        return False
+    progress.started(file.name, "checking", file.bytes)
+    return pin(path, progress.advanced)[1] == file.sha256
 
 
 def pin(path: Path, advanced: Callable[[int], None]) -> tuple[int, str]:
@@ -173,11 +190,12 @@ def storage_error(error: OSError, place: Path, variable: str = "CONFSPEC_MODELS"
     if error.errno in _NO_SPACE:
         return StorageError(f"No space is left on the disk of {place}.", hint)
     if error.errno in _NO_ENTRY:
-        return StorageError(f"{place} is not open to this user, or read-only.", hint)
+        return StorageError(f"{place} is read-only, or not writable for this user.", hint)
     return StorageError(f"{place}: {error.strerror or error}.", hint)
 
 
-def _compare(file: ModelFile, size: int, sha256: str, origin: str) -> None:
+def compare(file: ModelFile, size: int, sha256: str, origin: str) -> None:
+    """Raises StorageError where bytes from somewhere are not those that are pinned."""
     if file.bytes and size != file.bytes:
         more = "more than " if size > file.bytes else f"{size} instead of "
         raise StorageError(f"{file.name} from {origin} has {more}{file.bytes} bytes.")

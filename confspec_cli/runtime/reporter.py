@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from confspec_cli.models.sources import Watch
+from confspec_cli.models.sources import PullProgress
 
 
 class Reporter(Protocol):
@@ -21,7 +21,7 @@ class Reporter(Protocol):
         """The answer to a yes-or-no question; None where nobody can be asked."""
         ...
 
-    def pulling(self, total: int) -> AbstractContextManager[Watch]:
+    def pulling(self, total: int) -> AbstractContextManager[PullProgress]:
         """Shows a download of so many bytes."""
         ...
 
@@ -45,7 +45,7 @@ class Silent:
         return self._pulls or None
 
     @contextmanager
-    def pulling(self, total: int) -> Iterator[Watch]:
+    def pulling(self, total: int) -> Iterator[PullProgress]:
         """Nothing is shown."""
         del total
         yield _Unwatched()

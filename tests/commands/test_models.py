@@ -59,7 +59,7 @@ def test_list_is_what_models_says_by_itself_and_quiet_is_for_scripts(home, capsy
 def test_all_and_json_tell_of_what_an_interrupted_pull_left(home, capsys):
     (home / "models" / ".big.gguf.0123abcd.part").write_bytes(b"half")
     main(["models", "list", "--all"])
-    assert "LEFT BY A PULL" in capsys.readouterr().out
+    assert "PARTIAL DOWNLOAD" in capsys.readouterr().out
     main(["models", "list", "--json"])
     document = json.loads(capsys.readouterr().out)
     assert [one["bytes"] for one in document["partial"]] == [4]
@@ -115,7 +115,7 @@ def test_rm_says_what_it_frees_and_who_needs_it_and_asks_first(home, capsys):
     out = capsys.readouterr().out
     assert f"13 bytes  {file}" in out
     assert "13 bytes would be freed" in out
-    assert "needed by mine too" in out
+    assert "also used by mine" in out
     assert main(["models", "rm", "small"]) == Exit.USAGE  # nobody can be asked
     assert file.exists()
     assert main(["models", "rm", "-y", "small"]) == Exit.OK
@@ -141,16 +141,54 @@ def test_rm_refuses_a_file_of_the_users_own(home, capsys):
     mine.write_bytes(b"mine")
     assert main(["models", "add", "my-own", str(mine)]) == Exit.OK
     assert main(["models", "rm", "-y", "my-own"]) == Exit.STORAGE
-    assert "it is not confspec's to remove" in capsys.readouterr().err
+    assert "is your own file; confspec does not delete it" in capsys.readouterr().err
     assert mine.exists()
+
+
+def test_rm_never_deletes_a_file_of_the_users_own_that_lies_in_the_folder_of_models(home, capsys):
+    mine = home / "models" / "mine.gguf"
+    mine.write_bytes(b"mine")
+    main(["models", "add", "my-own", str(mine)])
+    main(["models", "add", "again", str(home / "models" / "small.gguf")])
+    for name in ("my-own", "small"):
+        assert main(["models", "rm", "-y", name]) == Exit.STORAGE
+        assert "is your own file; confspec does not delete it" in capsys.readouterr().err
+    assert mine.exists()
+    assert (home / "models" / "small.gguf").exists()
+
+
+def test_rm_takes_the_files_of_a_model_of_which_others_are_missing(home):
+    file = home / "config" / "models.yaml"
+    more = file.read_text().replace(
+        "    files:\n",
+        "    files:\n      - &f {name: b.gguf, bytes: 1, sha256: %s, sources: "
+        "[{packages: none-such, version: '1', member: m}]}\n" % ("0" * 64),
+    )
+    file.write_text(more)
+    assert main(["models", "rm", "-y", "small"]) == Exit.OK
+    assert not (home / "models" / "small.gguf").exists()
+
+
+def test_verify_reads_the_bytes_whatever_was_found_before(home, capsys):
+    file = home / "models" / "small.gguf"
+    assert main(["models", "verify", "small"]) == Exit.OK
+    known = (home / "models" / ".checked.json").read_text()
+    file.write_bytes(SMALL[::-1])
+    told = file.stat()
+    lie = [told.st_size, told.st_mtime_ns, told.st_ctime_ns, told.st_ino, sha256(SMALL)]
+    (home / "models" / ".checked.json").write_text(json.dumps({str(file): lie}))
+    assert known
+    capsys.readouterr()
+    assert main(["models", "verify", "small"]) == Exit.STORAGE
+    assert main(["models", "path", "small"]) == Exit.MODEL_MISSING  # now that it is known to be damaged
 
 
 def test_verify_reads_what_is_here_and_finds_the_damaged_one(home, capsys):
     assert main(["models", "verify"]) == Exit.OK
-    assert "small.gguf: as pinned" in capsys.readouterr().err
+    assert "small.gguf: matches its sha256" in capsys.readouterr().err
     (home / "models" / "small.gguf").write_bytes(SMALL[::-1])
     assert main(["models", "verify", "small"]) == Exit.STORAGE
-    assert "confspec models rm small && confspec pull small" in capsys.readouterr().err
+    assert "confspec pull small" in capsys.readouterr().err
     assert main(["models", "verify", "qwen3-4b-q4_k_m"]) == Exit.MODEL_MISSING
 
 
@@ -161,7 +199,7 @@ def test_verify_names_no_command_that_would_take_away_a_file_of_the_users_own(ho
     mine.write_bytes(b"enim")
     capsys.readouterr()
     assert main(["models", "verify", "my-own"]) == Exit.STORAGE
-    assert capsys.readouterr().err.splitlines()[-1] == "confspec: Not what it was: my-own."
+    assert capsys.readouterr().err.splitlines()[-1] == "confspec: These models do not match their sha256: my-own."
 
 
 def test_a_model_and_a_pair_of_ones_own_are_kept_with_the_comments(home, capsys):
@@ -224,9 +262,13 @@ def test_two_files_of_ones_own_may_have_one_name(home):
         (["add", "new", "none.gguf"], Exit.MODEL_MISSING, "There is no file none.gguf"),
         (["pair", "add", "mine", "small", "small"], Exit.USAGE, 'a model or pair "mine" already'),
         (["pair", "add", "new", "smal", "small"], Exit.MODEL_MISSING, 'did you mean "small"?'),
-        (["pair", "set", "mine", "gate.acept=1"], Exit.USAGE, 'has no "gate.acept"; did you mean "gate.accept"?'),
+        (
+            ["pair", "set", "mine", "gate.acept=1"],
+            Exit.USAGE,
+            'has no setting "gate.acept"; did you mean "gate.accept"?',
+        ),
         (["pair", "set", "mine", "gate.accept=2"], Exit.USAGE, "accept must be a number from 0 to 1"),
-        (["pair", "rm", "qwen3-8b"], Exit.USAGE, "qwen3-8b ships with confspec"),
+        (["pair", "rm", "qwen3-8b"], Exit.USAGE, "qwen3-8b is built in"),
         (["pair", "default", "none"], Exit.MODEL_MISSING, 'There is no pair "none"'),
         (["pair", "check", "mine"], Exit.MODEL_MISSING, "confspec pull mine"),
     ],
@@ -240,8 +282,8 @@ def test_a_mistake_is_told_and_nothing_is_changed(home, capsys, arguments, code,
 def test_check_tells_what_is_missing_and_what_was_never_measured(home, capsys):
     main(["models", "pair", "check", "mine"])
     out = capsys.readouterr().out
-    assert "qwen2.5-coder-0.5b-q4_k_m is not here: confspec pull qwen2.5-coder-0.5b-q4_k_m" in out
-    assert "the gate was not measured on math, qa, code, plain" in out
+    assert "qwen2.5-coder-0.5b-q4_k_m is not downloaded: confspec pull qwen2.5-coder-0.5b-q4_k_m" in out
+    assert "thresholds for math, qa, code, plain are defaults, not tuned" in out
 
 
 @pytest.mark.parametrize(
@@ -261,9 +303,9 @@ def test_show_says_what_a_file_holds(home, capsys, tiny):
     path = str(tiny("llama"))
     assert main(["models", "show", path, "--context", "1000"]) == Exit.OK
     out = capsys.readouterr().out
-    assert "kind        llama, " in out
+    assert "architecture llama, " in out
     assert "for 1000 tokens" in out
-    assert "on the processor: weights " in out
+    assert "on the CPU: weights " in out
     assert main(["models", "show", path, "--json"]) == Exit.OK
     known = json.loads(capsys.readouterr().out)
     assert known["vocabulary"] > 100

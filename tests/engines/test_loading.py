@@ -1,5 +1,6 @@
 """Two models loading at once: both or neither, and what is wrong is said of the right one."""
 
+import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from confspec_cli.core.messages import Message, Prompt, Sampling
 from confspec_cli.core.trace import Author
 from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
 from confspec_cli.errors import EngineError, Interrupted, UsageError
+from confspec_cli.models.checked import Checked
 from confspec_cli.runtime import load as _loading
 from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines, load_engines
@@ -44,6 +46,24 @@ def test_both_are_loaded_and_the_target_takes_guesses_of_the_draft(tiny, closed)
         assert not loaded[Author.DRAFT]._decoder._proposer.draft
         assert not closed
     assert len(closed) == 2
+
+
+def test_a_model_is_recorded_with_its_sha256_only_if_that_was_computed_from_these_bytes(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("CONFSPEC_MODELS", str(tmp_path / "models"))
+    people, paths = resolved(
+        shutil.copy(tiny("llama"), tmp_path / "a.gguf"), shutil.copy(tiny("qwen2"), tmp_path / "b.gguf")
+    )
+    _, sha256 = Checked(tmp_path / "models").computed(paths[Author.DRAFT], lambda _: None)
+
+    def recorded():
+        with engines(people, paths, SMALL, Interrupt()) as loaded:
+            return [one.card.sha256 for one in loaded.values()]
+
+    assert recorded() == [sha256, ""]
+    content = bytearray(paths[Author.DRAFT].read_bytes())
+    content[-1] ^= 1
+    paths[Author.DRAFT].write_bytes(content)
+    assert recorded() == ["", ""]
 
 
 @pytest.mark.parametrize("turn", [1, -1])

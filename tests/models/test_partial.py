@@ -99,13 +99,13 @@ def test_two_pulls_of_a_file_take_turns_and_both_are_told_the_truth(tmp_path):
         part.arrive(tmp_path / "tiny.gguf", Recorder(), "nowhere")
     thread.join()
     assert order == [("first", 6), ("other", 0, True)]
-    assert watch.warnings == ["another confspec is fetching tiny.gguf: waiting for it."]
+    assert watch.warnings == ["another confspec is downloading tiny.gguf; waiting for it."]
     assert (tmp_path / "tiny.gguf").read_bytes() == b"onetwo"
 
 
 def test_a_disk_without_the_room_is_told_before_the_first_byte(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 5, 5))
-    with pytest.raises(StorageError, match="nothing was fetched") as caught:
+    with pytest.raises(StorageError, match="nothing was downloaded") as caught:
         bring(tmp_path / "new", raising(AssertionError("asked")))
     assert "CONFSPEC_MODELS" in caught.value.hint
 
@@ -122,7 +122,7 @@ def test_a_file_that_was_there_stays_until_the_new_one_is_whole(tmp_path):
     [
         (errno.ENOSPC, "No space is left on the disk of "),
         (errno.EDQUOT, "No space is left on the disk of "),
-        (errno.EROFS, "not open to this user, or read-only"),
+        (errno.EROFS, "read-only, or not writable for this user"),
         (errno.EIO, "Input/output error"),
     ],
 )
@@ -148,3 +148,24 @@ def test_a_folder_of_someone_else_is_explained(tmp_path):
 def test_others_may_read_what_arrives(tmp_path):
     (tmp_path / "plain").write_bytes(b"")
     assert bring(tmp_path, b"onetwo").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("beside", ["", ".marks"])
+@pytest.mark.parametrize("make", ["link", "dangling", "hard link", "fifo"])
+def test_what_others_planted_in_the_place_of_a_part_is_refused(tmp_path, beside, make):
+    victim, folder = tmp_path / "victim", tmp_path / "shared"
+    victim.write_bytes(b"precious")
+    folder.mkdir()
+    planted = part_of(folder, FILE).with_name(part_of(folder, FILE).name + beside)
+    if make == "fifo":
+        os.mkfifo(planted)
+    elif make == "hard link":
+        planted.hardlink_to(victim)
+    else:
+        planted.symlink_to(victim if make == "link" else tmp_path / "made")
+    with pytest.raises(StorageError, match="is a link or a device") as caught, adding(folder, FILE, Recorder()) as part:
+        part.stream.write(b"one")
+        part.mark()
+    assert caught.value.hint == f"rm {planted}"
+    assert victim.read_bytes() == b"precious"
+    assert not (tmp_path / "made").exists()

@@ -1,13 +1,15 @@
 """Models by reference: which files of a repository are meant, and what is said where none or several could be."""
 
 import json
+import os
 
 import pytest
 from support.model_sources import REVISION, at_hub, served, sha256
 
 from confspec_cli.app import main
 from confspec_cli.core.trace import Author
-from confspec_cli.errors import DownloadError, Exit, ModelMissing, UsageError
+from confspec_cli.errors import ConfspecError, DownloadError, Exit, ModelMissing, UsageError
+from confspec_cli.models import references
 from confspec_cli.models.references import Listed, chosen_of, resolve
 from confspec_cli.models.registry import load
 from confspec_cli.runtime.options import RunOptions
@@ -68,11 +70,11 @@ def test_a_file_may_be_named(hub):
 @pytest.mark.parametrize(
     ("reference", "error", "says"),
     [
-        ("hf:owner/name:Q2_K", ModelMissing, "owner/name has no Q2_K: there is Q4_K_M, Q8_0."),
-        ("hf:owner/name/other.gguf", ModelMissing, "owner/name has no other.gguf: there is"),
+        ("hf:owner/name:Q2_K", ModelMissing, "owner/name has no Q2_K; it has Q4_K_M, Q8_0."),
+        ("hf:owner/name/other.gguf", ModelMissing, "owner/name has no other.gguf; it has"),
         ("hf:owner/name@old", DownloadError, "owner/name has no revision old"),
         ("hf:owner/none", DownloadError, "owner/none is not on the hub, or private"),
-        ("hf:name", UsageError, "hf:name is no reference to a model"),
+        ("hf:name", UsageError, "hf:name is not a reference to a model"),
         ("nowhere/file.gguf", ModelMissing, "There is no file nowhere/file.gguf"),
     ],
 )
@@ -85,17 +87,17 @@ def test_the_parts_of_a_split_model_are_one():
     parts = [f"q/big-Q4_K_M-0000{n}-of-00003.gguf" for n in (1, 2, 3)]
     assert [one.path for one in chosen_of("o/r", listed(*reversed(parts), "big-Q8_0.gguf"), None, None)] == parts
     assert [one.path for one in chosen_of("o/r", listed(*parts), None, parts[0])] == parts
-    with pytest.raises(ModelMissing, match="holds 2 of the 3 parts"):
+    with pytest.raises(ModelMissing, match="has 2 of the 3 parts"):
         chosen_of("o/r", listed(*parts[:2]), "Q4_K_M", None)
 
 
 def test_one_model_alone_is_meant_whatever_its_quantisation():
     assert chosen_of("o/r", listed("only-IQ3_XS.gguf"), None, None)[0].path == "only-IQ3_XS.gguf"
-    with pytest.raises(ModelMissing, match=r"has no Q4_K_M to take by itself: there is Q5_K_M, Q8_0\."):
+    with pytest.raises(ModelMissing, match=r"has no Q4_K_M file to take by default; it has Q5_K_M, Q8_0\."):
         chosen_of("o/r", listed("a-Q8_0.gguf", "a-Q5_K_M.gguf"), None, None)
     with pytest.raises(ModelMissing, match="several files of Q8_0"):
         chosen_of("o/r", listed("a-Q8_0.gguf", "b-Q8_0.gguf"), "Q8_0", None)
-    with pytest.raises(ModelMissing, match="holds no GGUF file"):
+    with pytest.raises(ModelMissing, match="has no GGUF file"):
         chosen_of("o/r", listed("model.safetensors"), None, None)
 
 
@@ -108,18 +110,18 @@ def test_a_reference_is_pulled_and_then_found_without_a_hub(hub, tmp_path, capsy
     resolved = resolve_pair(user_registry(), RunOptions(draft=f"hf:owner/name:Q8_0@{REVISION}"))
     assert resolved.roles[Author.DRAFT].files[0].sha256 == sha256(Q8)
     assert main(["pull", f"hf:owner/name:Q8_0@{REVISION}"]) == Exit.OK
-    assert "already here" in capsys.readouterr().err
+    assert "already downloaded" in capsys.readouterr().err
 
 
 def test_a_dry_run_says_what_would_come_from_where_and_fetches_nothing(hub, capsys, tmp_path):
     assert main(["pull", "--dry-run", "hf:owner/name"]) == Exit.OK
     out = capsys.readouterr().out
     assert "model-Q4_K_M.gguf" in out and "the hub repository owner/name" in out
-    assert out.splitlines()[-1] == "9.0 kB to fetch"
+    assert out.splitlines()[-1] == "9.0 kB to download"
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     main(["pull", "-q", "hf:owner/name"])
     main(["pull", "--dry-run", "hf:owner/name"])
-    assert capsys.readouterr().out.splitlines()[-1] == "nothing to fetch"
+    assert capsys.readouterr().out.splitlines()[-1] == "nothing to download"
 
 
 def test_a_path_is_used_where_it_is(hub, tmp_path, capsys):
@@ -157,5 +159,66 @@ def test_a_disk_too_small_is_told_before_the_first_byte(hub, monkeypatch, capsys
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
     for options in ([], ["--dry-run"]):
         assert main(["pull", "hf:owner/name", *options]) == Exit.STORAGE
-        assert "nothing was fetched" in capsys.readouterr().err
+        assert "nothing was downloaded" in capsys.readouterr().err
     assert not [path for method, path in hub if "/resolve/" in path]
+
+
+REPOSITORY = "hf:owner/name"
+
+
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [
+        ("https://huggingface.co/owner/name", REPOSITORY),
+        ("https://huggingface.co/owner/name/", REPOSITORY),
+        ("http://www.huggingface.co/owner/name?not-for-all-audiences=true", REPOSITORY),
+        ("hf.co/owner/name:Q8_0", f"{REPOSITORY}:Q8_0"),
+        ("https://huggingface.co/owner/name/tree/main", f"{REPOSITORY}@main"),
+        ("https://huggingface.co/owner/name/blob/main/a/x.gguf", f"{REPOSITORY}/a/x.gguf@main"),
+        ("https://huggingface.co/owner/name/resolve/refs%2Fpr%2F1/x%20y.gguf?download=true", None),
+        ("https://huggingface.co/owner/name/resolve/v1/x.gguf?download=true", f"{REPOSITORY}/x.gguf@v1"),
+        ("owner/name", REPOSITORY),
+        ("owner/name:Q4_K_M", f"{REPOSITORY}:Q4_K_M"),
+        ("owner/name@v1", f"{REPOSITORY}@v1"),
+        ("./owner/name", "./owner/name"),
+        ("~/owner", "~/owner"),
+        ("owner/name.gguf", "owner/name.gguf"),
+        ("/owner/name", "/owner/name"),
+        ("here/there", "here/there"),
+    ],
+)
+def test_what_is_copied_from_a_browser_is_a_reference(monkeypatch, tmp_path, text, means):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here" / "there").mkdir(parents=True)
+    meant = references._as_reference(text)
+    assert meant == (means or "hf:owner/name/x y.gguf@refs/pr/1")
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "hint"),
+    [
+        ("https://example.com/x.gguf", "from the Hugging Face hub, not from other addresses", "hf:OWNER/REPO"),
+        ("hf:foo--bar/baz", "is no repository", "hf:OWNER/REPO"),
+        ("hf:../..", "is no repository", "hf:OWNER/REPO"),
+        ("hf:owner/name@../../x", "is no revision in a repository", "hf:OWNER/REPO"),
+        ("hf:owner/name/../x.gguf", "is no file in a repository", "hf:OWNER/REPO"),
+        ("owner/name/x.gguf", "There is no file owner/name/x.gguf", "confspec pull hf:owner/name/x.gguf"),
+        ("x" * 300 + ".gguf", "There is no file", "confspec models"),
+        ("./-x.gguf", "is not the plain name of a file", "hf:OWNER/REPO"),
+        ("/dev/zero", "is not a regular file", "confspec models"),
+        ("fifo.gguf", "is not a regular file", "confspec models"),
+    ],
+)
+def test_what_cannot_be_a_model_is_a_sentence_with_a_command(monkeypatch, tmp_path, text, says, hint):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("fifo.gguf")
+    (tmp_path / "-x.gguf").write_bytes(b"GGUF")
+    with pytest.raises(ConfspecError, match=says) as caught:
+        resolve(text)
+    assert hint in caught.value.hint
+
+
+def test_a_repository_of_very_many_files_is_told_in_short():
+    listed = [Listed(f"model-{n}.gguf", 1, "0" * 64) for n in range(1000)]
+    with pytest.raises(ModelMissing, match=r"it has (model-\d+\.gguf, ){19}model-\d+\.gguf and 980 more\."):
+        chosen_of("owner/name", listed, "Q8_0", None)

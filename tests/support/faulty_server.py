@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -106,12 +107,20 @@ class FaultyHub(Server):
 
     body: bytes = b""
     claimed: str = ""
+    endless: str = ""  # what has no end: "content", "listing" or "refusal"
+    listing: object = None  # answers of the API, as JSON
     refusal: tuple = ()  # status and error code of every answer
 
     def answer(self, handler):
-        path = unquote(handler.path)
+        path = unquote(handler.path.partition("?")[0])
+        if self.endless == "refusal":
+            return self.pour(handler, 503 if handler.command == "HEAD" else 404)
+        if path.startswith("/api/"):
+            return self.pour(handler) if self.endless == "listing" else self.say(handler, 200, {}, self.listed())
         if self.refusal:
             return self.say(handler, self.refusal[0], {"X-Error-Code": self.refusal[1]})
+        if path.startswith("/lfs/") and self.endless == "content" and handler.command == "GET":
+            return self.pour(handler)
         if path.startswith("/lfs/"):
             return self.content(handler, self.body, {"ETag": f'"{sha256(self.body)[:32]}"'})
         if path != f"/owner/name/resolve/{REVISION}/tiny.gguf":
@@ -121,9 +130,28 @@ class FaultyHub(Server):
             "X-Repo-Commit": REVISION,
             "X-Linked-ETag": f'"{claim}"',
             "X-Linked-Size": len(self.body),
-            "Location": f"http://localhost:{self.server.server_port}/lfs/{claim}",  # another host
+            "Location": f"http://localhost:{self.server.server_port}/lfs/{sha256(self.body)}",  # another host
         }
         return self.say(handler, 302, told)
+
+    def listed(self):
+        told = self.listing(self.entry()) if callable(self.listing) else {"sha": REVISION, "siblings": [self.entry()]}
+        return json.dumps(told).encode()
+
+    def entry(self, name="tiny.gguf", **changed):
+        """The file as the API lists it."""
+        known = {"sha256": sha256(self.body), "size": len(self.body)}
+        return {"rfilename": name, "size": len(self.body), "lfs": known, **changed}
+
+    def pour(self, handler, status=200):
+        """An answer that has no end."""
+        handler.send_response(status)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        while handler.command != "HEAD":
+            handler.wfile.write(b"%x\r\n%s\r\n" % (1 << 16, b" " * (1 << 16)))
+            self.sent += 1 << 16
+        handler.wfile.write(b"0\r\n\r\n")
 
 
 @dataclass

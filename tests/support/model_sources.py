@@ -22,7 +22,8 @@ def pinned(content, *sources, name="tiny.gguf"):
 
 
 def names_in(folder):
-    return sorted(path.name for path in folder.iterdir())
+    """What lies in a folder, besides what is known of the hashes in it."""
+    return sorted(path.name for path in folder.iterdir() if path.name != ".checked.json")
 
 
 def write_wheel(folder, package, version, members):
