@@ -1,8 +1,8 @@
-"""The KV cache of one context: what is in it, how it grows, and how it goes back without leaving a trace.
+"""The KV cache of one context: its tokens, how tokens are appended, and exact rollback.
 
-Every growth leaves the logits of the last position at hand, so that going back to a kept position costs nothing.
-Rolling back a part of the cache is exact on attention models. Recurrent and hybrid models cannot do it: they go back to
-a checkpoint held in a second sequence, or start over. Knows tokens and positions; refuses to know text.
+The logits of the last position are always available, and those of kept positions survive a rollback to them. Attention
+models roll back any part of the cache. Recurrent and hybrid models cannot: they return to a checkpoint kept in another
+sequence and read on from there. Knows tokens and positions; knows nothing of text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Logits = npt.NDArray[np.float32]
 
 MAX_BATCH = 512
 MAX_OUTPUTS = 64  # rows of logits per batch; more only costs memory
-SEQUENCES = 3  # for models that cannot roll back: the text, a scratch copy, the checkpoint
+SEQUENCES = 3  # for models that cannot roll back: the text, a scratch copy and the checkpoint
 _TEXT, _SCRATCH, _CHECKPOINT = range(SEQUENCES)
 _QUICK = 8  # batches up to this size run on the calling thread: they return before anyone could miss Ctrl-C
 _KEPT = 2
@@ -53,7 +53,6 @@ class Cache:
         self._last: Logits | None = None
         self._kept: dict[int, Logits] = {}
         self._checkpoint = -1
-        self.restarts = 0
         self.decoded = 0  # tokens taken into the sequence, ever
         self.asked = 0  # tokens of questions, ever
 
@@ -61,7 +60,7 @@ class Cache:
         return len(self.tokens)
 
     def stop_if_asked(self) -> None:
-        """Raises Interrupted where a stop was asked for, so that a call with nothing to compute heeds it too."""
+        """Raises Interrupted if a stop was requested; also for calls that have nothing to compute."""
         if self._interrupt.is_set():
             raise Interrupted("Stopped.")
 
@@ -101,7 +100,7 @@ class Cache:
             yield self.ask(question)[np.newaxis]
 
     def ask(self, tokens: Sequence[int]) -> Logits:
-        """Logits (vocab,) after `tokens`, were they appended; the cache stays as it is. A view, as `logits`."""
+        """Logits (vocab,) as they would be after `tokens`; the cache is left as it was. A view, like `logits`."""
         self._check_room(len(tokens))
         self.keep()
         start = len(self)
@@ -118,7 +117,7 @@ class Cache:
             lib.llama_memory_seq_rm(self._memory, sequence, start if self.partial else -1, -1)
 
     def keep(self) -> None:
-        """Keep a copy of the logits here, so that a rollback to here finds them."""
+        """Keep a copy of the logits here for a later rollback to this position."""
         here = len(self)
         if here and here not in self._kept:
             self._kept[here] = self.logits().copy()
@@ -126,7 +125,7 @@ class Cache:
                 del self._kept[position]
 
     def checkpoint(self) -> None:
-        """Make going back to here cheap, and its logits free."""
+        """Make a rollback to this position cheap, on models that cannot roll back too."""
         self.keep()
         if not self.partial and self._checkpoint != len(self):
             lib.llama_memory_seq_rm(self._memory, _CHECKPOINT, -1, -1)
@@ -134,7 +133,7 @@ class Cache:
             self._checkpoint = len(self)
 
     def rollback(self, length: int, logits: Logits | None = None) -> None:
-        """Forget everything after the first `length` tokens; exact on every architecture. `logits` are those there."""
+        """Drop all but the first `length` tokens; exact on every architecture. `logits` are those of that position."""
         if length == len(self):
             return
         again: list[int] = []
@@ -147,7 +146,6 @@ class Cache:
             if start:
                 lib.llama_memory_seq_cp(self._memory, _CHECKPOINT, _TEXT, -1, -1)
             again = self.tokens[start:length]
-            self.restarts += bool(again)
         logits = None if logits is None else logits.copy()
         self._truncate(length - len(again))
         self._last = self._last if logits is None else logits
@@ -155,7 +153,7 @@ class Cache:
             self.feed(again)
 
     def close(self) -> None:
-        """Free the batch and the thread; the context is the engine's."""
+        """Free the batch and the thread; the engine frees the context."""
         self._worker.close()
         lib.llama_batch_free(self._batch)
 
@@ -164,12 +162,12 @@ class Cache:
         self._kept = {position: logits for position, logits in self._kept.items() if position <= length}
         self._last = self._kept.get(length)
         if self._checkpoint > length:
-            # Its cells would otherwise take the place of what comes next: they are shared with the text only so far.
+            # Its cells were shared with the text; on their own they would take up room in the context.
             lib.llama_memory_seq_rm(self._memory, _CHECKPOINT, -1, -1)
             self._checkpoint = -1
 
     def _append(self, tokens: Sequence[int], every: bool, after: Sequence[int] = ()) -> None:
-        """Append tokens; those of `after` are decoded with them and forgotten."""
+        """Append tokens; those of `after` are decoded in the same batch and then dropped."""
         try:
             self._decode([*tokens, *after], len(self), _TEXT, len(tokens) if every else 0)
             if after:

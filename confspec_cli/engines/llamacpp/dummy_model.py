@@ -1,6 +1,6 @@
-"""A model made up on the spot, of random quantised weights: what `doctor` writes with where no other is here.
+"""A small model of random quantised weights, which `doctor` generates with if no model is downloaded.
 
-It says nothing that means anything, but it goes through the same native code as any other. The same file each time.
+Its text is nonsense, but it exercises the same native code as any other model. The file is the same each time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a GGUF file to a model and a context of llama.cpp, or one sentence saying why not."""
+"""Loads a GGUF file into llama.cpp and makes a context for it, or says in one sentence why it cannot."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """How a model is laid out. None is the default: all layers where the build can offload, every physical core.
+    """How a model is run. None means the default: all layers on the GPU if the build can offload, every physical core.
 
-    `context` is in tokens (default: what the model was trained for, at most 8192).
+    `context` is in tokens (default: the context the model was trained for, at most 8192).
     """
 
     context: int | None = None
@@ -41,7 +41,7 @@ class Hardware:
 def load_model(path: Path, hardware: Hardware, interrupt: Interrupt, progress: Progress) -> object:
     """Load the weights. `progress` is called with 0..1, from another thread.
 
-    Raises EngineError for what is not a usable GGUF, OutOfMemoryError when it does not fit.
+    Raises EngineError if the file is not a usable GGUF, OutOfMemoryError if it does not fit.
     """
     header = gguf.read(path)
     gguf.check(header)
@@ -79,14 +79,14 @@ class _Override(ctypes.Structure):
 
 
 def _overrides(patterns: Sequence[str]) -> ctypes.Array[_Override]:
-    """What has llama.cpp repack the weights of these names, to be kept alive until they are loaded."""
+    """The overrides that make llama.cpp repack the weights of these names; keep them alive until they are loaded."""
     buffer = repacked_buffer() if patterns else None
     named = [_Override(pattern.encode(), buffer) for pattern in patterns if buffer]
     return (_Override * (len(named) + 1))(*named)
 
 
 def open_context(model: object, path: Path, hardware: Hardware, interrupt: Interrupt) -> tuple[object, bool]:
-    """A context for the model, and whether it can roll back; one that cannot gets sequences to fork into."""
+    """A context for the model, and whether it can roll back; one that cannot gets extra sequences to fork into."""
 
     def opened() -> tuple[object, bool]:
         context = _context(model, path, hardware, sequences=1)
@@ -99,7 +99,7 @@ def open_context(model: object, path: Path, hardware: Hardware, interrupt: Inter
 
 
 def _patiently(call: Callable[[], _T], interrupt: Interrupt) -> _T:
-    """Run a call on a thread of its own: it takes long, and llama.cpp logs through callbacks that swallow errors."""
+    """Run a slow call on a thread of its own; llama.cpp logs through callbacks that would swallow an interrupt."""
     worker = Worker(interrupt)
     try:
         return worker.run(call)
@@ -108,7 +108,7 @@ def _patiently(call: Callable[[], _T], interrupt: Interrupt) -> _T:
 
 
 def gpu_layers(hardware: Hardware) -> int:
-    """Layers to offload: what was asked for, else all (-1) where this build of llama.cpp can, else none."""
+    """Layers to offload: the number asked for, else all (-1) if this build can offload, else none."""
     if hardware.gpu_layers is not None:
         return hardware.gpu_layers
     return -1 if lib.llama_supports_gpu_offload() else 0
@@ -150,7 +150,7 @@ def _refusal(path: Path, what: str) -> EngineError:
     reason = log.cause()
     if any(word in reason.lower() for word in ("alloc", "out of memory", "no memory")):
         return OutOfMemoryError(
-            f"{path.name} {what}: not enough memory ({reason}).", "try a smaller one: --context 2048, or a smaller pair"
+            f"{path.name} {what}: not enough memory ({reason}).", "try a shorter one: --context 2048, or a smaller pair"
         )
     return EngineError(
         f"{path.name} {what}: {reason or 'llama.cpp gave no reason'}.",
@@ -159,7 +159,7 @@ def _refusal(path: Path, what: str) -> EngineError:
 
 
 def metadata(model: object, key: str) -> str:
-    """A metadata value of the GGUF as text, empty where it has none."""
+    """A metadata value of the GGUF as text, empty if there is none."""
     room = 256
     while True:
         buffer = ctypes.create_string_buffer(room)

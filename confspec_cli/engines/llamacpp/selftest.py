@@ -1,7 +1,7 @@
-"""A look at llama.cpp from a process of its own, so that a crash in native code is an exit status and no more.
+"""A self-test of llama.cpp for a process of its own, so that a crash in native code is just an exit status.
 
-`python -m confspec_cli.engines.llamacpp.selftest [MODEL.gguf]` prints one JSON line: the build and its devices, and
-what a second of writing with the model, or with one that is made up, came to.
+`python -m confspec_cli.engines.llamacpp.selftest [MODEL.gguf]` prints one JSON line: the build, its devices, and how
+many tokens a second of generation gave, with that model or with a generated one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CONTEXT = 512
 
 
 def main(arguments: list[str]) -> None:
-    """Look, and say what was seen."""
+    """Run the self-test and print its result."""
     from confspec_cli.engines.llamacpp.devices import can_offload, devices, features  # noqa: PLC0415 - may crash
     from confspec_cli.engines.llamacpp.native import has_amx  # noqa: PLC0415
 
@@ -33,12 +33,12 @@ def main(arguments: list[str]) -> None:
         "amx": has_amx(),
     }
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(arguments[0]) if arguments else write(Path(folder) / "specimen.gguf")
-        print(json.dumps({**seen, **_written(path)}))  # noqa: T201
+        path = Path(arguments[0]) if arguments else write(Path(folder) / "dummy.gguf")
+        print(json.dumps({**seen, **_generate(path)}))  # noqa: T201
 
 
-def _written(path: Path) -> dict[str, float]:
-    """Tokens of a model and seconds, of about a second's writing."""
+def _generate(path: Path) -> dict[str, float]:
+    """Tokens and seconds of about a second of generation."""
     from confspec_cli.engines.llamacpp.engine import LlamaCppEngine  # noqa: PLC0415
     from confspec_cli.engines.llamacpp.open_model import Hardware  # noqa: PLC0415
 
