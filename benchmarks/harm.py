@@ -85,12 +85,12 @@ class Setup:
 def setups_of(config: RunConfig, worth_drafting: bool) -> list[Setup]:
     """The four ways."""
     alone = replace(config, mode=Mode.TARGET)
-    controlled = replace(config, gate=replace(_GATE, worth_drafting=worth_drafting), controlled=True)
-    always = replace(config, gate=_GATE, controlled=False)
+    adaptive = replace(config, gate=replace(_GATE, worth_drafting=worth_drafting), adaptive=True)
+    always = replace(config, gate=_GATE, adaptive=False)
     return [
         Setup("target alone", alone),
-        Setup("always wrong", controlled, False, adaptive_drafting(controlled)),
-        Setup("always right", controlled, True, adaptive_drafting(controlled)),
+        Setup("always wrong", adaptive, False, adaptive_drafting(adaptive)),
+        Setup("always right", adaptive, True, adaptive_drafting(adaptive)),
         Setup("always right, no controller", always),
     ]
 

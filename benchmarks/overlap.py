@@ -61,11 +61,11 @@ def compare(models: Mapping[Author, Engine], config: RunConfig, given: argparse.
             seconds[overlaps].append(fold(events[overlaps]).seconds)
         differ += text(events[False]) != text(events[True])
         stats = fold(events[True])
-        ahead, unused = ahead + stats.ahead, unused + stats.unused
+        ahead, unused = ahead + stats.prefetched, unused + stats.prefetch_unused
         times = sum(isinstance(event, StepPrefetched) for event in events[True])
         judged = f"{times} of {stats.accepted_by_target.whole}"
         took = f"{seconds[False][-1]:.1f} | {seconds[True][-1]:.1f}"
-        print(f"| {problem.id} | {took} | {judged} | {stats.ahead} | {stats.unused} |", flush=True)
+        print(f"| {problem.id} | {took} | {judged} | {stats.prefetched} | {stats.prefetch_unused} |", flush=True)
     value, low, high = ratio_interval(seconds[False], seconds[True])
     print(f"\nalone / overlapped: {value:.3f} [{low:.3f}, {high:.3f}] (95 %), over {len(seconds[True])} problems")
     print(f"{ahead} tokens written ahead, {unused} of them thrown away; texts that differ: {differ}")

@@ -1,6 +1,6 @@
-"""A conversation: the events of a session folded into turns, and into what the models are told of them.
+"""A conversation: the events of a session folded into turns, and into the messages the models are given.
 
-Knows events; refuses to know where they are kept. What was undone is in the events and no longer in the conversation.
+A turn that was undone is still in the events, but no longer in the conversation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from confspec_cli.core.trace import FinishReason, Step
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a person said and what came of it: the events of one run, from its RunStarted to its RunFinished.
+    """A message of the user's and its reply: the events of one run, from its RunStarted to its RunFinished.
 
     `cut_off`: the run ended before it could say so, and its last event is what it had come to by then.
     """
@@ -42,7 +42,7 @@ class Turn:
 
     @property
     def user(self) -> str:
-        """What the person said."""
+        """The user's message."""
         return self.started.prompt
 
     @property
@@ -118,7 +118,7 @@ class Conversation:
         return max(0, min(count, len(self.turns) - self.forgotten))
 
     def messages(self) -> tuple[Message, ...]:
-        """The conversation as the models are told it, up to the next thing a person says.
+        """The conversation as the models are given it, up to the user's next message.
 
         A reply is told without its thinking and otherwise as it was committed, so that a cache still knows it.
         """

@@ -37,7 +37,7 @@ class Interrupt:
 
 
 class Engine(Protocol):
-    """One model, ready to write and to judge.
+    """One model, ready to write and to verify.
 
     Every method raises `ContextFull` when the prompt does not fit, `EngineError` when the model fails, and
     `Interrupted` when its interrupt was set.
@@ -45,54 +45,54 @@ class Engine(Protocol):
 
     @property
     def card(self) -> ModelCard:
-        """The facts of the model."""
+        """Facts about the model."""
         ...
 
     @property
     def tokens_read(self) -> int:
-        """How many tokens it has had to read so far: of prompts and of what others wrote, each as often as it was read.
+        """How many tokens it has prefilled so far, of prompts and of what others wrote; again if it read them again.
 
-        What it wrote itself, and questions that leave no trace, do not count.
+        What it wrote itself does not count, nor do verification questions, which are rolled back.
         """
         ...
 
     @property
     def verification_tokens(self) -> int:
-        """How many tokens of questions it has had to read so far."""
+        """How many tokens of verification questions it has prefilled so far."""
         ...
 
     @property
     def supports_rollback(self) -> bool:
-        """Whether it can forget the end of what it has read without reading the rest again."""
+        """Whether it can drop the end of its KV cache without reading the rest again."""
         ...
 
     def reset(self) -> None:
-        """Drop what is cached, so that the next call costs what it would cost a model just loaded."""
+        """Empty the KV cache, so that the next call costs what it would cost a model just loaded."""
         ...
 
     def read(self, prompt: Prompt) -> None:
-        """Catch up on the prompt, its question aside, in batched prefills; the next call finds it read."""
+        """Catch up on the prompt, without its question, in batched prefills, ahead of the next call."""
         ...
 
     def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
-        """Continue the open turn by up to `max_tokens` tokens; closing the iterator half-way is fine."""
+        """Continue the open turn by up to `max_tokens` tokens; the iterator may be closed half-way."""
         ...
 
     def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
-        """Probability (0..1, over the whole vocabulary) of each label as the next token; one prefill, no trace left.
+        """Probability (0..1, over the whole vocabulary) of each label as the next token: one prefill, rolled back.
 
-        A label of several tokens counts by its first.
+        Of a label of several tokens the first counts.
         """
         ...
 
     def score(self, prompt: Prompt, continuation: str, ends: bool = False) -> list[Token]:
-        """Read `continuation` in one prefill; with `ends`, the end of the turn is scored after it."""
+        """The tokens of `continuation` as the model reads them, in one prefill; if it `ends`, the turn's end too."""
         ...
 
     def judge(
         self, prompt: Prompt, continuation: str, ends: bool, labels: tuple[str, ...]
     ) -> tuple[list[Token], Mapping[str, float]]:
-        """`score`, and `label_probs` of the question in `prompt` put after the continuation, in one prefill."""
+        """`score`, and `label_probs` of the prompt's question put after the continuation, in one prefill."""
         ...
 
     def count(self, prompt: Prompt) -> int:

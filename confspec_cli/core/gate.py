@@ -1,4 +1,4 @@
-"""What a reading decides: accept, escalate or reject. Arithmetic alone, so a saved run can be judged again.
+"""What an assessment decides: accept, escalate or reject. Pure arithmetic, so that saved runs can be decided anew.
 
 Source: ConfSpec (arXiv:2602.18447), confidence gating; the likelihood signal is ours.
 """
@@ -20,11 +20,11 @@ _STEEP = 700.0  # log-odds beyond which exp overflows
 
 
 class Signal(str, Enum):
-    """What of a reading the gate looks at; all are probabilities in 0..1."""
+    """The confidence a gate looks at; all are probabilities in 0..1."""
 
     VERDICT = "verdict"  # the answer to "is this step right?" (the paper's)
     LIKELIHOOD = "likelihood"  # the probability of the least likely token of the step
-    COMBINED = "combined"  # all that is known of the step, weighed as calibration found best
+    COMBINED = "combined"  # both, weighed as calibration found best
 
 
 class Decision(str, Enum):
@@ -41,7 +41,7 @@ Real = NewType("Real", float)
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each thing a model makes of a step says about its being right: a logistic regression.
+    """A logistic regression: how likely a step is to be right, from one model's assessment of it.
 
     `verdict` weighs the log-odds of the verdict's p, `lowest` and `mean` the log-probabilities of the tokens.
     """
@@ -54,7 +54,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """The weights for each model's own readings."""
+    """The weights for the assessments of each model."""
 
     draft: Weights = Weights()
     target: Weights = Weights()
@@ -64,12 +64,12 @@ class Combined:
 class Gate:
     """The thresholds of a pair, all in 0..1.
 
-    The draft's signal at or above `accept` is final, at or below `reject` too; in between the target is asked, and its
-    own signal at or above `target` lets the step stand. A verdict with less than `min_label_mass` on its labels decides
-    nothing: it escalates. `accept` 0 accepts and `reject` 1 rejects every step, whatever the signal.
-    The draft stops in mid-step before a token less likely than `min_token_prob`, and the target takes over; 0 never
-    does. `worth_drafting`: drafting was not found to cost more time than it saves at this gate. `weights` are for
-    `combined` alone.
+    The draft's confidence is final at or above `accept` and at or below `reject`. In between the target is asked, and
+    the step stands if its confidence is at or above `target`. A verdict with less than `min_label_mass` on its labels
+    decides nothing: the step escalates. `accept` 0 accepts every step and `reject` 1 rejects every step, whatever the
+    confidence. The draft stops in mid-step before a token less likely than `min_token_prob`, and the target takes over;
+    with 0 it never stops. `worth_drafting` is false where calibration found that drafting takes longer than it saves.
+    `weights` are for the combined signal alone.
     """
 
     signal: Signal = Signal.VERDICT
@@ -83,12 +83,12 @@ class Gate:
 
     @property
     def is_open(self) -> bool:
-        """Whether the signals decide at all, and not the gate alone."""
+        """Whether the confidence matters at all."""
         return self.accept > 0 and self.reject < 1
 
 
 def confidence_of(assessment: Assessment, gate: Gate) -> float | None:
-    """The number in 0..1 a gate looks at, or None where the reading does not hold it."""
+    """The number in 0..1 that a gate looks at; None where the assessment lacks it."""
     if gate.signal is Signal.VERDICT:
         return assessment.verdict.p if assessment.verdict else None
     if gate.signal is Signal.LIKELIHOOD:
@@ -99,7 +99,7 @@ def confidence_of(assessment: Assessment, gate: Gate) -> float | None:
 
 
 def features(assessment: Assessment) -> tuple[float, float, float] | None:
-    """What is known of a step, in the order of the weights; None where the reading lacks a part of it."""
+    """What the regression looks at, in the order of the weights; None where the assessment lacks a part of it."""
     if assessment.verdict is None or assessment.likelihood is None:
         return None
     p = min(max(assessment.verdict.p, _EDGE), 1 - _EDGE)
@@ -114,32 +114,32 @@ def combined(known: tuple[float, float, float], weights: Weights) -> float:
 
 
 def gate_draft(assessment: Assessment, gate: Gate) -> Decision:
-    """What the draft's reading of its own step decides."""
+    """What the draft's assessment of its own step decides."""
     if gate.accept <= 0:
         return Decision.ACCEPT
     if gate.reject >= 1:
         return Decision.REJECT
-    value = confidence_of(assessment, gate)
-    if value is None or not _has_mass(assessment, gate):
+    confidence = confidence_of(assessment, gate)
+    if confidence is None or not _has_mass(assessment, gate):
         return Decision.ESCALATE
-    if value >= gate.accept:
+    if confidence >= gate.accept:
         return Decision.ACCEPT
-    if value <= gate.reject:
+    if confidence <= gate.reject:
         return Decision.REJECT
     return Decision.ESCALATE
 
 
 def gate_target(assessment: Assessment, gate: Gate) -> Decision:
-    """What the target's reading of a drafted step decides; it never escalates, doubt is a rejection."""
-    value = confidence_of(assessment, gate)
-    stands = value is not None and value >= gate.target and _has_mass(assessment, gate)
+    """What the target's assessment of a drafted step decides; doubt is a rejection."""
+    confidence = confidence_of(assessment, gate)
+    stands = confidence is not None and confidence >= gate.target and _has_mass(assessment, gate)
     return Decision.ACCEPT if stands else Decision.REJECT
 
 
 def accepted_prefix(tokens: Iterable[Token], gate: Gate) -> list[Token]:
-    """Of a drafted step as the target reads it, what stands by itself: all before a token it finds too unlikely.
+    """The tokens of a drafted step before the first that the target finds too unlikely.
 
-    Nothing where the gate does not go by likelihood, as a verdict is about the whole.
+    There are none unless the gate looks at likelihoods, as a verdict is about the whole step.
     """
     if gate.signal is not Signal.LIKELIHOOD or gate.target <= 0:
         return []

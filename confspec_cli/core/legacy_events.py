@@ -22,6 +22,7 @@ _IN = {  # keys that have another meaning elsewhere, by the record they stand in
         "certainty": "min_label_mass",
         "pays": "worth_drafting",
         "overlaps": "experimental",
+        "controlled": "adaptive",
     },
 }
 _ORIGINS = {"shared": "salvaged", "given": "injected"}

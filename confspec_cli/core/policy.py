@@ -152,4 +152,4 @@ class AdaptiveDrafting:
 
 def adaptive_drafting(config: RunConfig) -> AdaptiveDrafting:
     """One that has learned nothing yet, for runs with this config."""
-    return AdaptiveDrafting(config.gate.worth_drafting, config.controlled and config.is_gated)
+    return AdaptiveDrafting(config.gate.worth_drafting, config.adaptive and config.is_gated)

@@ -1,7 +1,7 @@
-"""While the target judges a step, the draft writes on: whether that pays, as measured, and the thread it does it on.
+"""Prefetching (experimental): while the target verifies a step, the draft begins the next one on a thread of its own.
 
-What is written after a step that is then rejected is thrown away. The thread never outlives the judging, so that one
-model is never used by two threads at once. Refuses to know gates and what is written.
+If the step is rejected, what was begun is thrown away. The thread never outlives the verification, so that one model is
+never used by two threads at once.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from confspec_cli.core.messages import Prompt, Token
 from confspec_cli.core.trace import Author
 from confspec_cli.errors import Interrupted
 
-_TRIES = 2  # of each way, before one is taken
-_RETRY = 16  # of so many judgings one is done the way that took longer
+_TRIES = 2  # of each way, before one is chosen
+_RETRY = 16  # one in so many verifications is done the way that took longer
 
 
 class PrefetchPolicy:
-    """Says before each judging whether the draft writes on meanwhile; without `active` it never does.
+    """Decides before each verification whether to prefetch; without `active` it never does.
 
-    Each way is tried twice, by turns; then taken is the one of fewer seconds for a token judged. What the draft writes
-    meanwhile counts for as long as it takes by itself, weighed by the share of judged steps that stand: only then is it
-    used. Learns from the events of one run.
+    Each way is tried twice, in turn; then the one with fewer seconds per verified token is chosen. A prefetched token
+    is credited with the time the draft takes for one alone, times the share of steps that stand, as it is used only
+    then. Learns from the events of one run.
     """
 
     def __init__(self, active: bool = True) -> None:
         self._active = active
-        self._is_on = False  # in the judging that is under way
-        self._done = {False: 0, True: 0}  # judgings, by whether the draft wrote on
+        self._is_on = False  # in the verification under way
+        self._done = {False: 0, True: 0}  # verifications without and with a prefetch
         self._turns = 0
         self._seconds = {False: 0.0, True: 0.0}  # of these
         self._tokens = {False: 0, True: 0}
-        self._judged, self._stood = 0, 0
-        self._ahead, self._used = 0, 0  # tokens written ahead, and those of them in the step being written
+        self._verified, self._stood = 0, 0
+        self._prefetched, self._used = 0, 0  # tokens in all, and those in the step being written
         self._draft_seconds, self._draft_tokens = 0.0, 0
 
     def begins(self) -> bool:
-        """Whether the draft writes on now; to be asked once before each judging that it could overlap."""
+        """Whether to prefetch now; to be asked once before each verification that allows it."""
         if not self._active:
             return False
         if min(self._done.values()) < _TRIES:
@@ -60,31 +60,31 @@ class PrefetchPolicy:
                     self._draft_tokens += alone
                     self._draft_seconds += written.seconds - written.prefill_seconds
             case StepJudged(assessment=assessment, decision=decision) if assessment.by is Author.TARGET:
-                # The first time it reads the prompt, in batches that no later judging has.
-                is_first = not self._judged
+                # The first time it reads the prompt too, in batches that no later verification has.
+                is_first = not self._verified
                 self._seconds[self._is_on] += assessment.seconds + (0 if is_first else assessment.prefill_seconds)
                 self._tokens[self._is_on] += assessment.tokens + (0 if is_first else assessment.prefill_tokens)
                 self._done[self._is_on] += 1
-                self._judged += 1
+                self._verified += 1
                 self._stood += decision is Decision.ACCEPT
                 self._is_on = False
             case StepPrefetched(tokens=tokens, used=used, waited=waited):
-                self._ahead += tokens
+                self._prefetched += tokens
                 self._used = used
                 self._seconds[True] += waited
 
     def _cost(self, is_on: bool) -> float:
-        """Seconds for a token judged, less what the draft got done meanwhile."""
-        share = (self._stood + 1) / (self._judged + 2)
-        saved = share * self._ahead * self._draft_seconds / max(self._draft_tokens, 1) if is_on else 0.0
+        """Seconds per verified token, less what the prefetches saved."""
+        share = (self._stood + 1) / (self._verified + 2)
+        saved = share * self._prefetched * self._draft_seconds / max(self._draft_tokens, 1) if is_on else 0.0
         return (self._seconds[is_on] - saved) / self._tokens[is_on]
 
 
 class Prefetch:
-    """What the draft writes as step `n`, on from `prompt`, from before it is known whether that will stand.
+    """Step `n` as the draft begins it, continuing a `prompt` of which the last step may yet be rejected.
 
-    `tokens` are the model's own, begun by a thread of its own and gone on with by whoever takes them. `clock` gives
-    seconds.
+    `tokens` is the model's generator: a thread begins to draw from it, and whoever takes the step up continues.
+    `clock` gives seconds.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Prefetch:
 
     @contextmanager
     def writing(self, is_enough: Callable[[Token], bool]) -> Iterator[None]:
-        """While this holds the thread writes, up to a token that `is_enough`; afterwards it has ended."""
+        """While this holds the thread writes, at most up to a token that `is_enough`; it has ended afterwards."""
 
         def write() -> None:
             for token in self._tokens:
@@ -109,7 +109,7 @@ class Prefetch:
                 if self._is_told_to_stop or is_enough(token):
                     return
 
-        thread = ThreadPoolExecutor(1, "ahead")
+        thread = ThreadPoolExecutor(1, "prefetch")
         self._future = thread.submit(write)
         try:
             yield
@@ -121,12 +121,12 @@ class Prefetch:
             self._waited = self._clock() - began
 
     def tokens(self, count: int) -> Generator[Token, None, None]:
-        """At most `count` tokens: those written, then those the model writes on with. Raises what the thread met."""
+        """At most `count` tokens: those written already, then new ones. Raises the error the thread met, if any."""
         with closing(self._tokens):
             yield from islice(chain(self._written, self._rest()), count)
 
-    def told(self, taken: int = 0) -> StepPrefetched:
-        """What became of it, of which so many tokens were taken; what was not is thrown away."""
+    def event(self, taken: int = 0) -> StepPrefetched:
+        """The event that says what became of it: `taken` tokens were used at most, and the others thrown away."""
         return StepPrefetched(self.n, len(self._written), min(taken, len(self._written)), self._waited)
 
     def close(self) -> None:
@@ -139,7 +139,7 @@ class Prefetch:
 
 
 def _await(future: Future[None]) -> None:
-    """Wait for the token being written: an error that a signal raises has to wait too, as the model is in use."""
+    """Wait for the token being written; so must an error that a signal raises, as the model is in use."""
     try:
         wait([future])
     except (KeyboardInterrupt, Interrupted):

@@ -44,7 +44,7 @@ class RunConfig:
     """Everything that shapes a run. Lengths are in tokens of the writing model, `min_step_chars` in characters.
 
     At `think_budget` tokens the thinking is closed. `form` shapes the answer alone, never the reasoning. Without `asks`
-    no model is asked for a verdict that the gate does not look at. If `controlled`, drafting is turned off where it
+    no model is asked for a verdict that the gate does not look at. If `adaptive`, drafting is turned off where it
     takes longer than it saves. If `experimental`, the draft may begin the next step while the target verifies one.
     """
 
@@ -59,7 +59,7 @@ class RunConfig:
     think_budget: int | None = None
     form: Form | None = None
     asks: bool = True
-    controlled: bool = False
+    adaptive: bool = False
     experimental: bool = False
 
     @property
@@ -87,6 +87,6 @@ class RunConfig:
             "think_budget": self.think_budget,
             "form": self.form.name if self.form else None,
             "asks": self.asks,
-            "controlled": self.controlled,
+            "adaptive": self.adaptive,
             "experimental": self.experimental,
         }

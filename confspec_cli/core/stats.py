@@ -1,6 +1,6 @@
-"""What a run amounts to, folded from its events: steps by origin, tokens by author, seconds by phase.
+"""The statistics of a run, folded from its events: steps by origin, tokens by author, seconds by phase.
 
-Every rate keeps its denominator. Knows events; refuses to know how a number is drawn.
+Every rate keeps its denominator.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from confspec_cli.core.events import (
-    DraftingSwitched,
     Event,
     RunFinished,
     StepCommitted,
@@ -32,7 +31,7 @@ class Rate:
 
     @property
     def share(self) -> float | None:
-        """A fraction in 0..1; None of nothing."""
+        """A fraction in 0..1; None where `whole` is 0."""
         return self.part / self.whole if self.whole else None
 
 
@@ -40,26 +39,24 @@ class Rate:
 class RunStats:
     """The sums over the events added so far. Tokens are counted by their author's tokenizer, times are in seconds.
 
-    `decisions` and `asked` count what the draft's and the target's readings decided. `decoding` and `catching_up` (the
-    prefill of what the other model wrote) split each author's work, `judging` is each model's verification.
-    `guessed` of the tokens a model wrote were guessed ahead and held, or decided on while it read a step: that saved
-    their decodes. `guesses` were made in all.
-    `undrafted` steps the target wrote alone as drafting did not pay; it was turned off and on again `turns` times.
-    `ahead` tokens the draft wrote while the target judged, `unused` of which were thrown away.
+    `draft_decisions` and `target_decisions` count what each model's assessment of a drafted step decided. Each model's
+    time is spent on `decode`, `prefill` (of what the other model wrote) and `verification`. Of the tokens `written`,
+    `speculation_accepted` needed no decode, as they had been proposed; `speculation_proposed` is how many were.
+    The target wrote `undrafted` steps because drafting did not pay.
+    `prefetched` tokens were drafted while the target verified, and `prefetch_unused` of them thrown away.
     """
 
     steps: dict[Origin, int] = field(default_factory=lambda: dict.fromkeys(Origin, 0))
-    decisions: dict[Decision, int] = field(default_factory=lambda: dict.fromkeys(Decision, 0))
-    asked: dict[Decision, int] = field(default_factory=lambda: dict.fromkeys(Decision, 0))
+    draft_decisions: dict[Decision, int] = field(default_factory=lambda: dict.fromkeys(Decision, 0))
+    target_decisions: dict[Decision, int] = field(default_factory=lambda: dict.fromkeys(Decision, 0))
     tokens: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
     speculation_accepted: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
     speculation_proposed: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
     written: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
     wasted_tokens: int = 0
     undrafted: int = 0
-    turns: int = 0
-    ahead: int = 0
-    unused: int = 0
+    prefetched: int = 0
+    prefetch_unused: int = 0
     decode: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
     prefill: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
     verification: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
@@ -79,7 +76,7 @@ class RunStats:
             case StepJudged(assessment=assessment, decision=decision):
                 self.verification[assessment.by] += assessment.seconds
                 self.prefill[assessment.by] += assessment.prefill_seconds
-                counts = self.decisions if assessment.by is Author.DRAFT else self.asked
+                counts = self.draft_decisions if assessment.by is Author.DRAFT else self.target_decisions
                 counts[decision] += 1
             case StepDropped(written_step=written_step, kept_tokens=kept):
                 self.wasted_tokens += max(written_step.tokens - kept, 0)
@@ -89,28 +86,26 @@ class RunStats:
                 self.undrafted += step.cause is Cause.NOT_PAYING
                 self.tokens[Author.TARGET] += by_target
                 self.tokens[Author.DRAFT] += step.tokens - by_target
-            case DraftingSwitched():
-                self.turns += 1
             case StepPrefetched(tokens=tokens, used=used):
-                self.ahead += tokens
-                self.unused += tokens - used
+                self.prefetched += tokens
+                self.prefetch_unused += tokens - used
             case RunFinished(seconds=seconds):
                 self.finished_seconds = seconds
 
     @property
     def accepted(self) -> Rate:
-        """Steps the draft's own reading accepted, of those it judged."""
-        return Rate(self.decisions[Decision.ACCEPT], sum(self.decisions.values()))
+        """Steps accepted by the draft, of those it assessed."""
+        return Rate(self.draft_decisions[Decision.ACCEPT], sum(self.draft_decisions.values()))
 
     @property
     def escalated(self) -> Rate:
-        """Steps the draft's own reading left to the target, of those it judged."""
-        return Rate(self.decisions[Decision.ESCALATE], sum(self.decisions.values()))
+        """Steps the draft left to the target, of those it assessed."""
+        return Rate(self.draft_decisions[Decision.ESCALATE], sum(self.draft_decisions.values()))
 
     @property
     def accepted_by_target(self) -> Rate:
         """Steps the target accepted, of those it was asked about."""
-        return Rate(self.asked[Decision.ACCEPT], sum(self.asked.values()))
+        return Rate(self.target_decisions[Decision.ACCEPT], sum(self.target_decisions.values()))
 
     @property
     def total_tokens(self) -> int:
@@ -134,7 +129,7 @@ class RunStats:
 
     @property
     def verification_share(self) -> float | None:
-        """The fraction of the time both models spent on judging."""
+        """The fraction of the time that both models spent on verification."""
         return sum(self.verification.values()) / self.seconds if self.seconds else None
 
     @property
@@ -146,19 +141,19 @@ class RunStats:
         """A JSON-ready dictionary; a rate over nothing is null."""
         return {
             "steps": {"total": sum(self.steps.values()), **_named(self.steps), "undrafted": self.undrafted},
-            "verified_by_draft": {"steps": self.accepted.whole, **_named(self.decisions)},
+            "verified_by_draft": {"steps": self.accepted.whole, **_named(self.draft_decisions)},
             "verified_by_target": {
                 "steps": self.accepted_by_target.whole,
-                "accept": self.asked[Decision.ACCEPT],
-                "reject": self.asked[Decision.REJECT],
+                "accept": self.target_decisions[Decision.ACCEPT],
+                "reject": self.target_decisions[Decision.REJECT],
             },
             "tokens": {
                 "total": self.total_tokens,
                 **_named(self.tokens),
                 "target_share": self.target_share,
                 "wasted": self.wasted_tokens,
-                "ahead": self.ahead,
-                "ahead_unused": self.unused,
+                "prefetched": self.prefetched,
+                "prefetch_unused": self.prefetch_unused,
             },
             "seconds": {
                 "total": self.seconds,

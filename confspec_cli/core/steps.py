@@ -3,7 +3,7 @@
 A step ends after a blank line, after a list item, or after the line that closes the thinking; never inside a display
 equation or, unless asked to, a code fence, and not before it says something: headings and lead-ins ("So we have:")
 belong to what follows.
-Every boundary is known the moment its newline is seen, so nothing is read ahead. Knows text; refuses to know tokens.
+Every boundary is known the moment its newline is seen, so nothing is read ahead.
 """
 
 from __future__ import annotations

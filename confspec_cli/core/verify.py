@@ -1,4 +1,4 @@
-"""Have a model judge one drafted step, by asking and by reading: prefills alone, and its cache is left as it was."""
+"""Verification of a drafted step: prefills only, and the KV cache is rolled back."""
 
 from __future__ import annotations
 
@@ -13,54 +13,61 @@ from confspec_cli.core.trace import Assessment, Author, Likelihood, Verdict, Wri
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Has the models judge steps; without a `question` they read alone, and nobody is asked. `clock` gives seconds."""
+    """Has the models assess drafted steps: by their verdict, unless there is no `question`, and by token likelihoods.
+
+    `clock` gives seconds.
+    """
 
     models: Mapping[Author, Engine]
     question: Question | None
     clock: Callable[[], float]
 
-    def draft(self, prompt: Prompt, written_step: WrittenStep) -> Assessment:
-        """What the draft makes of the step it has written after `prompt`."""
+    def draft(self, prompt: Prompt, drafted: WrittenStep) -> Assessment:
+        """The draft's own assessment of the step it has written after `prompt`."""
         began, engine = self.clock(), self.models[Author.DRAFT]
-        before = _tokens_judged(engine)
-        verdict = ask(engine, _after(prompt, written_step), self.question) if self.question else None
-        tokens = _tokens_judged(engine) - before
-        return Assessment(Author.DRAFT, verdict, written_step.likelihood, self.clock() - began, tokens=tokens)
+        before = _all_tokens_read(engine)
+        verdict = ask(engine, _after(prompt, drafted), self.question) if self.question else None
+        tokens = _all_tokens_read(engine) - before
+        return Assessment(Author.DRAFT, verdict, drafted.likelihood, self.clock() - began, tokens=tokens)
 
-    def target(self, prompt: Prompt, written_step: WrittenStep) -> tuple[Assessment, list[Token]]:
-        """The same by the target, which catches up in one prefill and judges in another; and the tokens it has read."""
+    def target(self, prompt: Prompt, drafted: WrittenStep) -> tuple[Assessment, list[Token]]:
+        """The target's assessment, and the step's tokens as it has read them.
 
-        def judge(engine: Engine) -> tuple[list[Token], Verdict | None]:
+        It catches up on the prompt in one prefill and reads the step and the question in another.
+        """
+
+        def verify(engine: Engine) -> tuple[list[Token], Verdict | None]:
             if self.question is None:
-                return engine.score(prompt, written_step.text, written_step.ended), None
-            return read_and_ask(engine, prompt, written_step.text, written_step.ended, self.question)
+                return engine.score(prompt, drafted.text, drafted.ended), None
+            return read_and_ask(engine, prompt, drafted.text, drafted.ended, self.question)
 
-        return self._by_target(prompt, judge)
+        return self._by_target(prompt, verify)
 
-    def rating(self, prompt: Prompt, written_step: WrittenStep) -> Assessment:
-        """The target's rating of the step, as SpecReason has it (arXiv:2504.07891)."""
-        return self._by_target(prompt, lambda engine: ([], ask(engine, _after(prompt, written_step), RATING)))[0]
+    def rating(self, prompt: Prompt, drafted: WrittenStep) -> Assessment:
+        """The target's rating of the step, as in SpecReason (arXiv:2504.07891)."""
+        return self._by_target(prompt, lambda engine: ([], ask(engine, _after(prompt, drafted), RATING)))[0]
 
     def _by_target(
-        self, prompt: Prompt, judge: Callable[[Engine], tuple[list[Token], Verdict | None]]
+        self, prompt: Prompt, verify: Callable[[Engine], tuple[list[Token], Verdict | None]]
     ) -> tuple[Assessment, list[Token]]:
         arrived, engine = self.clock(), self.models[Author.TARGET]
         unread = engine.tokens_read
         engine.read(prompt)
         caught_up = engine.tokens_read - unread
-        began, before = self.clock(), _tokens_judged(engine)
-        tokens, verdict = judge(engine)
-        seconds, judged = self.clock() - began, _tokens_judged(engine) - before
+        began, before = self.clock(), _all_tokens_read(engine)
+        tokens, verdict = verify(engine)
+        seconds, count = self.clock() - began, _all_tokens_read(engine) - before
         agreed = sum(token.is_argmax for token in tokens)
         likelihood = Likelihood.of([token.logprob for token in tokens], agreed, [token.entropy for token in tokens])
-        return Assessment(Author.TARGET, verdict, likelihood, seconds, began - arrived, judged, caught_up), tokens
+        return Assessment(Author.TARGET, verdict, likelihood, seconds, began - arrived, count, caught_up), tokens
 
 
 def ask(engine: Engine, prompt: Prompt, question: Question) -> Verdict:
     """The model's verdict on the last segment of the reply.
 
-    `p` is the expected value of the labels over the probability mass they hold, `certainty` that mass; with the labels
-    yes and no this is P(yes) / (P(yes) + P(no)). Source: ConfSpec, arXiv:2602.18447. Raises what the engine raises.
+    `p` is the expected value of the labels, given that one of them comes next; with yes and no that is
+    P(yes) / (P(yes) + P(no)). `label_mass` is the probability that one of them does. Source: ConfSpec,
+    arXiv:2602.18447.
     """
     return _verdict(engine.label_probs(replace(prompt, ask=question.text), tuple(question.labels)), question)
 
@@ -74,11 +81,11 @@ def read_and_ask(
     return tokens, _verdict(probabilities, question)
 
 
-def _after(prompt: Prompt, written_step: WrittenStep) -> Prompt:
-    return replace(prompt, reply=(*prompt.reply, written_step.text))
+def _after(prompt: Prompt, drafted: WrittenStep) -> Prompt:
+    return replace(prompt, reply=(*prompt.reply, drafted.text))
 
 
-def _tokens_judged(engine: Engine) -> int:
+def _all_tokens_read(engine: Engine) -> int:
     return engine.tokens_read + engine.verification_tokens
 
 

@@ -90,7 +90,7 @@ class Writer:
                 self.splitter.force()
         now = self._clock()
         if prefetch:
-            yield prefetch.told(len(written))
+            yield prefetch.event(len(written))
         step = replace(
             _summed_up(author, written),
             seconds=now - began,
@@ -117,7 +117,7 @@ class Writer:
     def drop_prefetch(self) -> Iterator[Event]:
         """Throw away a step that was begun and not continued."""
         if self._prefetch:
-            yield self._prefetch.told()
+            yield self._prefetch.event()
         self.close()
 
     def close(self) -> None:

@@ -52,7 +52,7 @@ def build_config(pair: Pair, options: RunOptions, form: Form | None = None) -> R
         think_budget=options.think_budget,
         form=form,
         asks=not pair.is_calibrated_for(task.name),
-        controlled=not options.always_draft,
+        adaptive=not options.always_draft,
         experimental=options.experimental,
     )
 

@@ -86,7 +86,7 @@ def test_what_cannot_be_held_against_the_target_yet_decides_nothing():
     assert drafting.gain == 0
 
 
-def test_an_idle_controller_always_drafts():
+def test_one_that_is_not_active_always_drafts():
     _, drafted = simulate(AdaptiveDrafting(worth_drafting=False, active=False), 10, lambda n: False)
     assert drafted == list(range(1, 11))
 
@@ -125,7 +125,7 @@ def test_where_drafting_does_not_pay_the_target_writes_alone_and_says_so():
     better = [f"Here is step number {n} instead.\n\n" for n in range(56)]
     draft = ScriptedEngine((*many, "So \\boxed{8}."), labels=lambda _: {"Yes": 0.5, "No": 0.5})
     target = ScriptedEngine((*better, "So \\boxed{9}."), labels=lambda _: {"No": 1.0})
-    events = play(draft, target, controlled=True, max_tokens=1000)
+    events = play(draft, target, adaptive=True, max_tokens=1000)
     turned = [event for event in events if isinstance(event, DraftingSwitched)]
     assert [event.on for event in turned] == [False, True, False]
     assert all(event.gain < 0 for event in turned)
@@ -133,23 +133,23 @@ def test_where_drafting_does_not_pay_the_target_writes_alone_and_says_so():
     assert len(alone) >= 48
     assert all(step.origin is Origin.TARGET and not step.assessments for step in alone)
     stats = fold(events)
-    assert (stats.undrafted, stats.turns) == (len(alone), 3)
+    assert stats.undrafted == len(alone)
     assert events[-1].reply == "".join((*better, "So \\boxed{9}."))
 
 
-def test_a_controller_passed_on_spares_the_next_run_what_did_not_pay_in_the_last():
+def test_adaptive_drafting_passed_on_spares_the_next_run_what_did_not_pay_in_the_last():
     many = [f"This is draft number {n} of many.\n\n" for n in range(10)]
     better = [f"Here is step number {n} instead.\n\n" for n in range(10)]
-    controlled = config(controlled=True)
-    drafting = adaptive_drafting(controlled)
+    adaptive = config(adaptive=True)
+    drafting = adaptive_drafting(adaptive)
     first = []
     for _ in range(2):
         draft = ScriptedEngine((*many, "So \\boxed{8}."), labels=lambda _: {"Yes": 0.5, "No": 0.5})
         target = ScriptedEngine((*better, "So \\boxed{9}."), labels=lambda _: {"No": 1.0})
         ticks = itertools.count()
         models = {Author.DRAFT: draft, Author.TARGET: target}
-        cascade = ReasoningRun(PROMPT, models, controlled, lambda ticks=ticks: float(next(ticks)), drafting=drafting)
-        first.append(steps(cascade.events())[0].cause)
+        run = ReasoningRun(PROMPT, models, adaptive, lambda ticks=ticks: float(next(ticks)), drafting=drafting)
+        first.append(steps(run.events())[0].cause)
     assert first == [None, Cause.NOT_PAYING]
 
 
@@ -176,7 +176,7 @@ def test_a_fast_draft_is_kept_after_the_one_step_that_the_target_writes_to_compa
     target = ScriptedEngine((*many, "So \\boxed{9}."), labels=lambda _: {"Yes": 1.0})
     target.likelihood = lambda _: (next(clock), next(clock), next(clock), next(clock), -0.1)[-1]
     models = {Author.DRAFT: draft, Author.TARGET: target}
-    run = ReasoningRun(PROMPT, models, config(controlled=True, max_tokens=1000), lambda: float(next(clock)))
+    run = ReasoningRun(PROMPT, models, config(adaptive=True, max_tokens=1000), lambda: float(next(clock)))
     done = steps(run.events())
     assert [step.n for step in done if step.cause is Cause.PROBE] == [9]
     assert done[8].origin is Origin.TARGET

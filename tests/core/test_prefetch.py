@@ -127,7 +127,7 @@ def test_what_was_written_while_the_target_judged_is_taken_up_and_the_run_says_t
     assert not ahead(alone)
     assert [event.n for event in ahead(both)] == list(range(2, 14))
     assert all(event.used == event.tokens for event in ahead(both))
-    assert fold(both).ahead > 0
+    assert fold(both).prefetched > 0
 
 
 def test_a_run_tries_both_ways_by_itself():
@@ -141,9 +141,9 @@ def test_what_was_written_ahead_of_a_rejected_step_is_thrown_away_and_counted():
     assert {origin for _, origin in steps(both)} == {Origin.ESCALATED, Origin.TARGET}
     stats, thrown = fold(both), [event for event in ahead(both) if event.n in (5, 6)]
     assert [event.used for event in thrown] == [0, 0]
-    assert stats.unused == sum(event.tokens for event in thrown) > 0
-    assert stats.ahead == sum(event.tokens for event in ahead(both))
-    assert stats.to_dict()["tokens"]["ahead_unused"] == stats.unused
+    assert stats.prefetch_unused == sum(event.tokens for event in thrown) > 0
+    assert stats.prefetched == sum(event.tokens for event in ahead(both))
+    assert stats.to_dict()["tokens"]["prefetch_unused"] == stats.prefetch_unused
     assert stats.wasted_tokens == fold(alone).wasted_tokens
 
 
@@ -219,7 +219,7 @@ def test_an_interrupt_while_both_are_at_work_ends_the_run_at_once_and_no_thread_
     assert isinstance(last, RunFinished)
     assert (last.reason, last.reply) == ("interrupted", DRAFT[0])
     assert [event.used for event in ahead(events)] == [0]
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
 
 
 def tokens(texts, problem=None):
@@ -248,14 +248,14 @@ def test_what_goes_wrong_ahead_is_told_to_who_takes_it_up_and_to_nobody_else():
 def test_no_more_is_taken_than_is_wanted_and_the_rest_counts_as_thrown_away():
     one = begun()
     assert [token.text for token in one.tokens(3)] == ["a ", "b ", "c "]
-    assert (one.told(3).tokens, one.told(3).used) == (4, 3)
+    assert (one.event(3).tokens, one.event(3).used) == (4, 3)
 
 
 def test_it_is_written_up_to_the_token_that_is_enough_and_the_model_writes_on_from_there():
     one = Prefetch(2, PROMPT, tokens(("a ", "b ", "c ", "d ")), time.perf_counter)
     with one.writing(lambda token: token.text == "b "):
         time.sleep(0.02)
-    assert one.told().tokens == 2
+    assert one.event().tokens == 2
     assert [token.text for token in one.tokens(9)] == ["a ", "b ", "c ", "d "]
 
 

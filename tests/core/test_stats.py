@@ -89,5 +89,5 @@ def test_statistics_are_ready_for_json(stats):
 
 
 def test_a_decision_of_the_target_is_not_counted_as_one_of_the_draft(stats):
-    assert stats.asked[Decision.REJECT] == 1
-    assert stats.decisions[Decision.REJECT] == 0
+    assert stats.target_decisions[Decision.REJECT] == 1
+    assert stats.draft_decisions[Decision.REJECT] == 0

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from support.engine_calls import LABELS, PROMPTS, QUESTION, asked, text_of, written
 from support.tiny_gguf import CAN_ROLL_BACK, DAMAGES, KINDS, OPEN_THINK_TEMPLATE, THINKING_TEMPLATE, damage
 
 from confspec_cli.core.engine import Interrupt
@@ -22,28 +23,6 @@ from confspec_cli.core.trace import Author
 from confspec_cli.engines.llamacpp.native import log
 from confspec_cli.engines.scripted import ScriptedEngine
 from confspec_cli.errors import ContextFull, EngineError, Exit, Interrupted, UsageError
-
-QUESTION = "Is the last step correct? Answer Yes or No."
-LABELS = ("Yes", "No")
-PROMPTS = [
-    "How many eggs are left?",
-    "Count to ten, please.",
-    "Why is the sky blue?",
-    "Schreibe ein Gedicht über Züge 🚂",
-    "What is 17 times 23?",
-]
-
-
-def asked(text, **more):
-    return Prompt((Message("system", "Reason."), Message("user", text)), **more)
-
-
-def written(engine, prompt, most=60, sampling=Sampling()):  # noqa: B008
-    return list(engine.generate(prompt, sampling, most))
-
-
-def text_of(tokens):
-    return "".join(token.text for token in tokens)
 
 
 def after(engine, prompt):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from test_engine_contract import LABELS, PROMPTS, QUESTION, asked, text_of, written
+from support.engine_calls import LABELS, PROMPTS, QUESTION, asked, text_of, written
 
 from confspec_cli.core.messages import Sampling
 from confspec_cli.engines.llamacpp.grammar import Grammar, gbnf

@@ -54,7 +54,7 @@ class ScriptedPool(ModelPool):
 
     def config(self, options: RunOptions) -> RunConfig:
         """Scripted models take no time, so whether drafting is worth it is not to be measured."""
-        return replace(super().config(options), controlled=False)
+        return replace(super().config(options), adaptive=False)
 
     def _find_files(self, resolved, reporter):
         return {author: Path(role.name) for author, role in resolved.roles.items()}
