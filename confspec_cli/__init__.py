@@ -1,3 +1,59 @@
-"""confspec: a small model drafts reasoning steps, a large one is asked only when it matters."""
+"""confspec: a small model drafts reasoning steps, a large one is asked only when it matters.
+
+    with confspec_cli.open_pair("starter") as pair:
+        for event in pair.reason("What is 17 times 23?"):
+            print(event)
+
+The names below are the public interface; each is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from confspec_cli.core.events import Event, RunFinished, RunStarted, StepCommitted, TextWritten, Warned
+    from confspec_cli.core.messages import Message
+    from confspec_cli.core.run_config import Mode
+    from confspec_cli.core.tasks import TaskName
+    from confspec_cli.errors import ConfspecError
+    from confspec_cli.runtime.open_pair import OpenPair, open_pair
+    from confspec_cli.runtime.options import HardwareOptions, RunOptions
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ConfspecError",
+    "Event",
+    "HardwareOptions",
+    "Message",
+    "Mode",
+    "OpenPair",
+    "RunFinished",
+    "RunOptions",
+    "RunStarted",
+    "StepCommitted",
+    "TaskName",
+    "TextWritten",
+    "Warned",
+    "__version__",
+    "open_pair",
+]
+
+_PLACES = {
+    "core.events": ("Event", "RunFinished", "RunStarted", "StepCommitted", "TextWritten", "Warned"),
+    "core.messages": ("Message",),
+    "core.run_config": ("Mode",),
+    "core.tasks": ("TaskName",),
+    "errors": ("ConfspecError",),
+    "runtime.open_pair": ("OpenPair", "open_pair"),
+    "runtime.options": ("HardwareOptions", "RunOptions"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for place, names in _PLACES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"confspec_cli.{place}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
