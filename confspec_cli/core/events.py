@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import types
 import typing
 from dataclasses import dataclass
@@ -211,7 +212,7 @@ def from_dict(record: dict[str, Any]) -> Event | None:
         return None
     try:
         return typing.cast("Event", _revive_record(cls, record))
-    except (KeyError, TypeError, AttributeError) as problem:
+    except (KeyError, TypeError, AttributeError, OverflowError) as problem:
         raise ValueError(f"not a {cls.__name__} record: {problem}") from problem
 
 
@@ -257,7 +258,9 @@ def _revive_scalar(kind: Any, value: Any) -> Any:
     if issubclass(kind, Enum):
         return kind(value)
     if kind is float and type(value) is int:
-        return float(value)
+        value = float(value)
     if type(value) is not kind:
         raise TypeError(f"{value!r} is not a {kind.__name__}")
+    if kind is float and (math.isnan(value) or value == math.inf):  # the logarithm of 0 is a value, -inf
+        raise TypeError(f"{value} is not a number that can be counted with")
     return value

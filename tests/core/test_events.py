@@ -102,3 +102,11 @@ def test_a_field_of_the_wrong_type_is_a_value_error(field, value):
     record["step"][field] = value
     with pytest.raises(ValueError, match=r"StepCommitted|Origin"):
         from_dict(record)
+
+
+@pytest.mark.parametrize("seconds", ["NaN", "Infinity", "1e400", "1" + "0" * 400])
+def test_a_time_that_is_no_number_is_refused(seconds):
+    rest = '"reason": "stop", "reply": "", "partial": "", "answer": null'
+    record = json.loads(f'{{"event": "RunFinished", {rest}, "seconds": {seconds}}}')
+    with pytest.raises(ValueError, match="not a RunFinished record"):
+        from_dict(record)

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import time
 from contextlib import suppress
 
@@ -10,10 +11,12 @@ import pytest
 from support.recorded_runs import Recorder, sample, texts
 from support.scripted_runs import child, run
 
+from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import TextWritten
 from confspec_cli.core.messages import Message
 from confspec_cli.core.trace import Author
 from confspec_cli.errors import Interrupted, StorageError, UsageError
+from confspec_cli.runtime import signals
 from confspec_cli.storage.event_lines import event_of
 from confspec_cli.storage.session import SavedSession
 from confspec_cli.storage.sessions import SessionStore
@@ -229,6 +232,37 @@ def test_an_event_whose_saving_was_interrupted_stands_once(store, monkeypatch, m
     session.close()
     lines = session.path.read_text().splitlines()[1:]
     assert [event_of(line, "") for line in lines] == events
+
+
+def test_three_ctrl_c_while_a_step_is_synced_double_nothing(store, monkeypatch):
+    session, fsync = store.new("maths"), os.fsync
+    calls = []
+
+    def pressed(file):
+        fsync(file)
+        calls.append(file)
+        if len(calls) == 3:
+            for _ in range(3):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(os, "fsync", pressed)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signals.raise_errors()
+    try:
+        for question in ("one", "two"):
+            with suppress(Interrupted), signals.stopping(Interrupt()):
+                for event in run((*session.messages(), Message("user", question))):
+                    session.record(event)
+            signals.forget()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    session.close()
+    kinds = [json.loads(line)["event"] for line in session.path.read_text().splitlines()]
+    assert (len(calls) > 3, kinds.count("RunStarted"), kinds.count("RunFinished")) == (True, 2, 1)
+    first, second = store.open("maths").turns()
+    assert (first.cut_off, second.cut_off) == (True, False)
+    assert [[step.n for step in turn.steps] for turn in (first, second)] == [[1], [1, 2, 3]]
 
 
 def test_a_name_that_another_process_is_beginning_is_refused(store):
