@@ -47,4 +47,4 @@ def _ask_to_run_code() -> None:
     if not typer.confirm(question, default=False, err=True):
         raise UsageError("These problems cannot be graded without running the code.", "add --allow-code-execution")
     keep(own_file(), (("settings", "allow_code_execution"), True))
-    put(sys.stderr, f"kept in {own_file()}: settings: {{allow_code_execution: true}}\n")
+    put(sys.stderr, f"Saved to {own_file()}: settings: {{allow_code_execution: true}}\n")

@@ -126,7 +126,7 @@ def run(
                 watch.counted(failed=result.error is not None)
     if interrupt.is_set():
         if not quiet:
-            put(sys.stderr, "The same command goes on from here.\n")
+            put(sys.stderr, "Run the same command again to resume.\n")
         raise typer.Exit(exit_code(FinishReason.INTERRUPTED, signals))
     _show(results, layout, plots)
     raise typer.Exit(Exit.FAILURE if tally.failed else Exit.OK)
@@ -198,4 +198,4 @@ def _show(results: Results, layout: Layout, plots: PlotOptions) -> None:
     if plots.plots:
         drawn = draw([summary], plots.plots, plots.suffix)
         for path in [*drawn, *draw_sweep(swept(results), plots.plots, plots.suffix)]:
-            put(sys.stderr, f"drawn: {path}\n")
+            put(sys.stderr, f"wrote {path}\n")

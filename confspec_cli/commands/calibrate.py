@@ -122,7 +122,7 @@ def calibrate(
     put(sys.stdout, shown(tables, Layout.TEXT) + "\n" + verdict_on(choice, promise) + "\n")
     if plots.plots:
         for path in draw_calibration(known, choice, plots.plots, plots.suffix):
-            put(sys.stderr, f"drawn: {path}\n")
+            put(sys.stderr, f"wrote {path}\n")
     if choice.gate is None:
         raise typer.Exit(Exit.FAILURE)
     if not dry_run:
@@ -139,7 +139,7 @@ def calibrate(
         file = own_file()
         own = ("pairs", resolved.pair.name)
         keep(file, ((*own, "gates", task.value), _plain(choice.gate)), ((*own, "calibrations", task.value), account))
-        put(sys.stderr, f"kept in {file}: confspec ask -p {resolved.pair.name} --task {task.value} goes by it\n")
+        put(sys.stderr, f"Saved to {file}; confspec ask -p {resolved.pair.name} --task {task.value} uses it.\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +166,13 @@ def _labelled(job: _Job, problems: Sequence[Problem], name: str, place: Path) ->
     earlier, records = _read(log)
     if earlier and earlier.get("fixed") != job.fixed:
         raise UsageError(
-            f"The labels in {place} are of other models or settings: nothing was added.",
+            f"{place} holds labels for different models or settings; nothing was added.",
             "confspec calibrate PAIR FILE -o another-file",
         )
     for problem in problems:
         if records.get(problem.id, {}).get("problem_sha256", problem.sha256) != problem.sha256:
             raise UsageError(
-                f"{problem.id} in {place} is not the problem of that id here: nothing was added.",
+                f"{place} holds labels for another problem with the id {problem.id}; nothing was added.",
                 "confspec calibrate PAIR FILE -o another-file",
             )
     left = [problem for problem in problems if problem.id not in records]
@@ -210,7 +210,7 @@ def _label(job: _Job, problems: Sequence[Problem], log: JsonlLog, records: dict[
             watch.counted(failed=False)
     if interrupt.is_set():
         if not job.quiet:
-            put(sys.stderr, "The same command goes on from here.\n")
+            put(sys.stderr, "Run the same command again to resume.\n")
         raise typer.Exit(exit_code(FinishReason.INTERRUPTED, signals))
 
 

@@ -103,12 +103,12 @@ def conditions(
 
 
 def begin(log: JsonlLog, results: Results, now: Conditions, problems: Sequence[Problem]) -> None:
-    """Note the conditions. Raises UsageError where earlier results in the file are of others, or of other problems."""
+    """Record the conditions. Raises UsageError if the file has results under other conditions or of other problems."""
     known = {problem.id: problem.sha256 for problem in problems}
     strange = [run.problem for run in results.runs if run.problem_sha256 not in ("", known.get(run.problem))]
     if strange:
         raise UsageError(
-            f"{strange[0]} in {log.path} is not the problem of that id here: nothing was added.",
+            f"{log.path} holds results for another problem with the id {strange[0]}; nothing was added.",
             "confspec bench FILE -o another-file",
         )
     if results.conditions:
@@ -116,7 +116,7 @@ def begin(log: JsonlLog, results: Results, now: Conditions, problems: Sequence[P
         changed = [key for key in now.fixed if json.loads(json.dumps(now.fixed[key])) != earlier.get(key)]
         if changed:
             raise UsageError(
-                f"The results in {log.path} were had with other {', '.join(changed)}: nothing was added.",
+                f"{log.path} holds results for different {' and '.join(changed)}; nothing was added.",
                 "confspec bench FILE -o another-file",
             )
     log.append(now.to_dict())

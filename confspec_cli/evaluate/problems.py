@@ -184,6 +184,8 @@ def _kind(record: dict[str, Any], question: str, answer: str, tests: str, place:
         known = [kind.value for kind in AnswerKind]
         if given not in known:
             raise UsageError(f"{place}: kind must be one of {', '.join(known)}.")
+        if given == AnswerKind.NUMBER and not any(character.isdigit() for character in answer):
+            raise UsageError(f'{place}: "{answer[:60]}" is not a number, but its kind is.', _HINT)
         return AnswerKind(given)
     if not answer.strip() and not tests.strip():
         return AnswerKind.NONE

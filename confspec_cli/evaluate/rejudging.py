@@ -120,7 +120,7 @@ def _own(results: Results, run: Run) -> Gate:
     by_task = results.conditions[-1].fixed.get("settings", {}).get(run.mode, {}) if results.conditions else {}
     parameters = by_task.get(run.task) or (next(iter(by_task.values())) if len(by_task) == 1 else None)
     if parameters is None:
-        raise UsageError("These results do not say which gate each run was had with.", "confspec bench FILE -o RESULTS")
+        raise UsageError("These results do not record which gate each run used.", "confspec bench FILE -o RESULTS")
     return gate_of(parameters)
 
 

@@ -351,7 +351,7 @@ def test_results_are_shown_again_without_a_model(capsys, tmp_path):
     (tmp_path / "costs.json").write_text('{"draft": {"decode": {"fixed": -1, "per_token": 1}}}')
     assert main(["bench", "project", str(place), "--costs", str(tmp_path / "costs.json")]) == Exit.USAGE
     assert main(["bench", "rejudge", str(place)]) == Exit.USAGE
-    assert "which gate each run was had with" in capsys.readouterr().err
+    assert "do not record which gate each run used" in capsys.readouterr().err
     assert main(["bench", "show", str(tmp_path / "none.jsonl")]) == Exit.USAGE
 
 
@@ -388,14 +388,16 @@ def test_results_hold_what_they_were_had_with_and_are_gone_on_with(scripted, cap
     assert len(read_results(JsonlLog(place).lines(), "it").runs) == 16
     assert "4 problems, every mode on each" in capsys.readouterr().out
     assert main(RUN) == Exit.USAGE
-    assert "had with other settings: nothing was added" in capsys.readouterr().err
+    assert "holds results for different settings; nothing was added" in capsys.readouterr().err
 
 
 def test_results_of_other_problems_with_the_same_ids_are_not_mixed_with_these(scripted, capsys, tmp_path):
     assert main(RUN) == Exit.OK
     (tmp_path / "some.jsonl").write_text(LINES.replace("What is 2?", "What was 2?"))
     assert main(RUN) == Exit.USAGE
-    assert "p2 in results.jsonl is not the problem of that id here: nothing was added." in capsys.readouterr().err
+    assert (
+        "results.jsonl holds results for another problem with the id p2; nothing was added." in capsys.readouterr().err
+    )
 
 
 def test_what_failed_is_tried_again_when_the_benchmark_goes_on(scripted, capsys, tmp_path):

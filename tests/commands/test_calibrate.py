@@ -269,7 +269,7 @@ def test_labels_of_other_settings_are_not_mixed_with_these(own, capsys):
 def test_labels_of_other_problems_with_the_same_ids_are_not_taken_for_these(own, capsys):
     labels(own, known={"problem_sha256": "f" * 64})
     assert main(RUN) == Exit.USAGE
-    assert "p0 in labels.jsonl is not the problem of that id here: nothing was added." in capsys.readouterr().err
+    assert "labels.jsonl holds labels for another problem with the id p0; nothing was added." in capsys.readouterr().err
 
 
 def test_labels_by_the_target_s_own_word_are_said_to_be_that(own, capsys):
@@ -282,7 +282,7 @@ def test_labels_by_the_target_s_own_word_are_said_to_be_that(own, capsys):
     assert main(["bench", "some.jsonl"]) == Exit.USAGE
     assert "Line 1 of some.jsonl has neither an answer nor tests" in capsys.readouterr().err
     assert main([*RUN, "--task", "qa"]) == Exit.USAGE
-    assert "The labels in labels.jsonl are of other models or settings" in capsys.readouterr().err
+    assert "labels.jsonl holds labels for different models or settings" in capsys.readouterr().err
 
 
 def test_problems_of_two_kinds_are_refused(own, capsys):

@@ -75,7 +75,7 @@ def test_at_a_terminal_it_asks_once_and_enter_alone_is_no(folder, answer, allowe
     child = pexpect.spawn(sys.executable, argv, env=environment, encoding="utf-8", timeout=60, dimensions=(24, 200))
     child.expect("for good")
     child.sendline(answer)
-    child.expect("kept in" if allowed else "cannot be graded")
+    child.expect("Saved to" if allowed else "cannot be graded")
     if allowed:
         child.expect("model-written code runs in")
         child.sendintr()

@@ -67,6 +67,7 @@ def test_choices_are_lettered_and_code_is_asked_for_in_words():
         (line(question="", answer="1"), "has no question"),
         (line(answer=["1"]), "answer must be text"),
         (line(answer="1", kind="odd"), "kind must be one of number"),
+        (line(answer="twelve", kind="number"), '"twelve" is not a number'),
         (line(tests=TESTS), "no entry_point"),
         (line(answer="C", choices=["one", "two"]), "answer must be the letter of a choice, A to B"),
         (line(answer="two", choices=["one", "two"]), "answer must be the letter"),
@@ -80,7 +81,7 @@ def test_what_is_no_problem_is_named_with_its_line(text, said):
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(UsageError, match="No such file"):
+    with pytest.raises(UsageError, match="There is no file"):
         load_problems(str(tmp_path / "none.jsonl"))
     (tmp_path / "latin.jsonl").write_bytes(b'{"question": "caf\xe9"}')
     with pytest.raises(UsageError, match="not UTF-8"):

@@ -1,5 +1,6 @@
 """Code that a model wrote is run where it can do no harm, and passes only if it is right."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -200,3 +201,23 @@ def test_it_is_told_which_walls_stand(monkeypatch):
     monkeypatch.setattr(sandbox, "USE_KERNEL", False)
     assert walls() == "only Python-level limits"
     walls.cache_clear()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="namespaces are of Linux")
+def test_where_namespaces_are_refused_landlock_and_seccomp_stand_alone(tmp_path):
+    if "Landlock + seccomp" not in walls():
+        pytest.skip("this kernel has no Landlock or seccomp")
+    (tmp_path / "kept").write_text("something")
+    changes = f"import os\nos.chmod({str(tmp_path / 'kept')!r}, 0)\n{RIGHT}"
+    script = (
+        "from confspec_cli.evaluate.sandbox import Program, passes, walls\n"
+        f"tests = {TESTS!r}\n"
+        f"print(walls(), *(passes(Program((code,)), tests, 'double') for code in ({RIGHT!r}, {changes!r})))"
+    )
+    refuse = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    argv = ["unshare", "-Ur", "sh", "-c", refuse, "sh", sys.executable, "-c", script]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    ended = subprocess.run(argv, capture_output=True, text=True, env=environment, check=False)
+    if "unshare" in ended.stderr or "max_user_namespaces" in ended.stderr:
+        pytest.skip("namespaces cannot be refused here")
+    assert ended.stdout == "Landlock + seccomp True False\n"
