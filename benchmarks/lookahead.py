@@ -24,7 +24,7 @@ from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.messages import Message, Prompt, Sampling, Speculation, Token
 from confspec_cli.core.tasks import TASKS
 from confspec_cli.core.trace import Author
-from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
+from confspec_cli.engines.llamacpp.llama_engine import LlamaCppEngine
 from confspec_cli.engines.llamacpp.native import has_amx, physical_cores
 from confspec_cli.evaluate.problems import load_problems
 from confspec_cli.evaluate.statistics import ratio_interval

@@ -17,12 +17,12 @@ import time
 from pathlib import Path
 from unittest import mock
 
-from benchmarks.engine import PROBLEM
+from benchmarks.engine_speed import PROBLEM
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.messages import Message, Prompt, Sampling
 from confspec_cli.engines.llamacpp import open_model as loading
 from confspec_cli.engines.llamacpp.devices import features
-from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
+from confspec_cli.engines.llamacpp.llama_engine import LlamaCppEngine
 from confspec_cli.engines.llamacpp.native import has_amx, physical_cores
 from confspec_cli.engines.llamacpp.repacking import Repacking
 from confspec_cli.models import gguf

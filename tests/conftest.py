@@ -4,7 +4,7 @@ import pytest
 from support.tiny_gguf import write
 
 from confspec_cli.core.engine import Interrupt
-from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
+from confspec_cli.engines.llamacpp.llama_engine import LlamaCppEngine
 from confspec_cli.engines.llamacpp.open_model import Hardware
 
 

@@ -30,8 +30,8 @@ from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import Exit, UsageError
 from confspec_cli.render.choose import choose
 from confspec_cli.render.console import put
+from confspec_cli.render.console_reporter import ConsoleReporter
 from confspec_cli.render.options import Format
-from confspec_cli.render.reporter import ConsoleReporter
 from confspec_cli.runtime.answer_form import wanted
 from confspec_cli.runtime.build_prompt import prompt_of
 from confspec_cli.runtime.configure import build_config, thinks

@@ -26,8 +26,8 @@ from confspec_cli.errors import EngineError, Exit, UsageError
 from confspec_cli.files import read_text
 from confspec_cli.render.batch_progress import BatchProgress, Tally, counting
 from confspec_cli.render.console import is_dumb, put
+from confspec_cli.render.console_reporter import ConsoleReporter
 from confspec_cli.render.document import RunRecord
-from confspec_cli.render.reporter import ConsoleReporter
 from confspec_cli.render.wording import count
 from confspec_cli.runtime.build_prompt import prompt_of
 from confspec_cli.runtime.configure import build_config, thinks

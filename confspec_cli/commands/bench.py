@@ -30,7 +30,7 @@ from confspec_cli.evaluate.summary import summarise
 from confspec_cli.evaluate.tables import Layout, difference, projection, shown, summary_text
 from confspec_cli.render.batch_progress import Tally, counting
 from confspec_cli.render.console import is_dumb, put
-from confspec_cli.render.reporter import ConsoleReporter
+from confspec_cli.render.console_reporter import ConsoleReporter
 from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
 from confspec_cli.runtime.resolve import resolve_pair, user_registry

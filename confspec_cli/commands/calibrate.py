@@ -37,7 +37,7 @@ from confspec_cli.models.registry import fingerprints
 from confspec_cli.models.yaml_editing import put as keep
 from confspec_cli.render.batch_progress import Tally, counting
 from confspec_cli.render.console import is_dumb, put
-from confspec_cli.render.reporter import ConsoleReporter
+from confspec_cli.render.console_reporter import ConsoleReporter
 from confspec_cli.render.wording import count as count_of
 from confspec_cli.runtime.configure import build_config
 from confspec_cli.runtime.fetch import local_files

@@ -13,15 +13,15 @@ import typer
 from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import HardwareFlags, RunFlags, SessionFlags, ShowOptions, YesFlag
 from confspec_cli.errors import ConfigError, UsageError
+from confspec_cli.render.console_reporter import ConsoleReporter
 from confspec_cli.render.notices import Notices
 from confspec_cli.render.options import Format
-from confspec_cli.render.reporter import ConsoleReporter
 from confspec_cli.runtime.folders import history_file, sessions_folder
 from confspec_cli.runtime.model_pool import ModelPool
 from confspec_cli.runtime.resolve import as_before, user_registry
 from confspec_cli.runtime.session_saver import SessionOptions, session_for
 from confspec_cli.storage.session import Session
-from confspec_cli.storage.sessions import SessionStore
+from confspec_cli.storage.session_store import SessionStore
 
 
 @grouped

@@ -17,11 +17,11 @@ from confspec_cli.errors import UsageError
 from confspec_cli.render.choose import choose
 from confspec_cli.render.console import make_console, put
 from confspec_cli.render.options import Format
-from confspec_cli.render.transcript import ExportFormat, document, markdown, put_heading
+from confspec_cli.render.session_export import ExportFormat, document, markdown, put_heading
 from confspec_cli.render.wording import columns, count
 from confspec_cli.runtime.folders import sessions_folder
 from confspec_cli.storage.session import SavedSession
-from confspec_cli.storage.sessions import SessionStore
+from confspec_cli.storage.session_store import SessionStore
 
 SCHEMA_VERSION = 1
 

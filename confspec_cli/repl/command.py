@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.chat_state import Chat
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from confspec_cli.repl import model_commands as models
 from confspec_cli.repl import session_commands as sessions
 from confspec_cli.repl import setting_commands as settings
 from confspec_cli.repl import turn_commands as turns
-from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.command import Command
 from confspec_cli.repl.turn import keys_of
 

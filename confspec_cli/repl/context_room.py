@@ -16,7 +16,7 @@ from confspec_cli.core.trace import Author, FinishReason
 from confspec_cli.errors import ContextFull
 from confspec_cli.render.wording import count
 from confspec_cli.repl import status
-from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.chat_state import Chat
 
 WARN_AT = 0.8
 _ROOM = 256  # tokens that must be left for an answer; an eighth of a small context

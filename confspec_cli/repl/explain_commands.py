@@ -7,7 +7,7 @@ from confspec_cli.core.messages import Message, Prompt
 from confspec_cli.core.trace import Origin, Step
 from confspec_cli.errors import UsageError
 from confspec_cli.render import wording
-from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.command import Command
 from confspec_cli.repl.status import Usage
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from confspec_cli.errors import ClosedPipe, ConfspecError, Exit, Interrupted
 from confspec_cli.repl import command_table as commands
 from confspec_cli.repl import lines, turn
-from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.session_commands import greet
 from confspec_cli.runtime import signals
 

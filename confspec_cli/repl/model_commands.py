@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from confspec_cli.core.run_config import Mode
 from confspec_cli.errors import UsageError
-from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.command import Command
 
 

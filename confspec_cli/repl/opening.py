@@ -12,14 +12,14 @@ from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output
 
 from confspec_cli.render.notices import Notices
-from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.command_table import COMMANDS
 from confspec_cli.repl.completion import CommandCompleter
 from confspec_cli.repl.history import PrivateHistory
 from confspec_cli.repl.prompt_line import Fittings, PromptLine
 from confspec_cli.runtime.model_pool import ModelPool
 from confspec_cli.storage.session import Session
-from confspec_cli.storage.sessions import SessionStore
+from confspec_cli.storage.session_store import SessionStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from confspec_cli.errors import UsageError
 from confspec_cli.files import write_atomically
-from confspec_cli.render.transcript import ExportFormat, document, markdown
+from confspec_cli.render.session_export import ExportFormat, document, markdown
 from confspec_cli.render.wording import count
-from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.command import Command
 from confspec_cli.storage.session import SavedSession, Session
 

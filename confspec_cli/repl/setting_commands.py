@@ -11,7 +11,7 @@ from confspec_cli.core.run_config import Mode
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import UsageError, did_you_mean
 from confspec_cli.render.options import Steps
-from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.command import Command
 
 

@@ -15,7 +15,7 @@ from confspec_cli.core.steering import Steering
 from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import EngineError, Exit, Interrupted
 from confspec_cli.repl import context_room as context
-from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.live_keys import LiveKeys
 
 _KEYS = {

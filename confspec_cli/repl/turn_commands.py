@@ -12,7 +12,7 @@ from confspec_cli.errors import UsageError
 from confspec_cli.files import read_text
 from confspec_cli.render.wording import count
 from confspec_cli.repl import turn
-from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.command import Command
 from confspec_cli.repl.explain_commands import last_turn
 

@@ -131,7 +131,7 @@ def _engine(
     interrupt: Interrupt,
     progress: Callable[[float], None],
 ) -> Engine:
-    from confspec_cli.engines.llamacpp.engine import LlamaCppEngine  # noqa: PLC0415 - keeps llama_cpp out of --help
+    from confspec_cli.engines.llamacpp.llama_engine import LlamaCppEngine  # noqa: PLC0415 - keeps llama_cpp out of --help
     from confspec_cli.engines.llamacpp.native import log  # noqa: PLC0415
     from confspec_cli.engines.llamacpp.open_model import Hardware  # noqa: PLC0415
     from confspec_cli.engines.llamacpp.trial_load import trial_load  # noqa: PLC0415

@@ -11,7 +11,7 @@ from confspec_cli.core.messages import Message
 from confspec_cli.errors import ConfigError, StorageError, UsageError
 from confspec_cli.runtime.folders import sessions_folder
 from confspec_cli.storage.session import SavedSession
-from confspec_cli.storage.sessions import SessionStore
+from confspec_cli.storage.session_store import SessionStore
 
 
 @dataclass(frozen=True, slots=True)

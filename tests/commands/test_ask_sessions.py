@@ -8,7 +8,7 @@ import pytest
 
 from confspec_cli.app import main
 from confspec_cli.errors import Exit
-from confspec_cli.storage.sessions import SessionStore
+from confspec_cli.storage.session_store import SessionStore
 
 
 @pytest.fixture(autouse=True)

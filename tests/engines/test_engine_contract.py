@@ -355,7 +355,7 @@ def test_a_context_beyond_memory_says_so(tiny):
 import resource
 from pathlib import Path
 from confspec_cli.core.engine import Interrupt
-from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
+from confspec_cli.engines.llamacpp.llama_engine import LlamaCppEngine
 from confspec_cli.engines.llamacpp.open_model import Hardware
 from confspec_cli.errors import OutOfMemoryError
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))

@@ -11,7 +11,7 @@ from support.tiny_gguf import damage, write
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.messages import Message, Prompt, Sampling
 from confspec_cli.core.trace import Author
-from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
+from confspec_cli.engines.llamacpp.llama_engine import LlamaCppEngine
 from confspec_cli.errors import EngineError, Interrupted, UsageError
 from confspec_cli.models.checked import Checked
 from confspec_cli.runtime import load as _loading

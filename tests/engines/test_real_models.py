@@ -34,7 +34,7 @@ PROMPTS = [
 def pair(request):
     """Both engines of a shipped pair. Loading is the slow part, so they are shared."""
     from confspec_cli.core.engine import Interrupt
-    from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
+    from confspec_cli.engines.llamacpp.llama_engine import LlamaCppEngine
     from confspec_cli.engines.llamacpp.open_model import Hardware
 
     models = load_registry(config_folder(os.environ) / "models.yaml").models_of(request.param)

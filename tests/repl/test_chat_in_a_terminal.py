@@ -16,7 +16,7 @@ import pytest
 from confspec_cli.models.registry import load
 from confspec_cli.models.store import Store
 from confspec_cli.runtime.folders import models_folder
-from confspec_cli.storage.sessions import SessionStore
+from confspec_cli.storage.session_store import SessionStore
 
 ENDLESS = {"<|im_end|>": -40, "<|end|>": -40}
 PROMPT = "\x1b\\[\\?2004h"  # the prompt asks for bracketed paste, and a run does not

@@ -15,7 +15,7 @@ from confspec_cli.errors import EngineError, StorageError
 from confspec_cli.repl.command_table import COMMANDS
 from confspec_cli.repl.loop import converse
 from confspec_cli.storage.session import SavedSession, Session
-from confspec_cli.storage.sessions import SessionStore
+from confspec_cli.storage.session_store import SessionStore
 
 REPLY = STEPS[0] + REWRITTEN[1] + STEPS[2]
 

@@ -18,7 +18,7 @@ from confspec_cli.repl.history import PrivateHistory
 from confspec_cli.repl.loop import converse
 from confspec_cli.repl.opening import Terminal, open_chat
 from confspec_cli.storage.session import Session
-from confspec_cli.storage.sessions import SessionStore
+from confspec_cli.storage.session_store import SessionStore
 
 ALT_ENTER, CTRL_J, CTRL_C, CTRL_D, CTRL_R, UP = "\x1b\r", "\n", "\x03", "\x04", "\x12", "\x1b[A"
 

@@ -19,7 +19,7 @@ from confspec_cli.errors import Interrupted, StorageError, UsageError
 from confspec_cli.runtime import signals
 from confspec_cli.storage.event_lines import event_of
 from confspec_cli.storage.session import SavedSession
-from confspec_cli.storage.sessions import SessionStore
+from confspec_cli.storage.session_store import SessionStore
 
 
 @pytest.fixture
@@ -300,7 +300,7 @@ import sys
 from pathlib import Path
 from confspec_cli.core.messages import Message
 from confspec_cli.core.events import StepCommitted
-from confspec_cli.storage.sessions import SessionStore
+from confspec_cli.storage.session_store import SessionStore
 from support.scripted_runs import run
 
 store = SessionStore(Path(sys.argv[1]))

@@ -15,7 +15,7 @@ from confspec_cli.models.registry import Model, Pair, Registry
 from confspec_cli.models.sources import ModelFile, PathSource
 from confspec_cli.render.notices import Notices
 from confspec_cli.render.options import Show
-from confspec_cli.repl.chat import Chat
+from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.loop import converse
 from confspec_cli.runtime.model_pool import ModelPool
 from confspec_cli.runtime.options import HardwareOptions, RunOptions

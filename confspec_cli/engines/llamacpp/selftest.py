@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
 
 def _generate(path: Path) -> dict[str, float]:
     """Tokens and seconds of about a second of generation."""
-    from confspec_cli.engines.llamacpp.engine import LlamaCppEngine  # noqa: PLC0415
+    from confspec_cli.engines.llamacpp.llama_engine import LlamaCppEngine  # noqa: PLC0415
     from confspec_cli.engines.llamacpp.open_model import Hardware  # noqa: PLC0415
 
     engine = LlamaCppEngine(path, Hardware(_CONTEXT, None, None, "f16"), Interrupt(), lambda _: None)

@@ -19,7 +19,7 @@ from confspec_cli.repl.prompt_line import Desk
 from confspec_cli.runtime.model_pool import ModelPool
 from confspec_cli.runtime.options import RunOptions
 from confspec_cli.storage.session import Session
-from confspec_cli.storage.sessions import SessionStore
+from confspec_cli.storage.session_store import SessionStore
 
 
 @dataclass(slots=True)

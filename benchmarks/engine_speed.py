@@ -1,7 +1,7 @@
 """What the engine costs beside bare llama.cpp, and what verification and memory cost in a real run.
 
-    python -m benchmarks.engine speed [MODEL ...]   # tokens per second, ours and a bare loop's, by turns
-    python -m benchmarks.engine run [PAIR]          # one problem: share of verification, peak memory
+    python -m benchmarks.engine_speed speed [MODEL ...]   # tokens per second, ours and a bare loop's, by turns
+    python -m benchmarks.engine_speed run [PAIR]          # one problem: share of verification, peak memory
 
 The bare loop is llama_decode and llama_sampler_sample on a context of its own with the same settings, over the same
 tokens and weights. Rounds alternate, and the ratio is taken round by round: this holds when the machine's speed drifts.
@@ -24,7 +24,7 @@ from confspec_cli.core.prompts import SYSTEM
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.stats import fold
 from confspec_cli.engines.llamacpp.cache import MAX_BATCH
-from confspec_cli.engines.llamacpp.engine import LlamaCppEngine
+from confspec_cli.engines.llamacpp.llama_engine import LlamaCppEngine
 from confspec_cli.engines.llamacpp.native import lib, physical_cores
 from confspec_cli.engines.llamacpp.open_model import Hardware, open_context
 from confspec_cli.models.registry import load
