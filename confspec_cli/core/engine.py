@@ -39,6 +39,7 @@ class Interrupt:
 class Engine(Protocol):
     """One model, ready to write and to verify.
 
+    In the text of a reply thinking stands between `<think>` and `</think>`, whatever marks the model has for it.
     Every method raises `ContextFull` when the prompt does not fit, `EngineError` when the model fails, and
     `Interrupted` when its interrupt was set.
     """

@@ -96,11 +96,11 @@ def test_a_system_prompt_that_is_refused_leads_the_first_user_turn():
         ("{{ 9**9**9**9 }}", "too large"),
         ("{{ 'x' * 10**11 }}", "too large"),
         ("{{ 'x' * 9999999 }}", "too large"),
-        ("{{ ('x' * 99999) * 99999 }}", "writes too much"),
+        ("{{ ('x' * 99999) * 99999 }}", "output is too long"),
         ("{{ 'x' | center(9999999999) }}", "too large"),
-        ("{{ '%9999999999d' % 1 }}", "writes too much"),
-        ("{{ '{:>9999999999}'.format(1) }}", "writes too much"),
-        ("{% for i in range(99999) %}{{ 'x' * 10000 }}{% endfor %}", "writes too much"),
+        ("{{ '%9999999999d' % 1 }}", "output is too long"),
+        ("{{ '{:>9999999999}'.format(1) }}", "output is too long"),
+        ("{% for i in range(99999) %}{{ 'x' * 10000 }}{% endfor %}", "output is too long"),
         (
             "{% set x = namespace(a='x' * 99999) %}{% for i in range(99) %}{% set x.a = x.a ~ x.a %}{% endfor %}",
             "memory",
@@ -121,7 +121,7 @@ def test_a_template_that_fails_is_one_sentence(start, words, messages):
 def test_a_template_without_end_is_broken_off(monkeypatch):
     monkeypatch.setattr("confspec_cli.engines.llamacpp.template_sandbox.MOST_SECONDS", 0.05)
     loop = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}"
-    with pytest.raises(EngineError, match="does not come to an end"):
+    with pytest.raises(EngineError, match="takes too long"):
         chat(loop + "{% endfor %}" * 3 + ECHO).conversation([USER], False)
 
 

@@ -106,3 +106,13 @@ def test_the_draft_s_words_cross_to_another_tokenizer_and_back_unchanged(pair):
     text = "Züge fahren über 3 ½ Brücken 🚂, 列車 — \\boxed{\\frac{7}{2}}.\n\n\tdef f(x):\n\n        return x\n\n"
     for engine in pair.values():
         assert text_of(engine.score(asked(PROMPTS[0]), text)) == text
+
+
+def test_no_text_of_a_person_becomes_a_special_token(pair):
+    for engine in pair.values():
+        vocab = engine._vocab
+        special = [token for token in range(vocab.size) if vocab.is_special(token)]
+        assert special
+        for token in special:
+            text = vocab.spelling(token)
+            assert token not in vocab.tokenize(f"x {text} y", special=False), text

@@ -67,24 +67,24 @@ class _Environment(ImmutableSandboxedEnvironment):
         """Make `str.format` safe."""
         wrapped = super().wrap_str_format(value)
         if wrapped is not None and _WIDE.search(value.__self__):
-            raise TemplateLimitError("it writes too much")
+            raise TemplateLimitError("its output is too long")
         return wrapped
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Compute `left operator right`."""
         if operator == "%" and isinstance(left, str) and _WIDE.search(left):
-            raise TemplateLimitError("it writes too much")
+            raise TemplateLimitError("its output is too long")
         if operator == "**" and (abs(left) > _GREATEST or abs(right) > 64):
-            raise TemplateLimitError("it computes with numbers that are too large")
+            raise TemplateLimitError("it uses numbers that are too large")
         if operator == "*":
             sized, times = (right, left) if hasattr(right, "__len__") else (left, right)
             if hasattr(sized, "__len__") and isinstance(times, int) and len(sized) * times > _LONGEST_TEXT:
-                raise TemplateLimitError("it writes too much")
+                raise TemplateLimitError("its output is too long")
         result = super().call_binop(context, operator, left, right)
         if isinstance(result, int) and abs(result) > _GREATEST:
-            raise TemplateLimitError("it computes with numbers that are too large")
+            raise TemplateLimitError("it uses numbers that are too large")
         if hasattr(result, "__len__") and len(result) > _LONGEST_TEXT:
-            raise TemplateLimitError("it writes too much")
+            raise TemplateLimitError("its output is too long")
         return result
 
 
@@ -100,7 +100,7 @@ class SandboxedTemplate:
         environment.globals |= {"raise_exception": _raise, "strftime_now": _strftime_now}
         tree = environment.parse(source)
         if any(isinstance(const.value, int) and const.value > _GREATEST for const in tree.find_all(nodes.Const)):
-            raise TemplateLimitError("it computes with numbers that are too large")
+            raise TemplateLimitError("it uses numbers that are too large")
         self._template = environment.from_string(tree)
 
     def render(self, **variables: Any) -> str:
@@ -116,7 +116,7 @@ def _within_limits(produce: Callable[[], Iterable[str]]) -> str:
         if frame.f_code.co_filename != _TEMPLATE_FILE:
             return None
         if time.thread_time() > deadline:
-            raise TemplateLimitError("it does not come to an end")
+            raise TemplateLimitError("it takes too long")
         if tracemalloc.get_traced_memory()[0] > most_bytes:
             raise TemplateLimitError("it takes too much memory")
         return watch
@@ -131,7 +131,7 @@ def _within_limits(produce: Callable[[], Iterable[str]]) -> str:
             written.append(text)
             length += len(text)
             if length > _LONGEST_TEXT:
-                raise TemplateLimitError("it writes too much")
+                raise TemplateLimitError("its output is too long")
     finally:
         sys.settrace(before)
         if not was_tracing:

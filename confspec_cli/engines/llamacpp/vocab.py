@@ -40,7 +40,7 @@ class Vocab:
         if special:
             return self._tokenize(text.encode(), True)
         tokens = self.tokenize_reply(text)
-        marks = {self._text(token) for token in set(tokens) if self._is_mark(token)}
+        marks = {self.spelling(token) for token in set(tokens) if self._is_mark(token)}
         cuts = (
             [found.start() + 1 for found in re.finditer(f"(?={'|'.join(map(re.escape, marks))})", text)]
             if marks
@@ -70,9 +70,10 @@ class Vocab:
         """Whether a user-defined token is a mark, not the white space or the word it is in other vocabularies."""
         if not lib.llama_vocab_get_attr(self._vocab, token) & _USER_DEFINED:
             return False
-        return _MARK.fullmatch(self._text(token)) is not None
+        return _MARK.fullmatch(self.spelling(token)) is not None
 
-    def _text(self, token: int) -> str:
+    def spelling(self, token: int) -> str:
+        """How the file spells the token: of a special one, what stands for it in a template."""
         text: bytes = lib.llama_vocab_get_text(self._vocab, token)
         return text.decode("utf-8", "replace")
 
@@ -83,7 +84,7 @@ class Vocab:
     def special_text(self, which: str) -> str:
         """Text of the `bos` or `eos` token, for chat templates; empty where the model has none."""
         token = self._bos if which == "bos" else self._eos
-        return lib.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace") if token >= 0 else ""
+        return self.spelling(token) if token >= 0 else ""
 
     def begins_like(self, other: Vocab) -> bool:
         """Whether the ids both vocabularies have stand for the same: it may be the same one, padded."""
