@@ -15,8 +15,8 @@ from confspec_cli.core.gate import Gate
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import ConfigError, ModelMissing, did_you_mean
 from confspec_cli.models.sources import ModelFile
-from confspec_cli.models.yaml_reading import parse, text_of
-from confspec_cli.models.yaml_tables import YamlTable, check_keys, overlay, read
+from confspec_cli.yaml_reading import parse, text_of
+from confspec_cli.yaml_tables import YamlTable, check_keys, overlay, read
 
 SCHEMA = 2
 """The version of models.yaml this module reads; an older file is converted as it is read."""

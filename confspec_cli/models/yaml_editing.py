@@ -18,7 +18,7 @@ from confspec_cli.errors import ConfigError, StorageError
 from confspec_cli.files import write_atomically
 from confspec_cli.models import registry
 from confspec_cli.models.registry import Registry
-from confspec_cli.models.yaml_reading import text_of
+from confspec_cli.yaml_reading import text_of
 
 Key = Sequence[str]
 """The way to a value: the names of the tables above it, and its own."""

@@ -14,8 +14,8 @@ from typing import Any
 
 from confspec_cli.errors import ConfigError, StorageError, UsageError, did_you_mean
 from confspec_cli.files import write_atomically
-from confspec_cli.models.yaml_reading import dump, parse, text_of
-from confspec_cli.models.yaml_tables import YamlTable, check_keys
+from confspec_cli.yaml_reading import dump, parse, text_of
+from confspec_cli.yaml_tables import YamlTable, check_keys
 
 _OWN_KEYS = ("system", "pair", "task")  # options with a key of their own; the rest stand under `flags`
 

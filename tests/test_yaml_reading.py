@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from confspec_cli import yaml_reading
 from confspec_cli.errors import ConfigError
-from confspec_cli.models import yaml_reading
-from confspec_cli.models.yaml_reading import dump, parse, text_of
+from confspec_cli.yaml_reading import dump, parse, text_of
 
 FILE = Path("models.yaml")
 

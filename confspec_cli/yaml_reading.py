@@ -15,7 +15,7 @@ from typing import Any
 
 from confspec_cli.errors import ConfigError, UsageError
 from confspec_cli.files import read_text
-from confspec_cli.models.yaml_tables import YamlTable
+from confspec_cli.yaml_tables import YamlTable
 
 _MAX_BYTES = 1 << 20
 _MAX_VALUES = 100_000
