@@ -1,4 +1,4 @@
-"""`confspec models show`: what a model file contains."""
+"""`confspec models show`: what a model file contains, and what a pair is made of."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from confspec_cli.commands._completion import models as model_names
+from confspec_cli.commands._completion import pairs_and_models
+from confspec_cli.commands.pair_show import known_of_pair, pair_as_text
 from confspec_cli.core.thinking_styles import UNKNOWN, name_of_style, style_of
 from confspec_cli.core.units import size
 from confspec_cli.errors import ModelMissing
@@ -28,7 +29,9 @@ from confspec_cli.runtime.offload import machine
 def show(
     name: Annotated[
         str,
-        typer.Argument(metavar="REF", help="Model name or GGUF file.", autocompletion=model_names, show_default=False),
+        typer.Argument(
+            metavar="MODEL|PAIR", help="A name, or a GGUF file.", autocompletion=pairs_and_models, show_default=False
+        ),
     ],
     context: Annotated[
         int, typer.Option("--context", help="Context size to estimate memory for, in tokens.", min=1)
@@ -36,8 +39,15 @@ def show(
     template: Annotated[bool, typer.Option("--template", help="Print only the chat template.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
-    """Show what a model file contains: architecture, size, context, chat template, memory needed."""
+    """Show what a model file contains (architecture, size, context, chat template, memory needed), or what a pair is.
+
+    A pair's cost ratio is how many times larger the target's weights are: below 3, drafting seldom saves time.
+    """
     registry = load(own_file())
+    if name in registry.pairs:
+        pair = known_of_pair(registry, registry.pairs[name])
+        echo(json.dumps({"schema_version": 1, **pair}, indent=2) if as_json else pair_as_text(pair))
+        return
     model = registry.model(name) if name in registry.models or not is_reference(name) else resolve(name)
     paths = Store(models_folder(os.environ)).find(model)
     if not paths:

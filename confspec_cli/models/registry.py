@@ -156,6 +156,11 @@ class Registry:
             raise ModelMissing(f'There is no pair "{name}"' + did_you_mean(name, self.pairs), "confspec models")
         return self.pairs[name]
 
+    def cost_ratio(self, pair: Pair) -> float | None:
+        """How many times what the draft costs a token of the target may be expected to, by their weights, if known."""
+        draft, target = self.models_of(pair.name)
+        return target.bytes / draft.bytes if draft.bytes and target.bytes else None
+
     def models_of(self, name: str) -> tuple[Model, ...]:
         """Draft and target of the pair of that name, or the model of that name; raises ModelMissing."""
         if name in self.pairs:

@@ -299,6 +299,21 @@ def test_show_tells_the_style_of_thinking(home, capsys, tiny, template, says):
     assert says in capsys.readouterr().out
 
 
+def test_show_says_what_a_pair_is_made_of_and_how_much_dearer_its_target_is(home, capsys):
+    assert main(["models", "show", "qwen3.8-27b-2b"]) == Exit.OK
+    out = capsys.readouterr().out
+    assert (
+        "qwen3.5-2b-q4_k_m: 2B parameters, Q4_K_M, 1.3 GB, Apache-2.0, thinks before it answers, not downloaded" in out
+    )
+    assert "cost ratio   about 13.4, by the size of the weights" in out
+    assert "thresholds   a cautious guess, not measured on this pair" in out
+    assert main(["models", "show", "starter", "--json"]) == Exit.OK
+    known = json.loads(capsys.readouterr().out)
+    assert known["cost_ratio"] == pytest.approx(1117320768 / 491400064)
+    assert known["calibrated_for"] == ["math", "code"]
+    assert known["draft"]["here"] is False
+
+
 def test_show_says_what_a_file_holds(home, capsys, tiny):
     path = str(tiny("llama"))
     assert main(["models", "show", path, "--context", "1000"]) == Exit.OK

@@ -4,6 +4,7 @@ import pytest
 
 from confspec_cli.core.gate import Gate, Signal
 from confspec_cli.core.prompts import QUESTIONS
+from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import ConfigError, ModelMissing
 from confspec_cli.models.registry import fingerprints, load
 from confspec_cli.models.sources import HubSource, PackagesSource, PathSource
@@ -36,7 +37,29 @@ def test_the_shipped_pairs_are_the_promised_ones():
     assert list(registry.pairs) == [
         *("starter", "tiny", "qwen3-8b", "qwen3-14b", "qwen3-32b"),
         *("r1-14b", "r1-32b", "qwq-32b", "qwen2.5-14b", "llama-3.1-8b"),
+        *("qwen3.8-27b-2b", "qwen3.8-27b-4b", "qwen3.6-27b-2b", "qwen3.6-27b-4b"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "ratio"),
+    [("qwen3.8-27b-2b", 13.4), ("qwen3.8-27b-4b", 6.2), ("qwen3.6-27b-2b", 13.1), ("qwen3.6-27b-4b", 6.1)],
+)
+def test_the_large_pairs_have_a_target_several_times_dearer_and_a_gate_that_nobody_measured(name, ratio):
+    registry = load(None)
+    pair = registry.pair(name)
+    assert registry.cost_ratio(pair) == pytest.approx(ratio, abs=0.05)
+    assert all(model.thinks for model in registry.models_of(name))
+    assert not any(pair.is_calibrated_for(task) for task in TaskName)
+    assert pair.gate == registry.pair("qwen3-32b").gate
+
+
+def test_a_cost_ratio_is_unknown_where_a_file_is_not_pinned(user):
+    registry = user(
+        "models: {mine: {files: [{name: mine.gguf, sources: [{path: /models/mine.gguf}]}]}}\n"
+        "pairs: {own: {draft: mine, target: qwen3-32b-q4_k_m}}"
+    )
+    assert registry.cost_ratio(registry.pair("own")) is None
 
 
 def test_every_shipped_file_is_pinned_and_on_the_hub_first():
@@ -71,7 +94,7 @@ def test_split_files_are_in_order():
 def test_thinking_pairs_have_room_to_think():
     registry = load(None)
     thinking = [pair for pair in registry.pairs.values() if registry.models[pair.target].thinks]
-    assert len(thinking) == 6
+    assert len(thinking) == 10
     assert {(pair.context, pair.max_tokens) for pair in thinking} == {(16384, 8192)}
 
 
