@@ -45,7 +45,7 @@ def question(argument: str | None, files: Sequence[Path], template: str | None, 
     parts = [*named, piped, "" if argument in (None, "-") else argument]
     given = "\n\n".join(part for part in parts if part and part.strip())
     if not given and (template is None or _INPUT in template):
-        raise UsageError("There is nothing to ask.", 'confspec ask "What is 17 times 23?"')
+        raise UsageError("No question given.", 'confspec ask "What is 17 times 23?"')
     return Said(worded(template, given), warnings, 0 if argument in (None, "-") else len(piped))
 
 

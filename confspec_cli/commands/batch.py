@@ -78,7 +78,7 @@ def batch(
     config = build_config(resolved.pair, options)
     if not left:
         if not quiet:
-            put(sys.stderr, f"Nothing is left to do: {count(len(items), 'record')} in {output}\n")
+            put(sys.stderr, f"Already complete: {count(len(items), 'record')} in {output}\n")
         raise typer.Exit(Exit.FAILURE if failed else Exit.OK)
     reporter = ConsoleReporter(sys.stderr, os.environ, yes)
     paths = local_files(resolved, reporter)
@@ -97,7 +97,7 @@ def batch(
         job.work(left, _written(log), watch, _settings_of(records))
     if interrupt.is_set():
         if log and not quiet:
-            put(sys.stderr, "The same command goes on from here.\n")
+            put(sys.stderr, "Run the same command again to resume.\n")
         raise typer.Exit(exit_code(FinishReason.INTERRUPTED, signals))
     raise typer.Exit(Exit.FAILURE if tally.failed else Exit.OK)
 

@@ -147,13 +147,13 @@ class Registry:
     def model(self, name: str) -> Model:
         """The model of that name; raises ModelMissing."""
         if name not in self.models:
-            raise ModelMissing(f'There is no model "{name}"' + did_you_mean(name, self.models), "confspec models")
+            raise ModelMissing(f'Unknown model "{name}"' + did_you_mean(name, self.models), "confspec models")
         return self.models[name]
 
     def pair(self, name: str) -> Pair:
         """The pair of that name; raises ModelMissing."""
         if name not in self.pairs:
-            raise ModelMissing(f'There is no pair "{name}"' + did_you_mean(name, self.pairs), "confspec models")
+            raise ModelMissing(f'Unknown pair "{name}"' + did_you_mean(name, self.pairs), "confspec models")
         return self.pairs[name]
 
     def cost_ratio(self, pair: Pair) -> float | None:
@@ -168,7 +168,7 @@ class Registry:
         if name in self.models:
             return (self.models[name],)
         guess = did_you_mean(name, [*self.pairs, *self.models])
-        raise ModelMissing(f'There is no pair or model "{name}"{guess}', "confspec models")
+        raise ModelMissing(f'Unknown pair or model "{name}"{guess}', "confspec models")
 
 
 def fingerprints(roles: Iterable[Model | Path]) -> list[str]:

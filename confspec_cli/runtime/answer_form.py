@@ -42,7 +42,7 @@ class Wanted:
             raise SchemaMismatch(f"The answer {fault}.", "ask again with --temperature 0.7, or loosen the schema")
         if self.extract and finished.reason is FinishReason.STOP and finished.extract is None:
             raise NoAnswer(
-                "There is nothing to extract: the reply has no code block, and no answer is boxed or stated.",
+                "Nothing to extract: no code block and no final answer in the reply.",
                 "leave out --extract to see the reply",
             )
 

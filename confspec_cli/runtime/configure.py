@@ -68,7 +68,7 @@ def gated(gate: Gate, options: RunOptions) -> Gate:
             raise UsageError(f"--{name.replace('_', '-')} {value:g} is not between 0 and 1.", "confspec ask --help")
     if options.accept is not None and options.reject is not None and options.accept < options.reject:
         raise UsageError(
-            f"--accept {options.accept:g} is below --reject {options.reject:g}: no step could be both.",
+            f"--accept ({options.accept:g}) must not be below --reject ({options.reject:g}).",
             f"--accept {options.reject:g} --reject {options.accept:g}",
         )
     accept = gate.accept if options.accept is None else options.accept

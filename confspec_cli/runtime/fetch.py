@@ -36,7 +36,7 @@ def _pull(store: Store, missing: Sequence[Model], reporter: Reporter) -> None:
         case None:
             raise ModelMissing(f"Not here yet: {names}.", command)
         case False:
-            raise ModelMissing("Nothing was pulled.", command)
+            raise ModelMissing("Nothing downloaded.", command)
     plan = {planned.file: planned for model in missing for planned in store.plan(model)}
     check_room(plan.values())
     with reporter.pulling(sum(planned.missing for planned in plan.values())) as progress:

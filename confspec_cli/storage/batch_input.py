@@ -41,7 +41,7 @@ def read_items(text: str, name: str) -> list[Item]:
     unit, records = _records(text, name)
     items = [_item(record, number, f"{unit} {number} of {name}") for number, record in records]
     if not items:
-        raise UsageError(f"There is nothing to ask in {name}.", "printf '%s\\n' 'What is 6 * 7?' | confspec batch -")
+        raise UsageError(f"{name} holds no prompts.", "printf '%s\\n' 'What is 6 * 7?' | confspec batch -")
     places: dict[str, int] = {}
     for item, (number, _) in zip(items, records, strict=True):
         if str(item.id) in places:

@@ -295,7 +295,7 @@ def test_a_reply_with_nothing_to_extract_is_exit_8_with_a_sentence(ask, tiny, ca
     assert ask("Hello", "--mode", "target", "-x", target=brief) == Exit.NO_ANSWER
     out, err = capsys.readouterr()
     assert out == ""
-    assert "nothing to extract" in err
+    assert "Nothing to extract" in err
 
 
 def test_the_token_budget_is_exit_8_with_what_there_is(ask, tiny, capsys):
@@ -316,8 +316,8 @@ def test_a_context_that_fills_in_the_middle_is_exit_6_with_what_there_is(ask, ti
 
 
 FAULTS = [
-    (["ask"], Exit.USAGE, "nothing to ask"),
-    (["ask", "   "], Exit.USAGE, "nothing to ask"),
+    (["ask"], Exit.USAGE, "No question given"),
+    (["ask", "   "], Exit.USAGE, "No question given"),
     (["ask", "x", "-p", "startr"], Exit.MODEL_MISSING, 'did you mean "starter"'),
     (["ask", "x", "--draft", "no-such-model"], Exit.MODEL_MISSING, "no-such-model"),
     (["ask", "x", "--draft", "/no/such.gguf", "--mode", "draft"], Exit.USAGE, "no file /no/such.gguf"),
@@ -390,5 +390,5 @@ def test_an_unknown_key_in_models_yaml_names_the_nearest_known_one(speak, capsys
 
 def test_debug_brings_the_traceback_back(speak, monkeypatch):
     monkeypatch.setenv("CONFSPEC_DEBUG", "1")
-    with pytest.raises(Exception, match="nothing to ask"):
+    with pytest.raises(Exception, match="No question given"):
         main(["ask"])

@@ -124,7 +124,7 @@ def test_what_was_piped_in_before_a_question_is_told_of_on_a_terminal(command):
 def test_no_prompt_on_a_terminal_is_a_usage_error_and_not_a_hang(command):
     argv, env = command
     child = pexpect.spawn(argv[0], argv[1:], env=env, encoding="utf-8", timeout=20)
-    child.expect("nothing to ask")
+    child.expect("No question given")
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 2

@@ -232,7 +232,7 @@ def test_what_is_done_loads_no_models(batch, capsys, monkeypatch):
     capsys.readouterr()
     monkeypatch.setenv("CONFSPEC_TARGET", "/no/such.gguf")
     assert batch("Hello\n", "-o", "out") == Exit.OK
-    assert capsys.readouterr().err == "Nothing is left to do: 1 record in out\n"
+    assert capsys.readouterr().err == "Already complete: 1 record in out\n"
 
 
 def test_other_settings_than_those_of_the_records_are_warned_of(batch, capsys):
@@ -247,7 +247,7 @@ def test_other_settings_than_those_of_the_records_are_warned_of(batch, capsys):
     [
         (["none.txt"], Exit.USAGE, "There is no file none.txt"),
         (["latin"], Exit.USAGE, "0xe9 at offset 3"),
-        (["empty"], Exit.USAGE, "nothing to ask"),
+        (["empty"], Exit.USAGE, "no prompts"),
         (["in.txt", "-o", "in.txt"], Exit.USAGE, "not a record of this batch"),
         (["in.txt", "-o", "."], Exit.STORAGE, "is not a regular file"),
         (["in.txt", "-o", "/dev/zero"], Exit.STORAGE, "is not a regular file"),

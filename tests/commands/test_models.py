@@ -269,7 +269,7 @@ def test_two_files_of_ones_own_may_have_one_name(home):
         ),
         (["pair", "set", "mine", "gate.accept=2"], Exit.USAGE, "accept must be a number from 0 to 1"),
         (["pair", "rm", "qwen3-8b"], Exit.USAGE, "qwen3-8b is built in"),
-        (["pair", "default", "none"], Exit.MODEL_MISSING, 'There is no pair "none"'),
+        (["pair", "default", "none"], Exit.MODEL_MISSING, 'Unknown pair "none"'),
         (["pair", "check", "mine"], Exit.MODEL_MISSING, "confspec pull mine"),
     ],
 )

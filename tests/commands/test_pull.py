@@ -84,7 +84,7 @@ def test_quiet_says_nothing(home, capsys):
 def test_an_unknown_name_is_told_before_anything_is_pulled(home, capsys):
     assert main(["pull", "mine", "smal"]) == Exit.MODEL_MISSING
     err = capsys.readouterr().err
-    assert 'There is no pair or model "smal"; did you mean "small"?' in err
+    assert 'Unknown pair or model "smal"; did you mean "small"?' in err
     assert "confspec models" in err
     assert not home.exists()
 

@@ -137,4 +137,4 @@ def test_a_template_with_words_of_its_own_needs_no_question(ask, capsys):  # noq
     assert started(capsys)["prompt"] == "Tell a joke."
     assert main(["ask", "$input", "--save-template", "bare"]) == Exit.OK
     assert main(["ask", "-t", "bare"]) == Exit.USAGE
-    assert "nothing to ask" in capsys.readouterr().err
+    assert "No question given" in capsys.readouterr().err

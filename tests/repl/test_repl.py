@@ -83,7 +83,7 @@ def test_a_line_of_three_quotes_is_a_message_even_if_it_begins_with_a_slash():
         ("/set vi maybe", 'Only on or off is possible here, not "maybe".'),
         ("/set speculate luck", "speculate must be off, ngram, draft or auto"),
         ("/steps some", "/steps takes show or hide"),
-        ("/pair nobody", 'There is no pair "nobody".'),
+        ("/pair nobody", 'Unknown pair "nobody".'),
         ("/save", "There is no folder to save sessions in."),
         ("/rename x", "This chat is not being saved."),
         ("/load", "/load takes the name or id"),

@@ -38,8 +38,8 @@ def test_plain_lines_may_look_odd():
 @pytest.mark.parametrize(
     ("text", "name", "words"),
     [
-        ("", "in", "nothing to ask"),
-        ("\n \n", "in.jsonl", "nothing to ask"),
+        ("", "in", "no prompts"),
+        ("\n \n", "in.jsonl", "no prompts"),
         ("What is 1?", "in.jsonl", "Line 1 of in.jsonl is not a JSON object"),
         ('{"prompt": "x"}\n{"prompt": ', "in", "Line 2 of in is not a JSON object"),
         ('{"prompt": "x"}\n"y"', "in", "Line 2 of in is not a JSON object"),
