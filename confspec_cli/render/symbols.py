@@ -23,7 +23,8 @@ class Marks:
 
     draft: str
     escalated: str
-    target: str
+    target: str  # it rewrote a rejected draft
+    undrafted: str  # there was no draft of the step
     inserted: str
     rejected: str
     writing: str
@@ -34,11 +35,12 @@ class Marks:
 
     def origin(self, step: Step) -> Label:
         """The label of a committed step: who wrote it, and who checked it."""
+        target = self.target if (step.rejected_text or "").strip() else self.undrafted
         inserted_by = "you" if step.cause is Cause.ANSWER_NOW else "inserted"
         return {
             Origin.DRAFT: Label(f"{self.draft} draft", "green"),
             Origin.ESCALATED: Label(f"{self.escalated} escalated", "yellow"),
-            Origin.TARGET: Label(f"{self.target} target", "magenta"),
+            Origin.TARGET: Label(f"{target} target", "magenta"),
             Origin.SALVAGED: Label(f"{self.escalated}{self.target} finished by target", "yellow"),
             Origin.INJECTED: Label(f"{self.inserted} {inserted_by}", "cyan"),
         }[step.origin]
@@ -65,8 +67,8 @@ class Marks:
         return Label(f"{self.writing} cut off", "dim")
 
 
-UNICODE = Marks("✓", "▲", "↻", "→", "✗", "…", "?", "…", " · ", width=13)
-ASCII = Marks("[D]", "[E]", "[T]", "[>]", "[x]", "[.]", "[?]", "...", "; ", width=15)
+UNICODE = Marks("✓", "▲", "↻", "·", "→", "✗", "…", "?", "…", " · ", width=13)
+ASCII = Marks("[D]", "[E]", "[T]", "[-]", "[>]", "[x]", "[.]", "[?]", "...", "; ", width=15)
 
 
 def marks_for(stream: TextIO) -> Marks:

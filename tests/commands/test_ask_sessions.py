@@ -209,7 +209,7 @@ def test_show_draws_the_steps_again_below_what_was_said(two, run):
     assert code == 0
     assert "> Hello\n" in err
     assert "> And then?\n> # Not a heading\n" in err
-    assert err.count("1 ↻ target") == 2
+    assert err.count("1 · target") == 2
     assert out == "".join(turn.reply.strip("\n") + "\n" for turn in two[0].turns())
 
 

@@ -158,6 +158,13 @@ def test_ascii_marks_stand_in_where_the_encoding_needs_them():
     assert "[T] target     That makes 42" in text
 
 
+@pytest.mark.parametrize(("rejected", "mark"), [("That makes 44.", "↻"), (None, "·"), ("", "·")])
+def test_a_step_of_the_target_is_marked_as_a_rejected_draft_only_where_there_was_a_draft(rejected, mark):
+    run = Recorder()
+    run.events.append(StepCommitted(Step(1, Origin.TARGET, "It is 42.", 4, False, 1.0, rejected_text=rejected)))
+    assert f"{mark} target     It is 42." in Window().play(run.finish()).text
+
+
 def test_a_draft_is_shown_while_it_is_written_then_judged():
     events = sample()
     first_judged = [type(event).__name__ for event in events].index("StepWritten")
