@@ -23,11 +23,12 @@ from confspec_cli.evaluate import costs
 from confspec_cli.evaluate.plan import arms_of, begin, conditions, config_by_arm, warnings, widest
 from confspec_cli.evaluate.plots import draw, draw_sweep
 from confspec_cli.evaluate.problems import load_problems
+from confspec_cli.evaluate.projection import projection
 from confspec_cli.evaluate.rejudging import Bounds, rejudged, swept
 from confspec_cli.evaluate.results import Results, read_results
 from confspec_cli.evaluate.runner import Bench
 from confspec_cli.evaluate.summary import summarise
-from confspec_cli.evaluate.tables import Layout, difference, projection, shown, summary_text
+from confspec_cli.evaluate.tables import Layout, difference, shown, summary_text
 from confspec_cli.render.batch_progress import Tally, counting
 from confspec_cli.render.console import is_dumb, put
 from confspec_cli.render.console_reporter import ConsoleReporter

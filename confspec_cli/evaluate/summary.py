@@ -17,7 +17,7 @@ from confspec_cli.evaluate.results import Results, Run
 from confspec_cli.evaluate.statistics import ratio_interval, wilson
 
 TARGET, CONFSPEC = "target", "confspec"
-_JUDGED = ("confspec", "specreason")
+JUDGED = ("confspec", "specreason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def summarise(results: Results) -> Summary:
     limits = {
         row.mode: _limits([runs[row.mode] for runs in complete], [runs[TARGET] for runs in complete], costs)
         for row in rows
-        if row.speedup and row.mode.partition("+")[0] in _JUDGED and priced
+        if row.speedup and row.mode.partition("+")[0] in JUDGED and priced
     }
     name = results.conditions[0].name if results.conditions else ""
     return Summary(name, len(complete), len(results.complete()) - len(complete), rows, limits, costs)

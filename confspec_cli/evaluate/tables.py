@@ -14,7 +14,6 @@ from enum import Enum
 from typing import Any
 
 from confspec_cli.core.stats import Rate
-from confspec_cli.evaluate.costs import Costs, seconds_at
 from confspec_cli.evaluate.costs import to_dict as costs_table
 from confspec_cli.evaluate.results import Results
 from confspec_cli.evaluate.statistics import ratio_interval
@@ -122,33 +121,6 @@ def shown(tables: Sequence[Table], layout: Layout) -> str:
     if layout is Layout.CSV:
         return "\n".join(_csv(sheet.records()) for sheet in tables)
     return "\n".join(sheet.markdown() if layout is Layout.MD else sheet.text() for sheet in tables)
-
-
-def projection(summary: Summary, results: Results, given: Costs | None, layout: Layout) -> str:
-    """What every mode would take at the costs given, else at those measured."""
-    at = given or summary.costs
-    complete = list(results.finished().values())
-    seconds = {row.mode: sum(seconds_at(at, runs[row.mode]) for runs in complete) for row in summary.rows}
-    alone = seconds.get(TARGET)
-    rows = [
-        (
-            row.mode,
-            f"{value / len(complete):.2f}",
-            f"{sum(runs[row.mode].seconds for runs in complete) / len(complete):.2f}",
-            f"{alone / value:.2f}" if alone and value else "-",
-        )
-        for row in summary.rows
-        for value in (seconds[row.mode],)
-    ]
-    whose = "the costs given" if given else "the costs measured in these results"
-    sheet = Table(
-        f"projection, not a measurement: the same work at {whose}, over {len(complete)} problems",
-        ("mode", "projected s/problem", "measured s/problem", "projected speed-up"),
-        rows,
-    )
-    if layout is Layout.JSON:
-        return json.dumps({"projection": sheet.records(), "costs": costs_table(at)}, indent=2) + "\n"
-    return shown([sheet], layout)
 
 
 def difference(first: Results, second: Results) -> Table:

@@ -25,10 +25,11 @@ from confspec_cli.evaluate import costs
 from confspec_cli.evaluate.costs import Cost, WorkKind, measured, seconds_at, work_of
 from confspec_cli.evaluate.plan import arms_of, widest
 from confspec_cli.evaluate.problems import read_problems
+from confspec_cli.evaluate.projection import projection
 from confspec_cli.evaluate.results import Conditions, Run, read_results, without_text
 from confspec_cli.evaluate.runner import Bench
 from confspec_cli.evaluate.summary import percentile, summarise
-from confspec_cli.evaluate.tables import Layout, difference, projection, summary_text, tables
+from confspec_cli.evaluate.tables import Layout, difference, summary_text, tables
 from confspec_cli.storage.jsonl_log import JsonlLog
 
 LINES = "".join(json.dumps({"id": f"p{n}", "question": f"What is {n}?", "answer": "42"}) + "\n" for n in range(20))
@@ -185,6 +186,44 @@ def test_a_projection_is_labelled_and_follows_the_costs():
     assert "projection, not a measurement" in projection(summarise(results), results, None, Layout.TEXT)
     with pytest.raises(UsageError, match=r"leave out draft\.decode"):
         projection(summarise(results), results, {(Author.TARGET, WorkKind.DECODE): Cost(0, 1.0)}, Layout.TEXT)
+
+
+def test_a_projection_tells_from_which_costs_on_steps_pay():
+    work = [
+        (Author.DRAFT, WorkKind.DECODE, 200, 20.0),
+        (Author.TARGET, WorkKind.JUDGE, 200, 12.0),
+        (Author.TARGET, WorkKind.DECODE, 50, 15.0),
+    ]
+    alone = run("target", 30.0, work=[(Author.TARGET, WorkKind.DECODE, 100, 30.0)])
+    results = results_of([alone, run("confspec", 47.0, work=work)])
+    told = projection(summarise(results), results, None, Layout.TEXT)
+    assert "the cost ratio is 3.00, the reading price 0.200" in told
+    rows = {
+        row["steps"]: row for row in json.loads(projection(summarise(results), results, None, Layout.JSON))["crossing"]
+    }
+    assert list(rows) == ["confspec", "draft right 60%", "draft right 80%", "draft right 95%"]
+    assert [rows["confspec"][name] for name in ("drafted", "read", "written", "alone")] == ["200", "200", "50", "100"]
+    assert rows["confspec"]["speed-up"] == f"{100 / (50 + 200 / 3 + 200 * 0.2):.2f}"
+    assert (rows["confspec"]["pay above ratio"], rows["confspec"]["pay below price"]) == ("20.00", "never")
+    assert rows["draft right 80%"]["pay above ratio"] == f"{1 / (1 - 0.2 - 0.2):.2f}"
+    slow = costs.from_dict(
+        {
+            "draft": {"decode": {"fixed": 0, "per_token": 0.01}},
+            "target": {"decode": {"fixed": 0, "per_token": 1}, "judge": {"fixed": 0, "per_token": 0.01}},
+        },
+        "it",
+    )
+    assert "the cost ratio is 100.00, the reading price 0.010" in projection(
+        summarise(results), results, slow, Layout.TEXT
+    )
+
+
+def test_without_steps_or_without_the_target_alone_a_projection_tells_no_crossing():
+    alone = run("target", 30.0, work=[(Author.TARGET, WorkKind.DECODE, 100, 30.0)])
+    draft = run("draft", 10.0, work=[(Author.DRAFT, WorkKind.DECODE, 100, 10.0)])
+    for runs in ([alone], [alone, draft], [draft]):
+        results = results_of(runs)
+        assert json.loads(projection(summarise(results), results, None, Layout.JSON))["crossing"] == []
 
 
 def test_a_summary_counts_only_problems_every_mode_was_tried_on():
