@@ -104,7 +104,7 @@ def parting(plain: list[Token], speculated: list[Token]) -> str | None:
     for place, (one, other) in enumerate(zip(plain, speculated, strict=False), 1):
         if one.text != other.text:
             likely = f"{math.exp(one.logprob):.3f} and {math.exp(other.logprob):.3f}"
-            return f"token {place}: {one.text!r} and {other.text!r}, likely {likely}"
+            return f"token {place}: {one.text!r} and {other.text!r}, probabilities {likely}"
     return None
 
 
@@ -159,7 +159,7 @@ def main() -> None:
         f"{resolved.pair.target}, {given.problems} problems of {given.file}, {physical_cores()} threads; "
         "[95 % intervals]\n"
     )
-    print("| way | tokens/s | speed-up over ours |\n|---|--:|--:|")
+    print("| variant | tokens/s | speed-up over ours |\n|---|--:|--:|")
     for name, times in per_token.items():
         value, low, high = ratio_interval(per_token[_PLAIN], times)
         print(f"| {name} | {len(times) / sum(times):.1f} | {value:.2f} [{low:.2f}, {high:.2f}] |")

@@ -1,4 +1,4 @@
-"""Where replies with guesses part from those without, and how likely both models' choices were there.
+"""Where replies with speculation diverge from those without, and how likely both models' choices were there.
 
     python -m benchmarks.ties FILE RESULTS [PAIR]
 
@@ -45,7 +45,7 @@ def main() -> None:
     summary = summarise(read_results(JsonlLog(given.results).lines(), str(given.results)))
     differing = {(row.mode, problem) for row in summary.rows for problem in row.other_texts or ()}
     resolved = resolve_pair(user_registry(), RunOptions(pair=given.pair))
-    print("| mode | problem | model | where they part |\n|---|---|---|---|")
+    print("| mode | problem | model | where they diverge |\n|---|---|---|---|")
     with engines(resolved, local_files(resolved), HardwareOptions(), Interrupt()) as models:
         for problem in load_problems(given.file):
             config = build_config(resolved.pair, RunOptions(task=problem.task))

@@ -99,7 +99,7 @@ def table(records: list[Record]) -> str:
 
 def stands(records: list[Record], signal: str) -> str:
     """What a threshold on one signal lets through: a row per threshold."""
-    lines = [f"| {signal} at least | steps that stand | of them right |", "|---|---|---|"]
+    lines = [f"| {signal} at least | steps accepted | of these right |", "|---|---|---|"]
     for threshold in (0.01, 0.02, 0.05, 0.1, 0.135, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
         through = [record["right"] for record in records if record["signals"][signal] >= threshold]
         share = f"{sum(through)} ({100 * sum(through) / len(through):.0f} %)" if through else "-"

@@ -1,4 +1,4 @@
-"""The process: signals first, so that Ctrl-C is never a traceback, not even while Python still imports."""
+"""The entry point: signal handlers first, so that Ctrl-C is never a traceback, even during imports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from confspec_cli.runtime import signals
 
 
 def run() -> None:
-    """The console script: the command line with the process's own arguments, streams and signals."""
+    """The console script."""
     signals.leave_at_once()
     _open_closed_streams()
     from confspec_cli.app import main  # noqa: PLC0415 - after the signals
@@ -29,7 +29,7 @@ def run() -> None:
 
 
 def _open_closed_streams() -> None:
-    """A stream the caller closed leads nowhere; else the next file opened, a model say, would take its number."""
+    """Open closed standard streams to nowhere; otherwise the next file opened (say, a model) takes their number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"

@@ -30,32 +30,32 @@ COMMANDS = {
     "bench": "Benchmark every mode on problems with known answers.",
     "calibrate": "Tune a pair's thresholds on problems with known answers.",
 }
-"""Every command, in a few words; each is a module of `commands`, imported when it is called."""
+"""Every command with a short help; each is a module in `commands`, imported when it is called."""
 
 
 class _LazyGroup(TyperGroup):
-    """Knows its commands by their names until one of them is called."""
+    """A command group that imports a command only when it is called."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Show the help where no command is named."""
+        """Show the help when no command is named."""
         if not args and not ctx.resilient_parsing:
             echo(ctx.get_help())
             raise typer.Exit(Exit.USAGE)
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Put the command itself in the place of its name."""
+        """Import the command that was named."""
         if args[0] in COMMANDS:
             self.commands[args[0]] = _command(args[0])
         return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Plain: importing Rich would take longer than all the rest."""
+        """Plain help, because importing Rich would take longer than everything else."""
         super(TyperGroup, self).format_help(ctx, formatter)
 
 
 def _command(name: str) -> Any:
-    """A command, from its module: a function of its name, or an app of several."""
+    """Import a command from its module: a function of the same name, or an app with subcommands."""
     module = importlib.import_module(f"confspec_cli.commands.{name}")
     one = typer.Typer(pretty_exceptions_enable=False)
     if hasattr(module, "app"):
@@ -112,7 +112,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _called(argv: Sequence[str]) -> int:
-    """The exit code of a command. Raises StorageError where what Typer itself prints, help say, cannot be written."""
+    """Run a command and return its exit code. Raises StorageError if Typer's own output cannot be written."""
     code: int = Exit.OK
     try:
         app(list(argv), prog_name="confspec")
@@ -121,13 +121,13 @@ def _called(argv: Sequence[str]) -> int:
     except OSError as problem:
         if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        raise StorageError(f"The output cannot be written: {problem.strerror}.", "df -h") from problem
+        raise StorageError(f"Cannot write the output: {problem.strerror}.", "df -h") from problem
     put(sys.stdout, "")
     return code
 
 
 def _check_encoding(texts: Mapping[str, str]) -> None:
-    """Raises UsageError where one of the texts is not UTF-8: neither a model nor a file of ours could hold it."""
+    """Raises UsageError if one of the texts is not UTF-8, which neither a model nor our files could hold."""
     for name, text in texts.items():
         raw = text.encode("utf-8", "surrogateescape")
         try:

@@ -1,20 +1,20 @@
-"""Every error a person can be shown: one sentence, the next command to type, an exit code.
+"""Every error shown to the user: one sentence, a command to type next, and an exit code.
 
 ConfspecError
-├── UsageError            2    the command line asks for something that cannot be
-│   └── ConfigError       2    models.yaml or the environment does
-├── EngineError           1    a model file, or what llama.cpp makes of it
+├── UsageError            2    the command line is wrong
+│   └── ConfigError       2    models.yaml or an environment variable is wrong
+├── EngineError           1    a model file is damaged, or llama.cpp failed on it
 │   ├── OutOfMemoryError  4    the models do not fit
-│   └── ContextFull       6    the prompt, or the chain, is longer than the context
-├── SchemaMismatch        7    the answer does not fit the form it was asked for in
-├── NoAnswer              8    the reply holds nothing that could be extracted
-├── ModelMissing          3    an unknown model or pair, or one that is not here yet
+│   └── ContextFull       6    the prompt or the reply does not fit in the context
+├── SchemaMismatch        7    the answer does not match the requested schema
+├── NoAnswer              8    the reply has nothing to extract
+├── ModelMissing          3    unknown model or pair, or not downloaded
 ├── DownloadError         5    network, authentication, a gated repository
-├── StorageError          9    disk full or read-only, a file in use, or bytes that do not hash to the pin
-└── ClosedPipe            0    the reader of our output has had enough: no fault, and nothing to say
+├── StorageError          9    disk full or read-only, a file in use, or a sha256 mismatch
+└── ClosedPipe            0    the reader of our output has closed the pipe: not an error
 Interrupted           130    Ctrl-C; 143 for TERM
 
-Knows exit codes and wording; refuses to know how an error is drawn (app.py does that).
+How an error is printed is up to app.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """The exit codes of the command, all of them."""
+    """All exit codes of the command."""
 
     OK = 0
     FAILURE = 1
@@ -42,7 +42,7 @@ class Exit(IntEnum):
 
 
 class ConfspecError(Exception):
-    """Base of all errors shown as one line; `hint` is the next command to type, or empty."""
+    """Base class of all errors shown to the user; `hint` is a command to type next, or empty."""
 
     exit_code = Exit.FAILURE
 
@@ -52,13 +52,13 @@ class ConfspecError(Exception):
 
 
 class UsageError(ConfspecError):
-    """The command line asks for something that cannot be."""
+    """The command line is wrong."""
 
     exit_code = Exit.USAGE
 
 
 class ConfigError(UsageError):
-    """A models.yaml or an environment variable is wrong."""
+    """models.yaml or an environment variable is wrong."""
 
 
 class EngineError(ConfspecError):
@@ -72,43 +72,43 @@ class OutOfMemoryError(EngineError):
 
 
 class ContextFull(EngineError):  # noqa: N818 - named for what happened
-    """The prompt or the chain does not fit in the context."""
+    """The prompt or the reply does not fit in the context."""
 
     exit_code = Exit.CONTEXT_FULL
 
 
 class SchemaMismatch(ConfspecError):  # noqa: N818 - named for what happened
-    """The answer does not fit the schema, or is no JSON."""
+    """The answer does not match the schema, or is not JSON."""
 
     exit_code = Exit.SCHEMA
 
 
 class NoAnswer(ConfspecError):  # noqa: N818 - named for what happened
-    """Nothing in the reply is what was to be extracted."""
+    """The reply has nothing to extract."""
 
     exit_code = Exit.NO_ANSWER
 
 
 class ModelMissing(ConfspecError):  # noqa: N818 - named for what happened
-    """A model or pair nobody knows, or one whose files are not here yet."""
+    """The model or pair is unknown, or not downloaded."""
 
     exit_code = Exit.MODEL_MISSING
 
 
 class DownloadError(ConfspecError):
-    """The network, the hub or the package index said no."""
+    """The network, the hub or the package index failed."""
 
     exit_code = Exit.DOWNLOAD
 
 
 class StorageError(ConfspecError):
-    """The disk is full or read-only, another process is writing, or the bytes fetched do not hash to the pin."""
+    """The disk is full or read-only, a file is in use, or a sha256 does not match."""
 
     exit_code = Exit.STORAGE
 
 
 class ClosedPipe(ConfspecError):  # noqa: N818 - it is an event, not a fault
-    """Whoever read our output has had enough."""
+    """The reader of our output has closed the pipe."""
 
     exit_code = Exit.OK
 

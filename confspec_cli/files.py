@@ -28,7 +28,7 @@ def read_text(path: Path, hint: str = "", limit: int = MAX_TEXT_BYTES) -> str:
         with path.open("rb") as stream:
             raw = stream.read(limit + 1)
     except FileNotFoundError:
-        raise UsageError(f"There is no file {path}.", hint or f"ls -l {name}") from None
+        raise UsageError(f"No such file: {path}.", hint or f"ls -l {name}") from None
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"Cannot read {path}: {reason}.", hint or f"ls -l {name}") from error

@@ -50,7 +50,7 @@ def test_half_a_surrogate_pair_is_no_text():
 
 
 def test_a_file_that_is_not_there_or_is_a_folder_is_a_sentence(tmp_path):
-    with pytest.raises(UsageError, match="There is no file") as caught:
+    with pytest.raises(UsageError, match="No such file:") as caught:
         read_text(tmp_path / "none", "confspec bench FILE")
     assert caught.value.hint == "confspec bench FILE"
     with pytest.raises(UsageError, match="Is a directory"):

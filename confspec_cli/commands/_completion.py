@@ -1,4 +1,4 @@
-"""What Tab offers in a shell: names that can be typed. A file of names that is broken offers nothing."""
+"""Shell completion of names. If models.yaml is broken, nothing is offered."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from confspec_cli.storage.templates import names
 
 
 def pairs(incomplete: str) -> list[tuple[str, str]]:
-    """The pairs that begin so, with what they are."""
+    """Pairs that start with this, and their descriptions."""
     registry = _registry()
     named = registry.pairs.items() if registry else ()
     return [(name, pair.about) for name, pair in named if name.startswith(incomplete)]
 
 
 def models(incomplete: str) -> list[tuple[str, str]]:
-    """The models that begin so, with their size and licence."""
+    """Models that start with this, with size and licence."""
     registry = _registry()
     named = registry.models.items() if registry else ()
     return [
@@ -29,12 +29,12 @@ def models(incomplete: str) -> list[tuple[str, str]]:
 
 
 def pairs_and_models(incomplete: str) -> list[tuple[str, str]]:
-    """Both."""
+    """Pairs and models that start with this."""
     return pairs(incomplete) + models(incomplete)
 
 
 def template_names(incomplete: str) -> list[str]:
-    """The templates that begin so."""
+    """Templates that start with this."""
     try:
         return [name for name in names(config_folder(os.environ) / "templates") if name.startswith(incomplete)]
     except ConfspecError:

@@ -1,6 +1,6 @@
-"""What is asked: files, what was piped in and the argument, put together in the words of a template.
+"""Put the question together from files, piped text, the argument and a template.
 
-Reads standard input and files; refuses to know what becomes of them.
+It reads standard input and files, and knows nothing of models.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STDIN = Path("-")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The question, what to warn of, and how many characters of it were piped in before an argument."""
+    """The question, warnings about it, and how many characters of it were piped in before an argument."""
 
     text: str
     warnings: tuple[str, ...] = ()
@@ -30,9 +30,9 @@ class Said:
 
 
 def question(argument: str | None, files: Sequence[Path], template: str | None, stdin: bool) -> Said:
-    """Files, then what was piped, then the argument, a blank line between; in the template's words if there are any.
+    """Files, then piped text, then the argument, separated by blank lines and wrapped in the template if there is one.
 
-    An argument or a file `-` is what was piped. Raises UsageError where all of it is empty, and for what is no text.
+    An argument or a file named `-` stands for the piped text. Raises UsageError if everything is empty or is not text.
     """
     named = [attached(file.name, read_text(file)) for file in files if file != _STDIN]
     piped, warnings = "", tuple[str, ...]()
@@ -50,7 +50,7 @@ def question(argument: str | None, files: Sequence[Path], template: str | None, 
 
 
 def worded(template: str | None, given: str) -> str:
-    """What was given in the words of a template: in place of `$input`, or after them where that is missing."""
+    """Insert the text into a template: in place of `$input`, or at its end if there is no `$input`."""
     if template is None:
         return given
     if _INPUT in template:

@@ -1,4 +1,4 @@
-"""Option groups as parameters of a Typer command: a dataclass, and which of its fields are which options."""
+"""Option groups as parameters of a Typer command: a dataclass, and the options of its fields."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _group(hint: Any) -> tuple[Any, Mapping[str, Any]]:
-    """The dataclass of a group and its options by field; None for a parameter that is no group."""
+    """The dataclass of a group and its options by field; None for other parameters."""
     if is_dataclass(hint):
         return hint, {}
     kind, *more = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (None, None)

@@ -1,4 +1,4 @@
-"""Groups of command-line options that commands share, and the dataclasses they fill."""
+"""Groups of command-line options shared by several commands, and the dataclasses they fill."""
 
 from __future__ import annotations
 
@@ -195,9 +195,9 @@ _CONVERSATION = {
 
 RunFlags = Annotated[RunOptions, _MODELS_OF_PAIR | _MODE | _WORKING | _GATES | _LENGTHS | _CHOOSING | _GUESSING]
 BenchFlags = Annotated[RunOptions, _MODELS_OF_PAIR | _WORKING | _GATES | _LENGTHS | _CHOOSING]
-"""Those of a benchmark, which goes through modes of its own."""
+"""The options of a benchmark, which sets the modes itself."""
 CalibrateFlags = Annotated[RunOptions, _LENGTHS]
-"""Those of a calibration, which sets a gate and needs none."""
+"""The options of a calibration, which needs no gate because it finds one."""
 HardwareFlags = Annotated[HardwareOptions, _LAYOUT]
 SessionFlags = Annotated[SessionOptions, _CONVERSATION]
 YesFlag = Annotated[bool, _option(_MODELS, "-y", "--yes", env="YES", text="Download missing models without asking.")]
@@ -284,12 +284,12 @@ class ShowOptions:
 
 @dataclass(frozen=True, slots=True)
 class PlotOptions:
-    """Where plots go, and in which form."""
+    """Where to write plots, and in which format."""
 
     plots: Annotated[Path | None, typer.Option("--plots", help="Write plots to this folder.")] = None
     png: Annotated[bool, typer.Option("--png", help="Write PNG instead of SVG.")] = False
 
     @property
     def suffix(self) -> str:
-        """What the names of the files end in."""
+        """The extension of the files."""
         return "png" if self.png else "svg"

@@ -1,4 +1,4 @@
-"""What `bench` and `calibrate` make sure of before they load a model: that every reply can be graded, and may be."""
+"""Checks of `bench` and `calibrate` before loading a model: replies can be graded, and running code is allowed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AllowCodeFlag = Annotated[
 
 
 def check(problems: Sequence[Problem], allow_code: bool, quiet: bool) -> None:
-    """Warn of answers that are compared as text. Raises UsageError for what cannot or may not be graded here."""
+    """Warn about answers that are compared as text. Raises UsageError for problems that cannot or may not be graded."""
     require_graders(problems)
     if told := text_answers(problems):
         put(sys.stderr, f"warning: {told}\n")
@@ -40,11 +40,13 @@ def check(problems: Sequence[Problem], allow_code: bool, quiet: bool) -> None:
 
 
 def _ask_to_run_code() -> None:
-    """Ask for good whether code that a model wrote may run here. Raises UsageError unless the answer is yes."""
+    """Ask, once and for all, whether code written by a model may run. Raises UsageError unless the answer is yes."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("Grading these problems runs code that the models write.", "add --allow-code-execution")
     question = f"Grading these problems runs code that the models write, in a sandbox ({walls()}). Allow it for good?"
     if not typer.confirm(question, default=False, err=True):
-        raise UsageError("These problems cannot be graded without running the code.", "add --allow-code-execution")
+        raise UsageError(
+            "These problems cannot be graded without running model-written code.", "add --allow-code-execution"
+        )
     keep(own_file(), (("settings", "allow_code_execution"), True))
     put(sys.stderr, f"Saved to {own_file()}: settings: {{allow_code_execution: true}}\n")

@@ -1,4 +1,4 @@
-"""Standard input: waited for where it does not block, and never read without end."""
+"""Read standard input: wait for it even if it is non-blocking, and never read without limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from confspec_cli.files import MAX_TEXT_BYTES, decode
 
 
 def piped_text(name: str, command: str) -> str:
-    """All of it, as text; nothing where it is closed. `name` is what errors call it, `command` what would read it.
+    """All of standard input as text; empty if it is closed. `name` and `command` are for error messages.
 
     Raises UsageError where it is longer than a file may be, or is not UTF-8.
     """
@@ -27,12 +27,12 @@ def piped_text(name: str, command: str) -> str:
 
 
 def piped_lines() -> TextIO:
-    """The same as text to be read as it arrives."""
+    """Standard input as a text stream, read as it arrives."""
     return io.TextIOWrapper(_stream(), encoding="utf-8-sig")
 
 
 def is_shared() -> bool:
-    """Whether it is a file that somebody has begun to read, as a `while read` loop has."""
+    """Whether it is a file that another program has begun to read, such as a `while read` loop."""
     try:
         number = sys.stdin.fileno()
         return stat.S_ISREG(os.fstat(number).st_mode) and os.lseek(number, 0, os.SEEK_CUR) > 0
@@ -41,7 +41,7 @@ def is_shared() -> bool:
 
 
 class _Waiting(io.RawIOBase):
-    """A file descriptor that is waited for, even if whoever opened it made it one that does not block."""
+    """A raw stream that waits for data even if the file descriptor is non-blocking."""
 
     def __init__(self, number: int) -> None:
         self._number = number

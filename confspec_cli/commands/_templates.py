@@ -1,4 +1,4 @@
-"""Templates on the command line: one in use stands behind flags and environment, a new one keeps what was typed."""
+"""Templates on the command line: apply a saved one as defaults, or save the options given as a new one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _NOT_KEPT = ("prompt", "template", "save_template", "yes", "resume", "session")
 
 
 def folder() -> Path:
-    """Where this user's templates are."""
+    """The folder of the user's templates."""
     return config_folder(os.environ) / "templates"
 
 
 def stand_behind(context: typer.Context, name: str | None) -> str | None:
-    """The callback of `--template`: its options become the command's defaults. Raises ConfigError for unknown ones."""
+    """Callback of `--template`: use its options as defaults of the command. Raises ConfigError for unknown options."""
     if name is None or context.resilient_parsing:
         return name
     options = dict(templates.load(folder(), name).options)
@@ -31,13 +31,13 @@ def stand_behind(context: typer.Context, name: str | None) -> str | None:
     for option in options:
         if option not in known:
             guess = did_you_mean(option.replace("_", "-"), [each.replace("_", "-") for each in known])
-            raise ConfigError(f'Template {name}: there is no option "--{option.replace("_", "-")}"{guess}')
+            raise ConfigError(f'Template {name} has an unknown option "--{option.replace("_", "-")}"{guess}')
     context.default_map = options
     return name
 
 
 def saved(context: typer.Context, name: str, prompt: str | None) -> Path:
-    """Save what was typed, and what the template in use holds, as a template; nothing is asked."""
+    """Save the given options, and those of the template in use, as a template."""
     earlier = context.params.get("template")
     options = {
         option: _plain(context.params[option])
@@ -50,12 +50,12 @@ def saved(context: typer.Context, name: str, prompt: str | None) -> Path:
 
 
 def _kept(context: typer.Context) -> list[str]:
-    """The options of a command that a template may hold."""
+    """The options that a template may contain."""
     return [str(parameter.name) for parameter in context.command.params if parameter.name not in (*_NOT_KEPT, "help")]
 
 
 def _plain(value: Any) -> Any:
-    """An option's value as YAML has it; a file is meant from anywhere."""
+    """An option's value as plain YAML; paths become absolute."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Path):

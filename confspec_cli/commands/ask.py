@@ -68,7 +68,7 @@ def ask(
     """
     if answer.extract and show.format is not Format.TEXT:
         raise UsageError(
-            f"--extract prints text, not {show.format.value}; the field `extract` holds it there.",
+            f'--extract only works with text output; with --format {show.format.value} use the field "extract".',
             "leave out --extract",
         )
     want = wanted(answer.extract, answer.schema, answer.format_answer is not None)
@@ -104,7 +104,7 @@ def ask(
 
 
 def _told(events: Iterator[Event], warnings: Sequence[str]) -> Iterator[Event]:
-    """The events of a run, with what is to be known of it where it begins."""
+    """The events of a run, with the warnings right after it starts."""
     for event in events:
         yield event
         if isinstance(event, RunStarted):

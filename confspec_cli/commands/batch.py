@@ -1,4 +1,4 @@
-"""`confspec batch`: a file of prompts, one record each."""
+"""`confspec batch`: run every prompt in a file."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def batch(
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the items of a batch have in common."""
+    """Runs the items of a batch."""
 
     models: Mapping[Author, Engine]
     config: RunConfig
@@ -119,7 +119,7 @@ class Job:
         watch: BatchProgress,
         earlier: Mapping[str, Any] | None = None,
     ) -> None:
-        """Answer the items in order, each record written before the next begins; an interrupted one is not written.
+        """Run the items in order and write each record before the next one starts; an interrupted item is not written.
 
         `earlier` are the settings of records written before, to be warned of where they were others.
         """
@@ -131,7 +131,7 @@ class Job:
             if earlier and (settings := _settings(record)):
                 changed = [key for key in settings if settings[key] != earlier.get(key)]
                 if changed:
-                    watch.warned(f"the earlier records were made with another {', '.join(changed)}")
+                    watch.warned(f"earlier records in this file used a different {', '.join(changed)}")
                 earlier = None
             write(record)
             watch.counted(failed=record["error"] is not None)
@@ -139,7 +139,7 @@ class Job:
                 return
 
     def record(self, item: Item, drafting: AdaptiveDrafting) -> dict[str, Any]:
-        """The record of an item, whatever becomes of it; what paid for the items before it is known."""
+        """Run one item and return its record, even if it failed. `drafting` remembers what earlier items showed."""
         run = RunRecord()
         error = None
         system = self.system if item.system is None else item.system
@@ -154,12 +154,12 @@ class Job:
 
 def _text_of(file: str, name: str) -> str:
     if file == "-" and sys.stdin.isatty():
-        raise UsageError("Nothing is piped in.", "confspec batch - < FILE")
+        raise UsageError("- reads standard input, but nothing is piped in.", "confspec batch - < FILE")
     return piped_text(name, "confspec batch -") if file == "-" else read_text(Path(file))
 
 
 def _has_room_for_a_bar(log: JsonlLog | None) -> bool:
-    """Whether stderr can redraw a bar, and no records come between."""
+    """Whether stderr can redraw a bar, with no records printed in between."""
     return sys.stderr.isatty() and not is_dumb(os.environ) and not (log is None and sys.stdout.isatty())
 
 
@@ -170,12 +170,12 @@ def _written(log: JsonlLog | None) -> Callable[[dict[str, Any]], None]:
 
 
 def _settings_of(records: list[str]) -> dict[str, Any] | None:
-    """The settings of the last record that tells them."""
+    """The settings of the last record that has any."""
     return next((settings for line in reversed(records) if (settings := _settings(json.loads(line)))), None)
 
 
 def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What shaped a record, by name, the seed apart; empty for an item that failed before it was begun."""
+    """The settings of a record, without the seed; empty for an item that failed before it started."""
     models, parameters = record.get("models"), record.get("parameters")
     if not models or not parameters:
         return {}

@@ -182,7 +182,7 @@ def project(
 
 def _read(path: Path) -> Results:
     if not path.is_file():
-        raise UsageError(f"There is no file {path}.", "confspec bench FILE -o RESULTS")
+        raise UsageError(f"No such file: {path}.", "confspec bench FILE -o RESULTS")
     return read_results(JsonlLog(path).lines(), str(path))
 
 

@@ -1,4 +1,4 @@
-"""`confspec calibrate`: a pair's gate, measured on problems with known answers."""
+"""`confspec calibrate`: tune a pair's thresholds on problems with known answers."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def calibrate(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """Who labels, and how."""
+    """The models and settings used for labelling."""
 
     resolved: ResolvedPair
     config: RunConfig
@@ -154,14 +154,14 @@ class _Job:
 
     @property
     def fixed(self) -> dict[str, Any]:
-        """What must be the same when labels are added to."""
+        """Conditions that must be the same for labels to be added to a file."""
         parameters = self.config.parameters()
         models = dict(zip(("draft", "target"), fingerprints(self.resolved.roles.values()), strict=True))
         return {"models": models, "settings": {key: parameters[key] for key in _SETTINGS}}
 
 
 def _labelled(job: _Job, problems: Sequence[Problem], name: str, place: Path) -> Chains:
-    """The labelled steps of the problems; those that are not yet in the file are labelled, and added to it."""
+    """The labelled steps of the problems; problems that are not in the file yet are labelled and added."""
     log = JsonlLog(place)
     earlier, records = _read(log)
     if earlier and earlier.get("fixed") != job.fixed:
@@ -215,7 +215,7 @@ def _label(job: _Job, problems: Sequence[Problem], log: JsonlLog, records: dict[
 
 
 def _read(log: JsonlLog) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
-    """The conditions of a file of labels, and its records by problem. Raises UsageError for what is none."""
+    """The conditions of a label file, and its records by problem. Raises UsageError if it is not one."""
     conditions: dict[str, Any] = {}
     records: dict[str, Mapping[str, Any]] = {}
     for number, line in enumerate(log.lines(), 1):
@@ -228,25 +228,25 @@ def _read(log: JsonlLog) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
                 records[record["problem"]] = record
         except (ValueError, TypeError, KeyError) as problem:
             raise UsageError(
-                f"Line {number} of {log.path} is no record of labelled steps.",
+                f"Line {number} of {log.path} is not a record of labelled steps.",
                 "confspec calibrate PAIR FILE -o LABELS",
             ) from problem
     return conditions, records
 
 
 def _task(problems: Sequence[Problem], name: str) -> TaskName:
-    """The kind of work all problems are of."""
+    """The kind of work of the problems, which must be the same for all."""
     tasks = sorted({problem.task.value for problem in problems})
     if len(tasks) > 1:
         raise UsageError(
-            f"{name} holds problems of {' and '.join(tasks)}: a gate is measured on one kind of work.",
+            f"{name} holds problems of {' and '.join(tasks)}; thresholds are tuned on one kind of work at a time.",
             "confspec calibrate PAIR FILE   # a file for each",
         )
     return TaskName(tasks[0])
 
 
 def _plain(gate: Gate) -> dict[str, Any]:
-    """A gate as it stands in models.yaml, without what it leaves as it is."""
+    """A gate as it is written to models.yaml, without defaults."""
     usual = asdict(Gate())
     always = ("signal", "accept", "reject", "target")
     plain = {key: value for key, value in asdict(gate).items() if key in always or value != usual[key]}

@@ -1,4 +1,4 @@
-"""`confspec chat`: a conversation at a terminal."""
+"""`confspec chat`: a conversation in the terminal."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def fit(
 ) -> None:
     """Show how much memory a pair needs and whether it fits this machine (exit 4 if not)."""
     if kv_type not in KV_TYPES:
-        raise UsageError(f"There is no KV cache type {kv_type}.", f"one of: --kv-type {' '.join(KV_TYPES)}")
+        raise UsageError(f'Unknown KV cache type "{kv_type}".', f"one of: --kv-type {' '.join(KV_TYPES)}")
     registry, here = load(own_file()), machine()
     pair = registry.pair(name) if name not in (None, AUTO) else best(registry, here)
     wish = _Wish(context or pair.context or CONTEXT, kv_type)

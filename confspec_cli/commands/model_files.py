@@ -47,7 +47,7 @@ def rm(
     models = _models(names, registry)
     doomed = _removable(models, registry, store)
     if not doomed:
-        raise ModelMissing(f"Nothing of {' and '.join(names)} is downloaded.", "confspec models list")
+        raise ModelMissing(f"{' and '.join(names)}: not downloaded.", "confspec models list")
     freed = size(sum(map(_bytes, doomed)))
     for path in doomed:
         echo(f"{size(_bytes(path))}  {path}")
@@ -160,7 +160,7 @@ def add(
 def must_be_new(name: str, registry: Registry) -> None:
     """Raises UsageError where a model or pair has that name."""
     if name in registry.models or name in registry.pairs:
-        raise UsageError(f'There is a model or pair "{name}" already.', "confspec models list")
+        raise UsageError(f'A model or pair named "{name}" already exists.', "confspec models list")
 
 
 def _entry(file: ModelFile) -> dict[str, Any]:

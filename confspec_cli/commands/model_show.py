@@ -100,7 +100,7 @@ def _thinking(template: str) -> str:
 
 
 def _types(header: gguf.Header) -> dict[str, int]:
-    """Bytes of the weights by type, the most first."""
+    """Bytes of the weights by type, largest first."""
     found: dict[str, int] = {}
     for tensor in header.tensors:
         kind = BLOCKS[tensor.kind][0]

@@ -74,7 +74,7 @@ app.add_typer(_pairs.app, name="pair")
 
 
 def _document(registry: Registry, store: Store) -> dict[str, Any]:
-    """Everything there is to know of each pair and model; sizes in bytes, contexts in tokens."""
+    """All facts about each pair and model; sizes in bytes, contexts in tokens."""
     models = {name: _model(model, store.find(model) or []) for name, model in registry.models.items()}
     return {
         "schema_version": SCHEMA_VERSION,
@@ -126,7 +126,7 @@ def _read(path: Path, counts: bool) -> tuple[int | None, int | None]:
 
 
 def _listing(document: dict[str, Any]) -> str:
-    """Two tables for people."""
+    """The two tables shown in a terminal."""
     pairs = [("PAIR", "SIZE", "DOWNLOADED", "DRAFT + TARGET")]
     for pair in document["pairs"]:
         mark = " (default)" if pair["name"] == document["default_pair"] else ""

@@ -1,4 +1,4 @@
-"""`confspec sessions`: the conversations that were saved."""
+"""`confspec sessions`: manage saved sessions."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _store() -> SessionStore:
 
 
 def _found(name: str | None) -> SavedSession:
-    """The session of that name, else the one last used. Raises UsageError when there is none."""
+    """The session with this name, or the most recent one. Raises UsageError if there is none."""
     store = _store()
     session = store.latest() if name is None else store.open(name)
     if session is None:

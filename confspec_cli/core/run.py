@@ -158,7 +158,7 @@ class ReasoningRun:
         if reason is not FinishReason.STOP:
             is_circular = reason is FinishReason.REPETITION
             what = "went in circles" if is_circular else f"used up {self._config.max_tokens} tokens"
-            yield Warned(f"the reasoning {what} and was cut short before the answer")
+            yield Warned(f"the reasoning {what} and was stopped before the answer")
         if self._is_thinking:
             yield from self._cut_short(Cause.THINK_BUDGET)
         transcript, config = self._transcript, self._config

@@ -133,7 +133,7 @@ def seconds_at(costs: Costs, run: Run) -> float:
         cost = costs.get((work.author, work.kind))
         if cost is None:
             missing = f"{work.author.value}.{work.kind.value}"
-            raise UsageError(f"The costs leave out {missing}.", "confspec bench project RESULTS --format json")
+            raise UsageError(f"The costs lack {missing}.", "confspec bench project RESULTS --format json")
         total += cost.of(work.tokens, work.batches)
     return total
 

@@ -41,7 +41,7 @@ def lines(name: str) -> str:
         return "".join(json.dumps(named.line(row, n)) + "\n" for n, row in enumerate(_rows(path)))
     except (KeyError, TypeError, AttributeError, ValueError, csv.Error) as problem:
         raise UsageError(
-            f"{named.file} of {named.repository} has changed its form: {problem!r}.", _OWN_FILE
+            f"{named.file} of {named.repository} has an unexpected format: {problem!r}.", _OWN_FILE
         ) from problem
 
 
@@ -51,7 +51,7 @@ def _rows(path: Path) -> Iterable[Row]:
             from pyarrow import parquet  # noqa: PLC0415 - an extra, and slow to import
         except ImportError:
             raise UsageError(
-                "This set needs pyarrow, which is not here.", "pip install 'confspec-cli[bench]'"
+                "This data set needs pyarrow, which is not installed.", "pip install 'confspec-cli[bench]'"
             ) from None
         rows: list[Row] = parquet.read_table(path).to_pylist()
         return rows

@@ -46,7 +46,7 @@ def arms_of(text: str) -> list[Arm]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in known:
-            raise UsageError(f'There is no mode "{name}".', f"--modes {usual},target+ngram")
+            raise UsageError(f'Unknown mode "{name}".', f"--modes {usual},target+ngram")
     if not names:
         raise UsageError("No mode was given.", f"--modes {usual}")
     return [known[name] for name in dict.fromkeys(names)]

@@ -32,7 +32,9 @@ def _drawing() -> Iterator[Any]:
         import matplotlib as mpl  # noqa: PLC0415 - an extra, and slow to import
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError:
-        raise UsageError("Plots need matplotlib, which is not here.", "pip install 'confspec-cli[bench]'") from None
+        raise UsageError(
+            "Plots need matplotlib, which is not installed.", "pip install 'confspec-cli[bench]'"
+        ) from None
     with mpl.rc_context({"svg.hashsalt": "confspec", "font.size": 9}):
         yield Figure
 

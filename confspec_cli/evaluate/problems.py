@@ -78,7 +78,7 @@ def read_problems(text: str, name: str, graded: bool = True) -> list[Problem]:
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     problems = [_problem(line, number, f"Line {number} of {name}") for number, line in lines]
     if not problems:
-        raise UsageError(f"There is no problem in {name}.", _HINT)
+        raise UsageError(f"{name} contains no problems.", _HINT)
     places: dict[str, int] = {}
     for problem, (number, _) in zip(problems, lines, strict=True):
         if graded and problem.kind is AnswerKind.NONE:

@@ -151,7 +151,7 @@ def read_results(lines: Sequence[str], name: str) -> Results:
             else:
                 results.runs.append(_run(record))
         except (ValueError, TypeError, KeyError) as problem:
-            raise UsageError(f"{place} is no result of a benchmark.", "confspec bench FILE -o RESULTS") from problem
+            raise UsageError(f"{place} is not a benchmark result.", "confspec bench FILE -o RESULTS") from problem
     return results
 
 

@@ -129,7 +129,7 @@ def _read(path: Path, part: Callable[[ByteReader], Part]) -> Part:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return part(ByteReader(data, path))
     except FileNotFoundError:
-        raise UsageError(f"There is no file {path}.", "confspec models   # lists models by name") from None
+        raise UsageError(f"No such file: {path}.", "confspec models   # lists models by name") from None
     except OSError as problem:
         raise EngineError(f"{path} cannot be read: {problem.strerror or problem}.") from problem
 

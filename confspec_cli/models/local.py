@@ -30,5 +30,5 @@ class Local:
     def fetch(self, file: ModelFile, progress: PullProgress) -> Path:  # noqa: ARG002 - the protocol's
         """Nothing can be fetched: what `locate` does not find is not there. Raises DownloadError."""
         if not self._path.is_file():
-            raise DownloadError(f"There is no file {self._path}.")
+            raise DownloadError(f"No such file: {self._path}.")
         raise DownloadError(f"{self._path} has {self._path.stat().st_size} instead of {file.bytes} bytes.")

@@ -77,7 +77,7 @@ def _at_path(place: Path) -> Model:
             is_there = os.path.exists(path)  # noqa: PTH110
             guess = f"confspec pull {shlex.quote(f'hf:{place}')}" if _REFERENCE.fullmatch(f"hf:{place}") else ""
             raise ModelMissing(
-                f"{path} is not a regular file." if is_there else f"There is no file {path}.",
+                f"{path} is not a regular file." if is_there else f"No such file: {path}.",
                 guess or "confspec models",
             )
     files = tuple(ModelFile(path.name, (PathSource(path),)) for path in paths)

@@ -37,7 +37,8 @@ class Wanted:
         ):
             if finished.reason is FinishReason.LENGTH:
                 raise SchemaMismatch(
-                    f"The answer does not fit: it was cut off at {max_tokens} tokens.", f"--max-tokens {2 * max_tokens}"
+                    f"The answer does not match the schema: it was cut off at {max_tokens} tokens.",
+                    f"--max-tokens {2 * max_tokens}",
                 )
             raise SchemaMismatch(f"The answer {fault}.", "ask again with --temperature 0.7, or loosen the schema")
         if self.extract and finished.reason is FinishReason.STOP and finished.extract is None:
@@ -50,7 +51,7 @@ class Wanted:
 def wanted(extract: bool, schema_file: Path | None, is_json: bool) -> Wanted:
     """What the reply must hold. Raises UsageError for a schema that cannot be read, or cannot be held to."""
     if schema_file and is_json:
-        raise UsageError("--schema says already that the answer is JSON.", "leave out --format-answer")
+        raise UsageError("--schema already asks for JSON.", "leave out --format-answer")
     if not (schema_file or is_json):
         return Wanted(extract)
     from confspec_cli.engines.llamacpp.grammar import gbnf  # noqa: PLC0415 - keeps llama_cpp out of --help
@@ -65,7 +66,7 @@ def wanted(extract: bool, schema_file: Path | None, is_json: bool) -> Wanted:
 def _read(file: Path) -> Any:
     text = read_text(file, limit=_MOST_BYTES)
     if len(text) > LONGEST:
-        raise UsageError(f"The schema {file} has more than {LONGEST:,} characters.", "leave out what is not needed")
+        raise UsageError(f"The schema {file} has more than {LONGEST:,} characters.", "shorten the schema")
     try:
         schema = load(text)
     except ValueError as problem:
@@ -73,5 +74,5 @@ def _read(file: Path) -> Any:
     if not isinstance(schema, dict):
         raise UsageError(f"{file} is not a JSON schema: it must be an object.", """e.g. {"type": "object"}""")
     if fault := schema_error(schema):
-        raise UsageError(f"{file} {fault}.", "mend that part of the schema")
+        raise UsageError(f"{file} {fault}.", "fix that part of the schema")
     return schema

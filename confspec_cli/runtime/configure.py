@@ -38,7 +38,7 @@ def build_config(pair: Pair, options: RunOptions, form: Form | None = None) -> R
     task = TASKS[options.task or usual]
     question = (pair.question if task.name is usual else None) or task.question
     if question not in QUESTIONS:
-        raise ConfigError(f"There is no verification question {question!r}; there are: {', '.join(QUESTIONS)}.")
+        raise ConfigError(f"Unknown verification question {question!r}; known: {', '.join(QUESTIONS)}.")
     gate = pair.gate_for(task.name)
     return RunConfig(
         mode=options.mode,

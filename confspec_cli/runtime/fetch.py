@@ -34,7 +34,7 @@ def _pull(store: Store, missing: Sequence[Model], reporter: Reporter) -> None:
     command = f"confspec pull {' '.join(model.name for model in missing)}"
     match reporter.confirm(f"Not here yet: {names}. Pull now?"):
         case None:
-            raise ModelMissing(f"Not here yet: {names}.", command)
+            raise ModelMissing(f"Not downloaded yet: {names}.", command)
         case False:
             raise ModelMissing("Nothing downloaded.", command)
     plan = {planned.file: planned for model in missing for planned in store.plan(model)}

@@ -53,5 +53,5 @@ def _folder(env: Mapping[str, str], variable: str, usual: Callable[[], Path]) ->
     except RuntimeError:
         folder = Path("~")
     if not folder.is_absolute():  # the home folder of nobody
-        raise ConfigError("This user has no home folder.", f"export {variable}=/a/folder/of/yours")
+        raise ConfigError("This user has no home folder.", f"export {variable}=/path/to/folder")
     return folder

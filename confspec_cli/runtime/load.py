@@ -54,7 +54,7 @@ def load_engines(
     Raises what loading one of them raises, with none of them left open.
     """
     if hardware.kv_type not in KV_TYPES:
-        raise UsageError(f"There is no KV cache type {hardware.kv_type}.", f"one of: --kv-type {' '.join(KV_TYPES)}")
+        raise UsageError(f'Unknown KV cache type "{hardware.kv_type}".', f"one of: --kv-type {' '.join(KV_TYPES)}")
     hardware = replace(hardware, context=hardware.context or resolved.pair.context)
     advice = f"confspec fit {resolved.pair.name}" if resolved.measured else "try --kv-type q8_0, --context 4096"
     layout, notes = plan_offload(paths, hardware, advice)

@@ -34,11 +34,16 @@ class ResolvedPair:
         if config.mode is not Mode.CONFSPEC or not config.gate.is_open or self.pair.is_calibrated_for(task):
             return ()
         if self.measured is None:
-            return ("no gate was measured for these two models, a cautious guess decides",)
+            return ("these two models have no tuned thresholds; using cautious defaults",)
         name, command = self.pair.name, f"confspec calibrate {self.pair.name} FILE"
         if self.measured.is_calibrated_for(task):
-            return (f"the models of {name} have changed since its gate for {task.value} was measured: {command}",)
-        return (f"the gate of {name} was not measured on {task.value}, it is a cautious guess: {command}",)
+            return (
+                f'{name}\'s thresholds for task "{task.value}" were tuned on other versions of its models; to tune '
+                f"them: {command}",
+            )
+        return (
+            f'{name} has no tuned thresholds for task "{task.value}"; using cautious defaults. To tune them: {command}',
+        )
 
 
 def user_registry() -> Registry:

@@ -80,7 +80,7 @@ class Saving:
         if not problem:
             return None
         self._is_saved = False
-        return Warned(f"this run is not saved in a session: {problem}")
+        return Warned(f"this run is not being saved: {problem}")
 
 
 def saving(options: SessionOptions, is_wanted: bool) -> Saving:

@@ -154,7 +154,7 @@ class SavedSession(Session):
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as problem:
-            raise StorageError(f"{self.path.parent} cannot be made: {problem.strerror}.") from problem
+            raise StorageError(f"{self.path.parent} cannot be created: {problem.strerror}.") from problem
         self._log.open()
         for event in self.events[self._log.appended :]:
             is_final = isinstance(event, RunStarted | StepCommitted | RunFinished | SessionEvent)

@@ -63,7 +63,7 @@ class SessionStore:
         """The session of that name or id. Raises UsageError when there is none."""
         session = self.find(name)
         if session is None:
-            raise UsageError(f'There is no session "{name}".', "confspec sessions")
+            raise UsageError(f'No session named "{name}".', "confspec sessions")
         return session
 
     def latest(self) -> SavedSession | None:
@@ -122,7 +122,7 @@ class SessionStore:
                 f'"{name}" cannot be the name of a session: use up to 64 letters, digits, dots, dashes and underscores.'
             )
         if self.find(name) is not None:
-            raise UsageError(f'There is a session "{name}" already.', f"confspec sessions show {name}")
+            raise UsageError(f'A session named "{name}" already exists.', f"confspec sessions show {name}")
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

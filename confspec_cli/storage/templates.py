@@ -39,9 +39,7 @@ def load(folder: Path, name: str) -> Template:
     text = text_of(file)
     if text is None:
         guess = did_you_mean(name, names(folder))
-        raise UsageError(
-            f'There is no template "{name}" in {folder}{guess}', f"confspec ask ... --save-template {name}"
-        )
+        raise UsageError(f'No template named "{name}" in {folder}{guess}', f"confspec ask ... --save-template {name}")
     table = parse(text, file)
     if not isinstance(table, YamlTable):
         raise ConfigError(f"{file} must be a table of the keys prompt, system, pair, task and flags.")
@@ -58,7 +56,7 @@ def save(folder: Path, name: str, template: Template) -> Path:
     """Write a new template, whole or not at all; raises UsageError where the name is taken, StorageError."""
     file = _file(folder, name)
     if file.exists():
-        raise UsageError(f'There is a template "{name}" already.', f"rm {file}")
+        raise UsageError(f'A template named "{name}" already exists.', f"rm {file}")
     own = {key: template.options[key] for key in _OWN_KEYS if key in template.options}
     flags = {key.replace("_", "-"): value for key, value in template.options.items() if key not in _OWN_KEYS}
     values = {**({"prompt": template.prompt} if template.prompt else {}), **own, **({"flags": flags} if flags else {})}

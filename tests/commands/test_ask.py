@@ -226,7 +226,7 @@ def test_files_go_before_what_was_piped_and_the_argument_with_their_names(ask, s
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("none.txt", "There is no file"), ("latin.txt", "not UTF-8 text: byte 0xe9"), (".", "directory")],
+    [("none.txt", "No such file:"), ("latin.txt", "not UTF-8 text: byte 0xe9"), (".", "directory")],
 )
 def test_a_file_that_is_no_text_is_a_mistake(speak, capsys, tmp_path, name, words):
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")

@@ -124,7 +124,7 @@ def test_a_folder_that_cannot_be_written_is_one_warning(ask, monkeypatch, folder
     code, started, err = ask("Hello")
     assert code in (Exit.OK, Exit.NO_ANSWER)
     assert started["event"] == "RunStarted"
-    assert err.count("warning: this run is not saved in a session: /") == 1
+    assert err.count("warning: this run is not being saved: /") == 1
     assert "cannot be" in err
 
 
@@ -133,7 +133,7 @@ def test_a_user_without_a_home_folder_is_one_warning(ask, monkeypatch):
     monkeypatch.setattr("platformdirs.user_data_path", lambda name: (_ for _ in ()).throw(RuntimeError("no home")))
     code, _, err = ask("Hello")
     assert code in (Exit.OK, Exit.NO_ANSWER)
-    assert err.count("not saved in a session: This user has no home folder.") == 1
+    assert err.count("not being saved: This user has no home folder.") == 1
 
 
 @pytest.mark.parametrize("wanted", [["-c"], ["--session", "maths"]])
@@ -281,7 +281,7 @@ def test_removing_goes_by_the_answer(two, run, sessions, monkeypatch, answer, le
 def test_an_unknown_name_removes_nothing(two, run, sessions):
     code, _, err = run("sessions", "rm", "maths", "physics", "--yes")
     assert code == Exit.USAGE
-    assert 'no session "physics"' in err
+    assert 'No session named "physics"' in err
     assert len(sessions()) == 2
 
 

@@ -37,7 +37,7 @@ class Watched:
         self.warnings.append(message)
 
 
-GUESS = "no gate was measured for these two models, a cautious guess decides"
+GUESS = "these two models have no tuned thresholds; using cautious defaults"
 
 
 def worked(items, pair=None, interrupt=None, earlier=None, write=None):
@@ -119,9 +119,11 @@ def test_records_made_otherwise_are_warned_of_once():
     records, _ = worked(ITEMS[:1])
     same = {**earlier, **records[0]["parameters"]}
     assert worked(ITEMS, earlier=same)[1].warnings == []
-    assert worked(ITEMS, other, earlier=same)[1].warnings == ["the earlier records were made with another target model"]
+    assert worked(ITEMS, other, earlier=same)[1].warnings == [
+        "earlier records in this file used a different target model"
+    ]
     assert worked(ITEMS, earlier={**same, "accept": 0.5, "seed": 7})[1].warnings == [
-        "the earlier records were made with another accept"
+        "earlier records in this file used a different accept"
     ]
 
 
@@ -239,13 +241,13 @@ def test_other_settings_than_those_of_the_records_are_warned_of(batch, capsys):
     batch("Hello\n", "-o", "out", "-q")
     batch("Hello\nAgain\n", "-o", "out", "-q", "--accept", "0.3")
     doubted = f"warning: {GUESS}\n"
-    assert capsys.readouterr().err == 2 * doubted + "warning: the earlier records were made with another accept\n"
+    assert capsys.readouterr().err == 2 * doubted + "warning: earlier records in this file used a different accept\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["none.txt"], Exit.USAGE, "There is no file none.txt"),
+        (["none.txt"], Exit.USAGE, "No such file: none.txt"),
         (["latin"], Exit.USAGE, "0xe9 at offset 3"),
         (["empty"], Exit.USAGE, "no prompts"),
         (["in.txt", "-o", "in.txt"], Exit.USAGE, "not a record of this batch"),
@@ -273,7 +275,7 @@ def test_a_terminal_with_nothing_piped_in_is_not_waited_for(batch, capsys, monke
     stream.isatty = lambda: True
     monkeypatch.setattr(sys, "stdin", stream)
     assert main(["batch", "-"]) == Exit.USAGE
-    assert "Nothing is piped in" in capsys.readouterr().err
+    assert "nothing is piped in" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, Exit.INTERRUPTED), (signal.SIGTERM, Exit.TERMINATED)])

@@ -51,6 +51,7 @@ def test_what_is_promised_is_kept_as_often_as_promised():
     broken = 0
     for _ in range(100):
         gate = choose(chains(rng, 60), Signal.LIKELIHOOD, PROMISE).gate
+        assert gate is not None
         trial = tried(population, gate, 0.9)
         broken += trial.lost / trial.problems > PROMISE.bound
     assert broken <= 15  # 10 are allowed, and chance
@@ -67,6 +68,7 @@ def test_the_gate_lets_steps_stand_where_the_signal_tells_and_gains_by_it():
 def test_a_draft_that_is_surest_when_it_is_wrong_is_never_believed():
     liar = chains(random.Random(3), 200, lambda rng, right: rng.betavariate(2, 5) if right else rng.betavariate(9, 1))
     choice = choose(liar, Signal.LIKELIHOOD, PROMISE)
+    assert choice.gate is not None
     trial = tried(liar, choice.gate, 0.9)
     assert trial.lost / trial.problems <= PROMISE.bound
     area = {(one.by, one.signal): one.area for one in knowledge(liar)}
@@ -233,7 +235,8 @@ def test_the_gate_found_goes_into_the_users_models_yaml_and_is_gone_by_until_the
     file.write_text(file.read_text().replace(pair.calibrations.math.models[0], "f" * 64))
     (said,) = resolve_pair(user_registry(), RunOptions("starter")).warnings(CONFIG)
     assert said == (
-        "the models of starter have changed since its gate for math was measured: confspec calibrate starter FILE"
+        'starter\'s thresholds for task "math" were tuned on other versions of its models; '
+        "to tune them: confspec calibrate starter FILE"
     )
     assert resolve_pair(user_registry(), RunOptions("starter")).pair.gate_for(TaskName.MATH) == pair.gate
 
@@ -301,6 +304,6 @@ def test_a_line_that_is_no_label_is_named(own, capsys):
 def test_a_pair_that_was_never_measured_says_so(own):
     (said,) = resolve_pair(user_registry(), RunOptions("qwen3-8b")).warnings(CONFIG)
     assert (
-        said
-        == "the gate of qwen3-8b was not measured on math, it is a cautious guess: confspec calibrate qwen3-8b FILE"
+        said == 'qwen3-8b has no tuned thresholds for task "math"; using cautious defaults. '
+        "To tune them: confspec calibrate qwen3-8b FILE"
     )

@@ -258,9 +258,9 @@ def test_two_files_of_ones_own_may_have_one_name(home):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["add", "small", "x.gguf"], Exit.USAGE, 'a model or pair "small" already'),
-        (["add", "new", "none.gguf"], Exit.MODEL_MISSING, "There is no file none.gguf"),
-        (["pair", "add", "mine", "small", "small"], Exit.USAGE, 'a model or pair "mine" already'),
+        (["add", "small", "x.gguf"], Exit.USAGE, 'A model or pair named "small" already exists'),
+        (["add", "new", "none.gguf"], Exit.MODEL_MISSING, "No such file: none.gguf"),
+        (["pair", "add", "mine", "small", "small"], Exit.USAGE, 'A model or pair named "mine" already exists'),
         (["pair", "add", "new", "smal", "small"], Exit.MODEL_MISSING, 'did you mean "small"?'),
         (
             ["pair", "set", "mine", "gate.acept=1"],

@@ -176,7 +176,7 @@ def test_tab_offers_names(tmp_path, words, offered):
 def test_a_full_disk_under_stdout_is_a_sentence(shell, command):
     done = shell(f"{sys.executable} -m confspec_cli {command} > /dev/full")
     assert done.returncode == 9
-    assert done.stderr == "confspec: The output cannot be written: No space left on device.\n  df -h\n"
+    assert done.stderr == "confspec: Cannot write the output: No space left on device.\n  df -h\n"
 
 
 def test_a_full_disk_under_both_streams_is_an_exit_code(shell):

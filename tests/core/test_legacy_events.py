@@ -134,7 +134,7 @@ RECORDS = [
 @pytest.mark.parametrize(("line", "event"), RECORDS)
 def test_a_record_of_version_1_is_the_event_of_today(line, event):
     loaded = from_dict(json.loads(line))
-    assert loaded == event
+    assert loaded is not None and loaded == event
     assert from_dict(to_dict(loaded)) == event, "and as the record of today it is the same again"
 
 

@@ -1,6 +1,7 @@
 """A whole reply on scripted engines: how it goes on, how it ends, and what is left of it."""
 
 import time
+from collections.abc import Generator
 from dataclasses import replace
 
 import pytest
@@ -168,6 +169,7 @@ def test_a_run_left_anywhere_leaves_no_model_writing(events_before):
     events = run.events()
     for _ in range(events_before):
         next(events)
+    assert isinstance(events, Generator)
     events.close()
     assert Watched.begun == Watched.closed
     assert Watched.begun or events_before < 3

@@ -98,5 +98,5 @@ def test_where_no_hub_can_be_reached_a_file_is_asked_for(monkeypatch, tmp_path, 
 
 def test_a_set_that_has_changed_its_form_is_told_and_not_guessed_at(hub, monkeypatch):
     monkeypatch.setitem(FILES, "datasets/HuggingFaceH4/MATH-500/resolve/main/test.jsonl", lambda: b'{"other": 1}')
-    with pytest.raises(UsageError, match="has changed its form"):
+    with pytest.raises(UsageError, match="has an unexpected format"):
         load_problems("math-500")

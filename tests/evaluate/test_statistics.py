@@ -127,6 +127,8 @@ def test_the_interval_of_an_auroc_holds_it_as_often_as_promised():
     for draw in range(100):
         right, wrong = binormal(rng, 1.0, 60)
         groups = [[(value, True)] for value in right] + [[(value, False)] for value in wrong]
-        low, high = auroc_interval(groups, seed=draw, draws=200)
+        interval = auroc_interval(groups, seed=draw, draws=200)
+        assert interval is not None
+        low, high = interval
         held += low <= known <= high
     assert held >= 86

@@ -121,7 +121,13 @@ def test_numbers_that_abort_llama_cpp_are_refused_with_their_names(tmp_path, key
 
 
 ODD = (0, 1, 3, 7, 2**16, 2**31 - 1, 2**31, 2**32 - 1)
-KEYS = ("block_count", "context_length", "embedding_length", "feed_forward_length", "attention.head_count")
+KEYS: tuple[str, ...] = (
+    "block_count",
+    "context_length",
+    "embedding_length",
+    "feed_forward_length",
+    "attention.head_count",
+)
 KEYS += ("attention.head_count_kv", "attention.key_length", "attention.value_length", "rope.dimension_count")
 
 

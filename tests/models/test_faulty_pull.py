@@ -12,7 +12,9 @@ from support.faulty_server import Fault, FaultyHub, FaultyIndex
 def script():
     path = str(Path(__file__).parents[2] / "scripts" / "faults")
     loader = importlib.machinery.SourceFileLoader("faults", path)
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("faults", loader))
+    spec = importlib.util.spec_from_loader("faults", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
     return module
 
@@ -53,4 +55,4 @@ def test_a_fault_of_the_index_costs_one_part_at_most(tmp_path):
 
 def test_kills_at_any_moment_cost_one_part_each_at_most(capsys):
     assert FAULTS.kills(12_000_000, 3) == 0
-    assert capsys.readouterr().out.count("| right |") == 2
+    assert capsys.readouterr().out.count("| correct |") == 2

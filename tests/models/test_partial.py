@@ -82,7 +82,8 @@ def test_what_was_written_after_the_last_mark_is_dropped(tmp_path):
 
 
 def test_two_pulls_of_a_file_take_turns_and_both_are_told_the_truth(tmp_path):
-    watch, order = Recorder(), []
+    watch = Recorder()
+    order: list[tuple[object, ...]] = []
 
     def other():
         with adding(tmp_path, FILE, watch) as part:

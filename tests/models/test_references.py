@@ -75,7 +75,7 @@ def test_a_file_may_be_named(hub):
         ("hf:owner/name@old", DownloadError, "owner/name has no revision old"),
         ("hf:owner/none", DownloadError, "owner/none is not on the hub, or private"),
         ("hf:name", UsageError, "hf:name is not a reference to a model"),
-        ("nowhere/file.gguf", ModelMissing, "There is no file nowhere/file.gguf"),
+        ("nowhere/file.gguf", ModelMissing, "No such file: nowhere/file.gguf"),
     ],
 )
 def test_what_cannot_be_is_told_with_what_there_is(hub, reference, error, says):
@@ -140,7 +140,7 @@ def test_the_parts_of_a_split_model_of_ones_own_are_one_and_all_have_to_be_there
     assert main(["pull", str(parts[2])]) == Exit.OK
     assert "is ready: 12 bytes" in capsys.readouterr().err
     parts[1].unlink()
-    with pytest.raises(ModelMissing, match=r"There is no file .*-00002-of-00003"):
+    with pytest.raises(ModelMissing, match=r"No such file: .*-00002-of-00003"):
         resolve(str(parts[0]))
 
 
@@ -202,8 +202,8 @@ def test_what_is_copied_from_a_browser_is_a_reference(monkeypatch, tmp_path, tex
         ("hf:../..", "is no repository", "hf:OWNER/REPO"),
         ("hf:owner/name@../../x", "is no revision in a repository", "hf:OWNER/REPO"),
         ("hf:owner/name/../x.gguf", "is no file in a repository", "hf:OWNER/REPO"),
-        ("owner/name/x.gguf", "There is no file owner/name/x.gguf", "confspec pull hf:owner/name/x.gguf"),
-        ("x" * 300 + ".gguf", "There is no file", "confspec models"),
+        ("owner/name/x.gguf", "No such file: owner/name/x.gguf", "confspec pull hf:owner/name/x.gguf"),
+        ("x" * 300 + ".gguf", "No such file:", "confspec models"),
         ("./-x.gguf", "is not the plain name of a file", "hf:OWNER/REPO"),
         ("/dev/zero", "is not a regular file", "confspec models"),
         ("fifo.gguf", "is not a regular file", "confspec models"),

@@ -116,7 +116,7 @@ def test_when_no_source_will_do_all_are_heard(tmp_path):
     file = pinned(CONTENT, PathSource(tmp_path / "missing.gguf"), bad)
     with pytest.raises(StorageError) as caught:
         Store(tmp_path / "store").pull(model(file), Recorder())
-    assert "There is no file" in str(caught.value)
+    assert "No such file:" in str(caught.value)
     assert "bad.gguf is not the pinned file" in str(caught.value)
 
 

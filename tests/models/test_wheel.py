@@ -248,7 +248,7 @@ def test_an_interrupt_ends_pip_and_leaves_nothing(slow_enough, store, monkeypatc
         def advanced(self, done):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(wheel.subprocess, "Popen", Watched)
+    monkeypatch.setattr("subprocess.Popen", Watched)
     with pytest.raises(KeyboardInterrupt):
         fetch(store, slow_enough, Impatient())
     assert [process.poll() is not None for process in started] == [True]

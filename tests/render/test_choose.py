@@ -7,7 +7,7 @@ import json
 import pytest
 from support.recorded_runs import Recorder, sample, texts
 
-from confspec_cli.core.events import StepCommitted
+from confspec_cli.core.events import RunFinished, StepCommitted
 from confspec_cli.errors import ClosedPipe
 from confspec_cli.render.choose import choose
 from confspec_cli.render.console import make_console
@@ -171,7 +171,9 @@ def test_steps_in_brief_leave_the_reply_to_stdout_even_on_a_terminal():
 
 
 def test_a_result_is_printed_beside_the_step_view():
-    events = [*sample()[:-1], dataclasses.replace(sample()[-1], extract="42")]
+    *events, finished = sample()
+    assert isinstance(finished, RunFinished)
+    events.append(dataclasses.replace(finished, extract="42"))
     for out_tty, err_tty in ((True, True), (True, False), (False, True)):
         stdout, stderr = shown(out_tty, err_tty, events=events, extract=True)
         assert stdout == "42\n"

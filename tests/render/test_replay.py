@@ -8,7 +8,7 @@ import pytest
 from support.recorded_runs import Recorder, sample, texts
 
 from confspec_cli.app import main
-from confspec_cli.core.events import SCHEMA_VERSION, SessionNamed, TurnsUndone, to_dict
+from confspec_cli.core.events import SCHEMA_VERSION, Event, SessionNamed, TurnsUndone, to_dict
 
 LINES = [json.dumps(to_dict(event)) + "\n" for event in sample()]
 
@@ -130,7 +130,7 @@ def test_warnings_of_the_run_are_heard_again(replay):
 
 
 def test_a_session_is_replayed_run_after_run(replay):
-    between = [SessionNamed("maths"), TurnsUndone(1)]
+    between: list[Event] = [SessionNamed("maths"), TurnsUndone(1)]
     code, out, err = replay([*LINES, *(json.dumps(to_dict(event)) + "\n" for event in between)] * 2)
     assert code == 0
     assert out == ("".join(texts(sample())) + "\n") * 2

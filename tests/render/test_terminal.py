@@ -9,7 +9,7 @@ from support.screen import Screen
 
 from confspec_cli.core.events import StepCommitted, StepOpened, TextWritten
 from confspec_cli.core.trace import Author, Cause, Origin, Step
-from confspec_cli.render.choose import make_console
+from confspec_cli.render.console import make_console
 from confspec_cli.render.options import Color, Show
 from confspec_cli.render.symbols import ASCII, UNICODE
 from confspec_cli.render.terminal import TerminalView

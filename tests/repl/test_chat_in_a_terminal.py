@@ -279,7 +279,7 @@ def test_a_model_can_be_changed_and_only_that_one_is_loaded(env, flags, tiny):
         told = say(child, f"/target {other}")
         assert "loading target" in told
         assert "loading draft" not in told
-        assert "There is no file /no/such.gguf." in say(child, "/draft /no/such.gguf")
+        assert "No such file: /no/such.gguf." in say(child, "/draft /no/such.gguf")
         say(child, "Still there?")
         told = say(child, "/mode target")
         assert "loading" not in told

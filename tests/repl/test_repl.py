@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from support.scripted_chat import REWRITTEN, STEPS, flat, opened, pool, shown, talk
+from support.scripted_chat import REWRITTEN, STEPS, ScriptedPool, flat, opened, pool, shown, talk
 
 from confspec_cli.core.events import RunStarted
 from confspec_cli.core.messages import Speculation
@@ -74,7 +74,7 @@ def test_a_line_of_three_quotes_is_a_message_even_if_it_begins_with_a_slash():
         ("/undo x", '/undo takes a number of turns, not "x".'),
         ("/regen later", "/regen takes target or nothing"),
         ("/file", "/file takes the path"),
-        ("/file /no/such/file", "There is no file /no/such/file."),
+        ("/file /no/such/file", "No such file: /no/such/file."),
         ("/mode both", 'Unknown mode "both".'),
         ("/accept 2", 'accept must be a number from 0 to 1, not "2".'),
         ("/accept nan", 'accept must be a number from 0 to 1, not "nan".'),
@@ -265,7 +265,7 @@ def test_a_new_name_that_another_chat_has_is_refused(store):
     store.claim(theirs)
     _chat, text = talk("/new maths", "One?", store=store, record=store.new())
     theirs.close()
-    assert 'There is a session "maths" already.' in flat(text)
+    assert 'A session named "maths" already exists.' in flat(text)
 
 
 def test_an_unsaved_conversation_can_be_saved_whole(store):
@@ -336,10 +336,10 @@ def test_an_answer_stopped_before_it_began_gives_the_question_back():
 
 
 def test_a_status_line_without_models_says_so_and_completion_is_empty(store):
-    class Gone(type(pool())):
+    class Gone(ScriptedPool):
         @property
         def engines(self):
-            raise EngineError("The models of this conversation are not loaded.", "/pair NAME")
+            raise EngineError("The models are not loaded.", "/pair NAME")
 
         def names(self, kind):
             raise StorageError("models.yaml cannot be read.")

@@ -78,7 +78,8 @@ def test_a_deep_answer_to_a_recursive_schema_is_no_traceback():
 
 
 def test_a_long_answer_is_not_repeated_in_whole():
-    assert len(validation_error(json.dumps("x" * 9000), {"type": "integer"})) < 300
+    error = validation_error(json.dumps("x" * 9000), {"type": "integer"})
+    assert error is not None and len(error) < 300
 
 
 @pytest.mark.parametrize(

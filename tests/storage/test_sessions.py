@@ -118,7 +118,7 @@ def test_sessions_are_found_by_name_and_by_id(store):
     assert store.open(session.id).name == "maths"
     assert store.find("physics") is None
     assert store.find("20200101-000000-000000") is None
-    with pytest.raises(UsageError, match='no session "physics"'):
+    with pytest.raises(UsageError, match='No session named "physics"'):
         store.open("physics")
 
 

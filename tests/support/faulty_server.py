@@ -33,6 +33,10 @@ class Server:
     sent: int = 0
     requests: list = field(default_factory=list)
 
+    def answer(self, request):
+        """Say something to a request."""
+        raise NotImplementedError
+
     def __enter__(self):
         outer = self
 

@@ -47,7 +47,12 @@ class Recorder:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        parameters = {"accept": 0.95, "seed": 7, "max_tokens": 512, "think": self.think}
+        parameters: dict[str, str | int | float | bool | None] = {
+            "accept": 0.95,
+            "seed": 7,
+            "max_tokens": 512,
+            "think": self.think,
+        }
         models = {"draft": replace(DRAFT, thinks=self.think), "target": replace(TARGET, thinks=self.think)}
         self.events.append(RunStarted("What is 6 * 7?", "", self.mode, models, parameters))
 

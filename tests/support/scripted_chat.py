@@ -98,14 +98,14 @@ def pool(context: int = 4096, doubt: str = "second", card: ModelCard = CARD, **c
     return ScriptedPool(engines)
 
 
-def opened(*typed: str, models: ScriptedPool | None = None, store=None, record=None, choices=()) -> Chat:
+def opened(*typed: str, models: ScriptedPool | None = None, store=None, record=None, choices=()):
     """A conversation in which these lines will be typed."""
     screen = Notices(io.StringIO(), Show(), {})
     desk = ScriptedDesk(list(typed), list(choices))
     return Chat(models or pool(), store, record or Session(), screen, desk, io.StringIO())
 
 
-def talk(*typed: str, **more) -> tuple[Chat, str]:
+def talk(*typed: str, **more):
     """Have a conversation; the state it ends in, and everything that was shown."""
     chat = opened(*typed, **more)
     converse(chat)
@@ -113,7 +113,7 @@ def talk(*typed: str, **more) -> tuple[Chat, str]:
     return chat, shown(chat)
 
 
-def shown(chat: Chat) -> str:
+def shown(chat):
     """Everything that was shown."""
     return chat.screen._stream.getvalue()
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from confspec_cli.core.engine import Engine
 from confspec_cli.core.events import Event
 from confspec_cli.core.gate import Gate
 from confspec_cli.core.messages import Message, Prompt, Sampling
@@ -23,7 +22,7 @@ STEPS = ("This is the first step of it.\n\n", "And this is the second one.\n\n",
 CONFIG = RunConfig(Mode.CONFSPEC, Gate(), QUESTIONS["correct"], Sampling(), 512, 128, 8)
 
 
-def models(delay: float = 0.0, steps: tuple[str, ...] = STEPS) -> dict[Author, Engine]:
+def models(delay: float = 0.0, steps: tuple[str, ...] = STEPS) -> dict[Author, ScriptedEngine]:
     """A pair that says the same; every word takes `delay` seconds."""
 
     def slow(_: str) -> float:

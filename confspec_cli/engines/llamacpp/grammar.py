@@ -61,7 +61,7 @@ class Grammar:
     def accept(self, token: int) -> None:
         """Take the token in. Raises EngineError for one that is not allowed."""
         if not self.allows(token):
-            raise EngineError("No token can go on with this text and keep to the grammar of the answer.")
+            raise EngineError("No token can continue this text within the grammar of the answer.")
         lib.llama_sampler_accept(self._sampler, token)
 
     def close(self) -> None:

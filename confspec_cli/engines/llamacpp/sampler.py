@@ -32,7 +32,7 @@ def weigh(logits: Logits, token: int) -> tuple[float, bool, float]:
     value = float(below[token]) - math.log(total)
     if not math.isfinite(value):
         raise EngineError(
-            "The model computes nonsense (its logits are not numbers): its file is probably damaged.",
+            "The model's output is not a number (NaN); its file is probably damaged.",
             "confspec pull MODEL   # checks the file against its pinned hash",
         )
     return value, bool(logits[token] == top), math.log(total) - _inner(weights, below) / total
