@@ -1,6 +1,7 @@
 """Who writes next: drafting is turned off where it does not pay, and tried again."""
 
 import itertools
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -148,7 +149,7 @@ def test_adaptive_drafting_passed_on_spares_the_next_run_what_did_not_pay_in_the
         target = ScriptedEngine((*better, "So \\boxed{9}."), labels=lambda _: {"No": 1.0})
         ticks = itertools.count()
         models = {Author.DRAFT: draft, Author.TARGET: target}
-        run = ReasoningRun(PROMPT, models, adaptive, lambda ticks=ticks: float(next(ticks)), drafting=drafting)
+        run = ReasoningRun(PROMPT, models, adaptive, partial(next, ticks), drafting=drafting)
         first.append(steps(run.events())[0].cause)
     assert first == [None, Cause.NOT_PAYING]
 
