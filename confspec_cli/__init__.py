@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from confspec_cli.runtime.open_pair import OpenPair, open_pair
     from confspec_cli.runtime.options import HardwareOptions, RunOptions
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ConfspecError",
