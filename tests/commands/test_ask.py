@@ -320,7 +320,7 @@ FAULTS = [
     (["ask", "   "], Exit.USAGE, "No question given"),
     (["ask", "x", "-p", "startr"], Exit.MODEL_MISSING, 'did you mean "starter"'),
     (["ask", "x", "--draft", "no-such-model"], Exit.MODEL_MISSING, "no-such-model"),
-    (["ask", "x", "--draft", "/no/such.gguf", "--mode", "draft"], Exit.USAGE, "no file /no/such.gguf"),
+    (["ask", "x", "--draft", "/no/such.gguf", "--mode", "draft"], Exit.USAGE, "No such file: /no/such.gguf"),
     (["ask", "x"], Exit.MODEL_MISSING, "Not here yet"),
     (["ask", "x", "--accept", "1.5"], Exit.USAGE, "not between 0 and 1"),
     (["ask", "x", "--reject", "-0.1"], Exit.USAGE, "not between 0 and 1"),
