@@ -321,7 +321,7 @@ FAULTS = [
     (["ask", "x", "-p", "startr"], Exit.MODEL_MISSING, 'did you mean "starter"'),
     (["ask", "x", "--draft", "no-such-model"], Exit.MODEL_MISSING, "no-such-model"),
     (["ask", "x", "--draft", "/no/such.gguf", "--mode", "draft"], Exit.USAGE, "No such file: /no/such.gguf"),
-    (["ask", "x"], Exit.MODEL_MISSING, "Not here yet"),
+    (["ask", "x"], Exit.MODEL_MISSING, "Not downloaded yet"),
     (["ask", "x", "--accept", "1.5"], Exit.USAGE, "not between 0 and 1"),
     (["ask", "x", "--reject", "-0.1"], Exit.USAGE, "not between 0 and 1"),
     (["ask", "x", "--accept", "nan"], Exit.USAGE, "not between 0 and 1"),
