@@ -32,7 +32,7 @@ def local_files(resolved: ResolvedPair, reporter: Reporter = SILENT) -> dict[Aut
 def _pull(store: Store, missing: Sequence[Model], reporter: Reporter) -> None:
     names = ", ".join(f"{model.name} ({size(model.bytes)})" for model in missing)
     command = f"confspec pull {' '.join(model.name for model in missing)}"
-    match reporter.confirm(f"Not here yet: {names}. Pull now?"):
+    match reporter.confirm(f"Not downloaded yet: {names}. Download now?"):
         case None:
             raise ModelMissing(f"Not downloaded yet: {names}.", command)
         case False:

@@ -173,7 +173,7 @@ def test_what_is_missing_is_offered_once_with_its_size_and_a_no_is_exit_3(comman
     env = {**env, "HF_HUB_CACHE": env["CONFSPEC_MODELS"]}
     argv = ["-m", "confspec_cli", "ask", "Hello", "-p", "tiny"]
     child = pexpect.spawn(sys.executable, argv, env=env, encoding="utf-8", timeout=20)
-    child.expect(r"smollm2-135m-q4_1 \(98.4 MB\).*Pull now\?")
+    child.expect(r"smollm2-135m-q4_1 \(98.4 MB\).*Download now\?")
     child.sendline("n")
     child.expect("confspec pull smollm2")
     child.expect(pexpect.EOF)
