@@ -28,8 +28,10 @@ def test_a_run_whose_draft_is_right_four_times_in_five_comes_within_a_tenth_of_t
 def test_at_its_crossings_the_speed_up_is_one():
     work = AnswerWork(drafted=209, wasted=73, read=190, written=52, alone=134)
     assert work.speedup(6, 0.03) == pytest.approx(134 / (52 + 209 / 6 + 190 * 0.03))
-    assert work.speedup(work.lowest_ratio(0.03), 0.03) == pytest.approx(1)
-    assert work.speedup(6, work.highest_price(6)) == pytest.approx(1)
+    ratio, price = work.lowest_ratio(0.03), work.highest_price(6)
+    assert ratio is not None and price is not None
+    assert work.speedup(ratio, 0.03) == pytest.approx(1)
+    assert work.speedup(6, price) == pytest.approx(1)
 
 
 def test_where_nothing_could_make_steps_pay_there_is_no_crossing():
