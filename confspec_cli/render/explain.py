@@ -33,9 +33,10 @@ def why(step: Step, of: int, parameters: Parameters, marks: Marks, page: Page) -
     for assessment in step.assessments:
         first, *more = _figures(assessment)
         lines += page.line([f"{assessment.by.value}: {first}", *more], marks.dot)
-    if step.rejected_text is not None:
-        lines += [Text(), *page.step(marks.dropped, body_of(step.rejected_text).text, "dim strike")]
-    lines += [Text(), *page.step(marks.origin(step), body_of(step.text).text)]
+    if rejected := (step.rejected_text or "")[len(step.kept) :].strip("\n"):
+        pieces = [(step.kept, "dim"), (rejected, "dim strike")]
+        lines += [Text(), *page.step(marks.dropped.numbered(None), body_of(step.kept + rejected).text, pieces)]
+    lines += [Text(), *page.step(marks.origin(step).numbered(step.n), body_of(step.text).text)]
     return [*lines, *page.note([wording.cost(step.tokens, step.seconds)], marks.dot)]
 
 
@@ -45,9 +46,8 @@ def listing(steps: Sequence[Step], marks: Marks, page: Page) -> list[Text]:
     for step in steps:
         if not (text := body_of(step.text).text):
             continue
-        lines += page.step(marks.origin(step), text)
-        first, *more = wording.confidence(step)
-        for row in ([f"step {step.n}", *first], *more):
+        lines += page.step(marks.origin(step).numbered(step.n), text)
+        for row in wording.confidence(step):
             lines += page.note(row, marks.dot)
         lines += [Text()]
     return lines[:-1]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, groupby
+from operator import itemgetter
 
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
@@ -17,12 +19,17 @@ from confspec_cli.render.console import clean
 from confspec_cli.render.symbols import Label
 
 MEASURE = 100  # cells in a line of text; longer ones are hard to read
+FIGURE = 13  # cells for "0.50 → 0.05" and the gap before it
 NARROW = 50  # cells in a window too narrow for a gutter
 _OPENS_THINKING = re.compile(rf"{THINK_OPEN}\s*")
 _CLOSES_THINKING = re.compile(rf"\s*{THINK_CLOSE}\s*")
 _LEAD = re.compile(r"\s*(?:(?:[-*+]|\d+[.)])\s+)?")
 _WIDE, _CLOSER = r"\u2e80-\u3000\u3003-\u9fff\uac00-\ud7af\uf900-\ufaff", r"、。，．：；！？」』）】》"
 _PIECE = re.compile(rf"\s*(?:[{_WIDE}]|[^\s{_WIDE}]+)[{_CLOSER}]*")
+
+
+def _without_tags(text: str) -> str:
+    return _CLOSES_THINKING.sub("\n\n", _OPENS_THINKING.sub("", text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class Body:
 
 def body_of(step_text: str) -> Body:
     """What to show of a step's text; a blank line replaces the tag that ends the thinking."""
-    text = _CLOSES_THINKING.sub("\n\n", _OPENS_THINKING.sub("", clean(step_text).expandtabs(4)))
+    text = _without_tags(clean(step_text).expandtabs(4))
     said = text.strip("\n")
     return Body(
         said.rstrip() if said.strip() else "",
@@ -45,48 +52,95 @@ def body_of(step_text: str) -> Body:
     )
 
 
+Styles = str | Sequence[tuple[str, str]]
+"""The style of a text, or its pieces with a style each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A window `width` cells wide with a gutter of `gutter` cells. The last column is left free."""
+    """A window `width` cells wide with a gutter of `gutter` cells. The last column is left free.
+
+    `figures`: a column at the right is kept for figures.
+    """
 
     width: int
     gutter: int
+    figures: bool = False
+
+    @property
+    def _is_narrow(self) -> bool:
+        return self.width < NARROW
 
     @property
     def _indent(self) -> int:
-        return 2 if self.width < NARROW else self.gutter
+        return 2 if self._is_narrow else self.gutter
+
+    @property
+    def _taken(self) -> int:
+        return FIGURE if self.figures and not self._is_narrow else 0
 
     @property
     def _room(self) -> int:
-        return max(8, min(self.width - 1 - self._indent, MEASURE))
+        return max(8, min(self.width - 1 - self._indent - self._taken, MEASURE))
 
-    def step(self, label: Label, text: str, style: str = "") -> list[Text]:
-        """The text beside its label, or below it where the window is narrow or the label wider than the gutter."""
-        lines = self._indented(wrap(text, self._room), style) if text else []
-        if not lines or self.width < NARROW or cell_len(label.text) >= self._indent:
-            return [Text(label.text, label.style), *lines]
-        gap = " " * (self._indent - cell_len(label.text))
-        return [Text.assemble((label.text, label.style), gap, lines[0][self._indent :]), *lines[1:]]
+    def step(self, label: Label, text: str, styles: Styles = "", figure: str = "") -> list[Text]:
+        """The text beside its label, or below it where the window is narrow or the label wider than the gutter.
 
-    def brief(self, label: Label, text: str, ellipsis: str, style: str = "") -> Text:
+        The figure is in the column at the right, in the colour of the label.
+        """
+        lines = self._indented(wrap(text, self._room), styles) if text else []
+        first = Text(label.text, label.style)
+        if lines and not self._is_narrow and cell_len(label.text) < self._indent:
+            first.append(" " * (self._indent - cell_len(label.text))).append_text(lines.pop(0)[self._indent :])
+        return [self._with_figure(first, figure, label.style), *lines]
+
+    def brief(self, label: Label, text: str, ellipsis: str, style: str = "", figure: str = "") -> Text:
         """The label and as much of the text as fits on one line."""
         gap = " " * (max(self.gutter - cell_len(label.text), 1))
-        room = max(8, min(self.width - 1, MEASURE + self.gutter) - cell_len(label.text) - len(gap))
+        end = min(self.width - 1, MEASURE + self.gutter) - (FIGURE if figure else 0)
+        room = max(8, end - cell_len(label.text) - len(gap))
         words = " ".join(text.split())
         if cell_len(words) > room:
             words = chop_cells(words, room - cell_len(ellipsis))[0].rstrip() + ellipsis
-        return Text.assemble((label.text, label.style), gap, (words, style))
+        return self._with_figure(Text.assemble((label.text, label.style), gap, (words, style)), figure, label.style)
+
+    def _with_figure(self, line: Text, figure: str, style: str) -> Text:
+        end = self._indent + self._room + self._taken
+        gap = " " * max(1, end - line.cell_len - cell_len(figure))
+        return line.append(gap).append(figure, style) if figure else line
 
     def note(self, items: Sequence[str], dot: str) -> list[Text]:
         """Items below a step, in its column."""
-        return self._indented(flow(items, dot, self._room), "dim")
+        return self._indented(flow(items, dot, self._room + self._taken), "dim")
 
     def line(self, items: Sequence[str], dot: str = " ", style: str = "dim") -> list[Text]:
         """Items across the whole width."""
         return [Text(line, style) for line in flow(items, dot, max(8, self.width - 1))]
 
-    def _indented(self, rows: Sequence[str], style: str) -> list[Text]:
-        return [Text.assemble(" " * self._indent, (row, style)) if row else Text() for row in rows]
+    def _indented(self, rows: Sequence[str], styles: Styles) -> list[Text]:
+        indent = " " * self._indent
+        return [Text(indent).append_text(row) if row else Text() for row in _styled(rows, styles)]
+
+
+def _styled(rows: Sequence[str], styles: Styles) -> list[Text]:
+    """The rows of a wrapped text in the styles of its pieces, which are found by counting what is not white space."""
+    if isinstance(styles, str):
+        return [Text(row, styles) for row in rows]
+    style_of = [style for piece, style in styles for _ in "".join(_without_tags(clean(piece)).split())]
+    said, position = [], 0
+    for row in rows:
+        words = row.lstrip()
+        line = Text(row[: len(row) - len(words)])
+        ends = accumulate((not character.isspace() for character in words), initial=position)
+        styled = [
+            (style_of[end] if end < len(style_of) else "", character)
+            for end, character in zip(ends, words, strict=False)
+        ]
+        for style, run in groupby(styled, itemgetter(0)):
+            line.append("".join(character for _, character in run), style)
+        position += len("".join(words.split()))
+        said.append(line)
+    return said
 
 
 def wrap(text: str, width: int) -> list[str]:

@@ -38,7 +38,9 @@ class PlainLines:
             case StepJudged():
                 self._judged = event
             case StepDropped() if self._show.rejected and not self._show.quiet:
-                self._print_step(event.n, self._marks.dropped, wording.rejection(event, self._judged))
+                self._print_step(
+                    event.n, self._marks.dropped, wording.rejection(event, [self._judged] if self._judged else [])
+                )
             case Warned(message=message):
                 self._print(f"warning: {message}")
             case RunFinished():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TextIO
 
 from confspec_cli.core.trace import Author, Cause, Origin, Step
@@ -16,10 +16,14 @@ class Label:
     text: str
     style: str
 
+    def numbered(self, n: int | None) -> Label:
+        """The label behind the number of its step, or behind the room for one."""
+        return replace(self, text=f"{'' if n is None else n:>2} {self.text}")
+
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """A set of marks. `dot` separates items on a line; `width` is the width of the gutter in cells."""
+    """A set of marks. `dot` separates items on a line, `arrow` two figures; `width` is the gutter's, in cells."""
 
     draft: str
     escalated: str
@@ -31,6 +35,7 @@ class Marks:
     checking: str
     ellipsis: str
     dot: str
+    arrow: str
     width: int
 
     def origin(self, step: Step) -> Label:
@@ -41,7 +46,7 @@ class Marks:
             Origin.DRAFT: Label(f"{self.draft} draft", "green"),
             Origin.ESCALATED: Label(f"{self.escalated} escalated", "yellow"),
             Origin.TARGET: Label(f"{target} target", "magenta"),
-            Origin.SALVAGED: Label(f"{self.escalated}{self.target} finished by target", "yellow"),
+            Origin.SALVAGED: Label(f"{self.escalated}{self.target} salvaged", "yellow"),
             Origin.INJECTED: Label(f"{self.inserted} {inserted_by}", "cyan"),
         }[step.origin]
 
@@ -67,8 +72,8 @@ class Marks:
         return Label(f"{self.writing} cut off", "dim")
 
 
-UNICODE = Marks("✓", "▲", "↻", "·", "→", "✗", "…", "?", "…", " · ", width=13)
-ASCII = Marks("[D]", "[E]", "[T]", "[-]", "[>]", "[x]", "[.]", "[?]", "...", "; ", width=15)
+UNICODE = Marks("✓", "▲", "↻", "·", "→", "✗", "…", "?", "…", " · ", " → ", width=16)
+ASCII = Marks("[D]", "[E]", "[T]", "[-]", "[>]", "[x]", "[.]", "[?]", "...", "; ", " -> ", width=19)
 
 
 def marks_for(stream: TextIO) -> Marks:

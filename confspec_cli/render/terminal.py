@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -22,15 +22,17 @@ from confspec_cli.core.events import (
 )
 from confspec_cli.core.gate import Decision
 from confspec_cli.core.stats import RunStats
-from confspec_cli.core.trace import Author
+from confspec_cli.core.trace import Author, Step
 from confspec_cli.render import wording
 from confspec_cli.render.console import clean
-from confspec_cli.render.layout import Page, body_of
+from confspec_cli.render.layout import Page, Styles, body_of
 from confspec_cli.render.options import Show
 from confspec_cli.render.region import Region
 from confspec_cli.render.symbols import Label, Marks
 
 _SECONDS_BETWEEN_DRAWINGS = 1 / 15
+_KEPT, _FINISHED = "yellow", "magenta"  # the draft's and the target's part of a salvaged step
+_REJECTED = "dim strike"
 
 
 @dataclass(slots=True)
@@ -38,12 +40,14 @@ class _Live:
     """The step being written or checked."""
 
     label: Label
-    provisional: bool
+    style: str
     text: str = ""
+    kept: str = ""  # the beginning of a draft step that the target is finishing
 
     @property
-    def style(self) -> str:
-        return "dim" if self.provisional else ""
+    def pieces(self) -> list[tuple[str, str]]:
+        """The text in its colours."""
+        return [(self.kept, _KEPT), (self.text, _FINISHED)] if self.kept else [(self.text, self.style)]
 
 
 class TerminalView:
@@ -57,9 +61,9 @@ class TerminalView:
         self._region = Region(console)
         self._drawn_at = 0.0
         self._live: _Live | None = None
-        self._kept = ""  # the beginning of a draft step that the target is finishing
+        self._salvaging: StepDropped | None = None  # of the step that the target is finishing
         self._gap = True  # whether the last line printed is blank, or there is none
-        self._judged: StepJudged | None = None
+        self._judged: list[StepJudged] = []  # of the step being decided
         self._started: RunStarted | None = None
         self._stats = RunStats()
 
@@ -69,25 +73,26 @@ class TerminalView:
         match event:
             case RunStarted():
                 self._started, self._stats = event, RunStats()
+                self._judged, self._salvaging = [], None
                 self._print([] if self._gap else [Text()])
-            case StepOpened(author=author, provisional=provisional):
-                self._live = _Live(self._marks.being_written(author, provisional), provisional, self._kept)
-                self._kept = ""
+            case StepOpened(n=n, author=author, provisional=provisional):
+                kept = clean(self._salvaging.kept) if self._salvaging and not provisional else ""
+                label = self._marks.being_written(author, provisional).numbered(n)
+                self._live = _Live(label, "dim" if provisional else "", kept=kept)
                 self._print([])
             case TextWritten(text=text):
                 self._write(text)
-            case StepWritten():
-                if self._live and self._live.provisional:
-                    self._relabel(self._marks.being_checked(Author.DRAFT))
-            case StepJudged(decision=decision):
-                self._judged = event
+            case StepWritten(n=n):
+                if self._live and self._live.style:
+                    self._relabel(self._marks.being_checked(Author.DRAFT).numbered(n))
+            case StepJudged(n=n, decision=decision):
+                self._judged.append(event)
                 if decision is Decision.ESCALATE:
-                    self._relabel(self._marks.being_checked(Author.TARGET))
+                    self._relabel(self._marks.being_checked(Author.TARGET).numbered(n))
             case StepDropped():
                 self._drop(event)
             case StepCommitted(step=step):
-                figures = wording.confidence(step) if self._show.confidence else []
-                self._print_step(self._marks.origin(step), step.text, figures)
+                self._commit(step)
             case Warned(message=message):
                 self._print(self._page.line(["warning:", clean(message)], style="yellow"))
             case RunFinished():
@@ -120,18 +125,48 @@ class TerminalView:
             self._print([])
 
     def _drop(self, event: StepDropped) -> None:
-        self._kept = clean(event.kept)
-        if self._show.rejected:
-            reasons = [wording.rejection(event, self._judged)] if self._show.confidence else []
-            self._print_step(self._marks.dropped, event.written_step.text, reasons, "dim strike")
-        else:
-            self._live = None
+        self._live = None
+        if event.kept:
+            self._salvaging = event
             self._print([])
+            return
+        label, reason = self._marks.dropped.numbered(None), wording.rejection(event, self._judged)
+        if self._show.rejected:
+            self._print_step(label, event.written_step.text, _REJECTED, reason)
+        elif self._show.confidence:
+            said = self._marks.dot.join(reason)
+            self._print(self._page.step(label, said, "dim", self._figure))
+        else:
+            self._print([])
+        self._judged = []
+
+    def _commit(self, step: Step) -> None:
+        label, dropped = self._marks.origin(step).numbered(step.n), self._salvaging
+        if not step.kept:
+            self._print_step(label, step.text)
+        elif dropped is None or not self._show.rejected:
+            self._print_step(label, step.text, [(step.kept, _KEPT), (step.text[len(step.kept) :], _FINISHED)])
+        else:
+            rejected = dropped.written_step.text[len(dropped.kept) :].rstrip()
+            if rejected.strip() and not self._console.color_system:
+                rejected = f" [-{rejected.strip()}-]"
+            pieces = [(step.kept, _KEPT), (rejected, _REJECTED), (step.text[len(step.kept) :], _FINISHED)]
+            text = "".join(piece for piece, _ in pieces)
+            self._print_step(label, text, pieces, wording.rejection(dropped, self._judged))
+        self._judged, self._salvaging = [], None
+
+    @property
+    def _figure(self) -> str:
+        """What each model's confidence in the step was, as far as the gate looked at it."""
+        if not self._show.confidence:
+            return ""
+        figures = ("?" if one.confidence is None else f"{one.confidence:.2f}" for one in self._judged)
+        return self._marks.arrow.join(figures)
 
     def _finish(self, event: RunFinished) -> None:
         self._live = None
         if event.partial:
-            self._print_step(self._marks.cut_off, event.partial, [])
+            self._print_step(self._marks.cut_off.numbered(None), event.partial)
         page = self._page
         lines = [] if self._gap else [Text()]
         if sentence := wording.ending(event, self._started):
@@ -146,19 +181,21 @@ class TerminalView:
 
     @property
     def _page(self) -> Page:
-        return Page(self._console.width, self._marks.width)
+        return Page(self._console.width, self._marks.width, self._show.confidence)
 
-    def _print_step(self, label: Label, text: str, figures: list[list[str]], style: str = "") -> None:
+    def _print_step(self, label: Label, text: str, styles: Styles = "", note: Sequence[str] = ()) -> None:
         """Print a step permanently; an empty one leaves at most a blank line."""
         self._live = None
         page, body = self._page, body_of(text)
         if self._show.brief:
-            self._print([page.brief(label, body.text, self._marks.ellipsis, style)] if body.text else [])
+            style = styles if isinstance(styles, str) else ""
+            line = page.brief(label, body.text, self._marks.ellipsis, style, self._figure)
+            self._print([line] if body.text else [])
             return
         lines = [Text()] if body.gap_before and not self._gap else []
         if body.text:
-            lines += page.step(label, body.text, style)
-            lines += [line for row in figures for line in page.note(row, self._marks.dot)]
+            lines += page.step(label, body.text, styles, self._figure)
+            lines += page.note(note, self._marks.dot)
             lines += [Text()] if body.gap_after else []
         self._print(lines)
 
@@ -173,10 +210,10 @@ class TerminalView:
         """The live step, or the end of a long one: at most a third of the window, so a narrower one fits it too."""
         if self._live is None or self._clock is None:
             return []
-        text = body_of(self._live.text).text
+        text = body_of(self._live.kept + self._live.text).text
         if self._show.brief:
             return [self._page.brief(self._live.label, text, self._marks.ellipsis, self._live.style)]
-        lines = self._page.step(self._live.label, text, self._live.style)
+        lines = self._page.step(self._live.label, text, self._live.pieces)
         room = max(3, self._console.height // 3)
         if len(lines) <= room:
             return lines

@@ -38,8 +38,8 @@ def cost(tokens: int, seconds: float) -> str:
     return f"{count(tokens, 'token')}, {duration(seconds)}"
 
 
-def rejection(dropped: StepDropped, judged: StepJudged | None) -> list[str]:
-    """Why a draft step was dropped, with the values compared, and what it took. `judged` is the decision before it."""
+def rejection(dropped: StepDropped, judged: Sequence[StepJudged]) -> list[str]:
+    """Why a draft step was dropped, with the values compared, and what it took. `judged` led to it."""
     step = dropped.written_step
     match dropped.reason:
         case DropReason.UNSURE:
@@ -49,15 +49,17 @@ def rejection(dropped: StepDropped, judged: StepJudged | None) -> list[str]:
         case DropReason.STEERED:
             why = "stopped at your request"
         case DropReason.REJECTED:
-            why = _rejected_by(judged)
-    return [why, cost(step.tokens, step.seconds)]
+            why = _rejected_by(judged[-1]) if judged else "rejected"
+    kept = [f"{dropped.kept_tokens} of them kept"] if dropped.kept else []
+    return [why, cost(step.tokens, step.seconds), *kept]
 
 
-def _rejected_by(judged: StepJudged | None) -> str:
-    if judged is None or judged.confidence is None or judged.threshold is None:
-        return "rejected"
+def _rejected_by(judged: StepJudged) -> str:
+    by = f"rejected by the {judged.assessment.by.value}"
+    if judged.confidence is None or judged.threshold is None:
+        return by
     below = "<" if judged.confidence < judged.threshold else "<="
-    return f"rejected by the {judged.assessment.by.value} ({judged.confidence:.2f} {below} {judged.threshold:.2f})"
+    return f"{by} ({judged.confidence:.2f} {below} {judged.threshold:.2f})"
 
 
 def summary(stats: RunStats) -> list[str]:
@@ -156,7 +158,7 @@ def _assessment(assessment: Assessment, step: Step) -> list[str]:
 
 
 def _steps(stats: RunStats) -> str:
-    words = {Origin.SALVAGED: "finished by target", Origin.INJECTED: "inserted"}
+    words = {Origin.INJECTED: "inserted"}
     names = ", ".join(f"{number} {words.get(origin, origin.value)}" for origin, number in stats.steps.items() if number)
     total = sum(stats.steps.values())
     return f"{count(total, 'step')}: {names}" if names else count(total, "step")

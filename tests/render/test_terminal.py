@@ -1,6 +1,7 @@
 """The step view, as a person sees it."""
 
 import itertools
+import re
 
 import pytest
 from rich.cells import cell_len
@@ -15,13 +16,13 @@ from confspec_cli.render.symbols import ASCII, UNICODE
 from confspec_cli.render.terminal import TerminalView
 
 GOLDEN_80 = """\
-✓ draft      We need the product of 6 and 7.
+ 1 ✓ draft      We need the product of 6 and 7.
 
-▲ escalated  Six sevens can be added up: 7 + 7 + 7 + 7 + 7 + 7.
+ 2 ▲ escalated  Six sevens can be added up: 7 + 7 + 7 + 7 + 7 + 7.
 
-↻ target     That makes 42, as 14 + 14 + 14 = 42.
+ 3 ↻ target     That makes 42, as 14 + 14 + 14 = 42.
 
-✓ draft      The answer is **42**.
+ 4 ✓ draft      The answer is **42**.
 
 Answer: 42
 
@@ -29,22 +30,20 @@ Answer: 42
 4 drafted tokens discarded · 6.8 s · 6 tokens/s"""
 
 GOLDEN_200_WITH_EVERYTHING = """\
-✓ draft      We need the product of 6 and 7.
-             draft: verdict 0.99 (needs 0.95) · least likely token 0.40 · 9 tokens, 1.1 s
+ 1 ✓ draft      We need the product of 6 and 7.                                       \
+                                       0.99
 
-▲ escalated  Six sevens can be added up: 7 + 7 + 7 + 7 + 7 + 7.
-             draft: verdict 0.60 · least likely token 0.40
-             target: verdict 0.90 (needs 0.50) · least likely token 0.40 · 13 tokens, 1.2 s
+ 2 ▲ escalated  Six sevens can be added up: 7 + 7 + 7 + 7 + 7 + 7.                    \
+                                0.60 → 0.90
 
-✗ draft      That makes 44.
-             rejected by the target (0.10 < 0.50) · 4 tokens, 1.0 s
+   ✗ draft      That makes 44.                                                        \
+                                0.40 → 0.10
+                rejected by the target (0.10 < 0.50) · 4 tokens, 1.0 s
 
-↻ target     That makes 42, as 14 + 14 + 14 = 42.
-             draft: verdict 0.40 · least likely token 0.40
-             target: verdict 0.10 (needs 0.50) · least likely token 0.40 · 10 tokens, 1.2 s
+ 3 ↻ target     That makes 42, as 14 + 14 + 14 = 42.
 
-✓ draft      The answer is **42**.
-             draft: verdict 0.99 (needs 0.95) · least likely token 0.40 · 6 tokens, 1.1 s
+ 4 ✓ draft      The answer is **42**.                                                 \
+                                       0.99
 
 Answer: 42
 
@@ -63,17 +62,17 @@ target decode           1.8 s   26%
 all verification        0.8 s   11%"""
 
 GOLDEN_40 = """\
-✓ draft
+ 1 ✓ draft
   We need the product of 6 and 7.
 
-▲ escalated
+ 2 ▲ escalated
   Six sevens can be added up: 7 + 7 + 7
   + 7 + 7 + 7.
 
-↻ target
+ 3 ↻ target
   That makes 42, as 14 + 14 + 14 = 42.
 
-✓ draft
+ 4 ✓ draft
   The answer is **42**.
 
 Answer: 42
@@ -82,6 +81,20 @@ Answer: 42
 38 tokens, 10 (26%) from the target
 4 drafted tokens discarded · 6.8 s
 6 tokens/s"""
+
+GOLDEN_40_WITH_CONFIDENCE = """\
+ 1 ✓ draft                         0.99
+  We need the product of 6 and 7.
+
+ 2 ▲ escalated              0.60 → 0.90
+  Six sevens can be added up: 7 + 7 + 7
+  + 7 + 7 + 7.
+
+   ✗ draft                  0.40 → 0.10
+  rejected by the target (0.10 < 0.50)
+  · 4 tokens, 1.0 s
+ 3 ↻ target
+  That makes 42, as 14 + 14 + 14 = 42."""
 
 
 class Window(Screen):
@@ -153,9 +166,9 @@ def test_a_rejected_draft_is_struck_through():
 
 def test_ascii_marks_stand_in_where_the_encoding_needs_them():
     text = Window(marks=ASCII).play(sample()).text
-    assert "[D] draft      We need" in text
-    assert "[E] escalated  Six" in text
-    assert "[T] target     That makes 42" in text
+    assert " 1 [D] draft       We need" in text
+    assert " 2 [E] escalated   Six" in text
+    assert " 3 [T] target      That makes 42" in text
 
 
 @pytest.mark.parametrize(("rejected", "mark"), [("That makes 44.", "↻"), (None, "·"), ("", "·")])
@@ -169,9 +182,9 @@ def test_a_draft_is_shown_while_it_is_written_then_judged():
     events = sample()
     first_judged = [type(event).__name__ for event in events].index("StepWritten")
     window = Window().play(events[:first_judged])
-    assert window.lines == ["… draft      We need the product of 6 and 7."]
+    assert window.lines == [" 1 … draft      We need the product of 6 and 7."]
     window.play(events[first_judged : first_judged + 1])
-    assert window.lines == ["? checking   We need the product of 6 and 7."]
+    assert window.lines == [" 1 ? checking   We need the product of 6 and 7."]
 
 
 def test_a_step_that_escalates_says_that_the_target_is_judging():
@@ -273,12 +286,12 @@ def test_code_keeps_its_lines_and_indentation_and_a_folded_line_hangs_under_its_
     run.draft("```python\ndef f(n):\n\n\tif n:\n\t\treturn " + "n + " * 20 + "1\n```\n")
     lines = Window(60).play(run.finish()).lines
     assert lines[:6] == [
-        "✓ draft      ```python",
-        "             def f(n):",
+        " 1 ✓ draft      ```python",
+        "                def f(n):",
         "",
-        "                 if n:",
-        "                     return n + n + n + n + n + n + n + n +",
-        "                     n + n + n + n + n + n + n + n + n + n",
+        "                    if n:",
+        "                        return n + n + n + n + n + n + n +",
+        "                        n + n + n + n + n + n + n + n + n +",
     ]
 
 
@@ -312,9 +325,9 @@ def test_where_thinking_ends_a_blank_line_stands_for_the_tag():
     run.draft("<think>\nSix times seven.\n</think>\n\n")
     run.draft("It is 42.")
     assert Window().play(run.finish()).lines[:3] == [
-        "✓ draft      Six times seven.",
+        " 1 ✓ draft      Six times seven.",
         "",
-        "✓ draft      It is 42.",
+        " 2 ✓ draft      It is 42.",
     ]
 
 
@@ -325,9 +338,9 @@ def test_a_tag_on_its_own_leaves_a_blank_line_and_no_label():
     run.draft("")
     run.draft("\n\nIt is 42.")
     assert Window().play(run.finish()).lines[:3] == [
-        "✓ draft      Six times seven.",
+        " 1 ✓ draft      Six times seven.",
         "",
-        "✓ draft      It is 42.",
+        " 4 ✓ draft      It is 42.",
     ]
 
 
@@ -337,7 +350,7 @@ def test_steps_of_a_list_stay_together():
     run.draft("- two\n\n")
     run.draft("Done.")
     lines = Window().play(run.finish()).lines
-    assert lines[:4] == ["✓ draft      - one", "✓ draft      - two", "", "✓ draft      Done."]
+    assert lines[:4] == [" 1 ✓ draft      - one", " 2 ✓ draft      - two", "", " 3 ✓ draft      Done."]
 
 
 @pytest.mark.parametrize(
@@ -356,7 +369,7 @@ def test_a_run_that_did_not_come_to_its_end_says_so(reason, answer, says):
     run.begin(Author.TARGET, "That is", provisional=False)
     window = Window().play(run.finish(reason, partial="That is", answer=answer))
     assert says in window.lines
-    assert "… cut off    That is" in window.lines
+    assert "   … cut off    That is" in window.lines
     assert window.text.count("That is") == 1
 
 
@@ -372,7 +385,7 @@ def test_warnings_stand_above_the_live_step():
     run = Recorder()
     run.begin(Author.DRAFT, "Half of", provisional=True)
     run.warn("the draft runs on the processor")
-    assert Window().play(run.events).lines == ["warning: the draft runs on the processor", "… draft      Half of"]
+    assert Window().play(run.events).lines == ["warning: the draft runs on the processor", " 1 … draft      Half of"]
 
 
 def test_a_second_run_begins_anew_below_the_first():
@@ -383,7 +396,7 @@ def test_a_second_run_begins_anew_below_the_first():
 @pytest.mark.parametrize("width", [30, 80, 140])
 def test_in_brief_every_step_is_one_line(width):
     lines = Window(width, brief=True).play(long_run()).text.split("\n")
-    steps = [line for line in lines if line.startswith(("✓ draft", "▲ escalated", "↻ target"))]
+    steps = [line for line in lines if re.match(r" \d [✓▲↻] (draft|escalated|target)", line)]
     assert len(steps) == 4
     assert lines[:4] == steps
     assert steps[0].endswith("…")
@@ -400,9 +413,55 @@ def test_a_step_that_neither_model_wrote_says_whose_it_is(cause, label):
     assert f"{label}Time is up." in Window().play(run.finish()).text
 
 
-def test_a_label_wider_than_the_gutter_stands_above_its_step():
+def salvaged():
     run = Recorder()
-    run.events.append(
-        StepCommitted(Step(1, Origin.SALVAGED, "Six times seven is 42.", 7, False, 1.0, kept="Six times"))
-    )
-    assert "▲↻ finished by target\n             Six times seven is 42." in Window().play(run.finish()).text
+    run.salvaged("Six times", " nine is 54.\n\n", " seven is 42.")
+    return run.finish()
+
+
+def styled(events, **show):
+    """The styled pieces of text that a window was sent, without white space around them."""
+    window = Window(color=Color.ALWAYS, **show)
+    sent = []
+    window.write = lambda text: sent.append(text) or len(text)
+    window.play(events)
+    return [(codes, text.strip()) for codes, text in re.findall(r"\x1b\[([\d;]+)m([^\x1b]*)", "".join(sent[-3:]))]
+
+
+def test_a_salvaged_step_is_one_step_whose_colour_changes_where_the_target_took_over():
+    assert " 1 ▲↻ salvaged  Six times seven is 42." in Window().play(salvaged()).text
+    assert Window().play(salvaged()).text.count("Six times") == 1
+    colours = [(codes, text) for codes, text in styled(salvaged()) if text.startswith(("Six", "seven"))]
+    assert colours == [("33", "Six times"), ("35", "seven is 42.")]
+
+
+def test_of_a_salvaged_step_only_what_was_rejected_is_struck_through():
+    struck = [text for codes, text in styled(salvaged(), rejected=True) if "9" in codes.split(";")]
+    assert struck == ["nine is 54."]
+    lines = Window(rejected=True).play(salvaged()).lines
+    assert lines[0] == " 1 ▲↻ salvaged  Six times [-nine is 54.-] seven is 42."
+    assert "rejected by the target (0.10 < 0.50) · 6 tokens, 1.0 s" in lines[1]
+    assert lines[2].strip() == "3 of them kept"
+
+
+def test_a_figure_stands_beside_the_text_it_is_about():
+    assert Window(40, confidence=True).play(sample()).text.startswith(GOLDEN_40_WITH_CONFIDENCE)
+    lines = Window(80, confidence=True, rejected=True).play(sample()).lines
+    figures = [(line[16:20], line[66:].strip()) for line in lines if re.search(r"\d\.\d\d$", line)]
+    assert figures == [("We n", "0.99"), ("Six ", "0.60 → 0.90"), ("That", "0.40 → 0.10"), ("The ", "0.99")]
+    assert all(len(line) == 79 for line in lines if re.search(r"\d\.\d\d$", line))
+
+
+def test_who_rejected_a_draft_is_told_with_the_draft():
+    assert "rejected by the target (0.10 < 0.50) · 4 tokens, 1.0 s" in Window(rejected=True).play(sample()).text
+    assert "0.40" not in Window(rejected=True).play(sample()).text
+
+
+def test_numbers_beyond_99_keep_the_text_aligned_as_far_as_they_can():
+    run = Recorder()
+    for n in range(101):
+        run.draft(f"Step number {n + 1}.\n")
+    lines = Window().play(run.finish()).lines
+    assert lines[8] == " 9 ✓ draft      Step number 9."
+    assert lines[98] == "99 ✓ draft      Step number 99."
+    assert lines[99] == "100 ✓ draft     Step number 100."

@@ -124,7 +124,7 @@ def test_why_tells_the_verdict_the_thresholds_and_the_rejected_text():
 
 def test_steps_shows_the_last_answer_again_with_numbers():
     _, text = talk("What is it?", "/steps")
-    assert "step 3 · draft: verdict 0.99" in text
+    assert "draft: verdict 0.99" in text
 
 
 def test_undo_takes_turns_back_and_the_models_are_told_no_more_of_them():

@@ -79,6 +79,20 @@ class Recorder:
         again = self._write(Author.TARGET, text, provisional=False)
         self._commit(Origin.TARGET, again, (unsure, against), 0.5, dropped)
 
+    def salvaged(self, kept: str, dropped: str, rest: str) -> None:
+        """A step whose beginning the target keeps and whose end it writes again."""
+        written_step = self._write(Author.DRAFT, kept + dropped, provisional=True)
+        unsure = self._judge(written_step, Author.DRAFT, 0.4, Decision.ESCALATE, 0.95)
+        against = self._judge(written_step, Author.TARGET, 0.1, Decision.REJECT, 0.5)
+        tokens = len(pieces(kept))
+        self.events.append(StepDropped(self.n, written_step, DropReason.REJECTED, kept, tokens))
+        again = self._write(Author.TARGET, rest, provisional=False)
+        whole = replace(again, text=kept + rest, tokens=tokens + again.tokens)
+        self._commit(Origin.SALVAGED, whole, (unsure, against), 0.5, kept + dropped)
+        step = replace(self.steps[-1], kept=kept, kept_tokens=tokens)
+        self.steps[-1] = step
+        self.events[-1] = StepCommitted(step)
+
     def sole(self, author: Author, text: str) -> None:
         """A step in a mode where nothing is judged."""
         self._commit(Origin(author.value), self._write(author, text, provisional=False), (), None)
