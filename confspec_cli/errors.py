@@ -4,6 +4,7 @@ ConfspecError
 ├── UsageError            2    the command line is wrong
 │   └── ConfigError       2    models.yaml or an environment variable is wrong
 ├── EngineError           1    a model file is damaged, or llama.cpp failed on it
+│   ├── ServerError       5    a model server cannot be reached, refuses, or fails
 │   ├── OutOfMemoryError  4    the models do not fit
 │   └── ContextFull       6    the prompt or the reply does not fit in the context
 ├── SchemaMismatch        7    the answer does not match the requested schema
@@ -63,6 +64,12 @@ class ConfigError(UsageError):
 
 class EngineError(ConfspecError):
     """A model file is damaged, unsupported, or llama.cpp failed on it."""
+
+
+class ServerError(EngineError):
+    """A model server cannot be reached, refuses, breaks off, or answers what its kind never does."""
+
+    exit_code = Exit.DOWNLOAD
 
 
 class OutOfMemoryError(EngineError):

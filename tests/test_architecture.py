@@ -13,6 +13,7 @@ OWN = "confspec_cli"
 # Third-party packages by module prefix; everything else may use the standard library alone.
 THIRD_PARTY = {
     "engines/llamacpp": {"llama_cpp", "numpy", "jinja2"},
+    "engines/remote": {"httpx2"},
     "evaluate/grader": {"math_verify"},
     "evaluate/datasets": {"pyarrow"},
     "evaluate/plots": {"matplotlib"},
@@ -123,7 +124,8 @@ def test_the_core_neither_prints_nor_reads_the_environment(module):
 
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], []])
 def test_the_app_imports_nothing_but_typer_until_a_command_is_called(argv):
-    heavy = "llama_cpp huggingface_hub numpy yaml ruamel jinja2 prompt_toolkit rich matplotlib jsonschema math_verify"
+    heavy = "llama_cpp httpx2 huggingface_hub numpy yaml ruamel jinja2 prompt_toolkit rich matplotlib jsonschema "
+    heavy += "math_verify"
     code = (
         f"import sys; from confspec_cli.app import main; main({argv}); "
         f"loaded = set('{heavy}'.split()) & set(sys.modules); "

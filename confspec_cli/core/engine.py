@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Generator, Mapping
+from enum import Enum
 from typing import Protocol
 
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
@@ -36,12 +37,25 @@ class Interrupt:
         return self.buffer[0] != b"\0"
 
 
+class Power(str, Enum):
+    """What some engines can do and others cannot; every engine can continue a reply and count its tokens."""
+
+    LOGPROBS = "logprobs"  # it says how likely each token is that it writes
+    LABELS = "labels"  # it gives the probabilities of labels as the next token
+    SCORE = "score"  # it reads a given step token by token
+    GRAMMAR = "grammar"  # it writes what a grammar allows
+    ROLLBACK = "rollback"  # it drops the end of its KV cache without reading the rest again
+
+
+ALL_POWERS = frozenset(Power)
+
+
 class Engine(Protocol):
     """One model, ready to write and to verify.
 
     In the text of a reply thinking stands between `<think>` and `</think>`, whatever marks the model has for it.
-    Every method raises `ContextFull` when the prompt does not fit, `EngineError` when the model fails, and
-    `Interrupted` when its interrupt was set.
+    Every method raises `ContextFull` when the prompt does not fit, `EngineError` when the model fails or lacks a power
+    that the call needs, and `Interrupted` when its interrupt was set.
     """
 
     @property
@@ -63,8 +77,8 @@ class Engine(Protocol):
         ...
 
     @property
-    def supports_rollback(self) -> bool:
-        """Whether it can drop the end of its KV cache without reading the rest again."""
+    def powers(self) -> frozenset[Power]:
+        """What it can do of what not every engine can."""
         ...
 
     def reset(self) -> None:

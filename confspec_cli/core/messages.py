@@ -61,15 +61,16 @@ class Token:
     """One generated token.
 
     `text` may be empty (half a character, or the end) and `logprob` is the natural log of its probability at
-    temperature 1. `is_argmax`: no token was likelier. `entropy`, in nats, is that of the choice. `ends`: it closes the
-    turn. `guessed`: it was guessed ahead and held, so that no decode was spent on what follows it. `batch`: tokens in
-    the batch of guesses that was decoded to decide on it and on what follows; 0 for one decided by itself, or before.
+    temperature 1, NaN where the engine does not say. `is_argmax`: no token was likelier. `entropy`, in nats, is that
+    of the choice; None where the engine sees only the likeliest tokens. `ends`: it closes the turn. `speculated`: it
+    was proposed ahead and held, so that no decode was spent on what follows it. `batch`: tokens in the batch of
+    proposals that was decoded to decide on it and on what follows; 0 for one decided by itself, or before.
     """
 
     text: str
     logprob: float
     is_argmax: bool = True
-    entropy: float = 0.0
+    entropy: float | None = None
     ends: bool = False
     speculated: bool = False
     batch: int = 0
@@ -80,6 +81,8 @@ class ModelCard:
     """The facts of a loaded model that a record needs. `bytes` is the size of the weights, `context` is in tokens.
 
     `thinking` is the style in which a model thinks, `unknown` where its thinking could not be told from its reply.
+    A model behind a server has the server's kind and URL in `server`, and in `identity` what the server says it is
+    instead of a `file` and its hash; its `bytes` may be 0, for unknown.
     """
 
     name: str
@@ -91,3 +94,5 @@ class ModelCard:
     gpu_layers: int = 0
     thinks: bool = False
     thinking: str = ""
+    server: str = ""
+    identity: str = ""

@@ -9,11 +9,11 @@ from dataclasses import replace
 from confspec_cli.core.answer import ask_in_form, cut_short
 from confspec_cli.core.baselines import Alone, SpecReason
 from confspec_cli.core.cascade import Cascade
-from confspec_cli.core.engine import Engine
+from confspec_cli.core.engine import Engine, Power
 from confspec_cli.core.events import DraftingSwitched, Event, RunFinished, RunStarted, StepCommitted, Warned
-from confspec_cli.core.gate import Signal
 from confspec_cli.core.grading import extract, final_answer
 from confspec_cli.core.messages import Prompt
+from confspec_cli.core.needs import check_powers
 from confspec_cli.core.policy import AdaptiveDrafting, Policy, adaptive_drafting
 from confspec_cli.core.prefetch import PrefetchPolicy
 from confspec_cli.core.run_config import SOLE_AUTHOR, Form, Mode, RunConfig, authors
@@ -31,6 +31,7 @@ class ReasoningRun:
     """One reply to one prompt. `models` holds the engines that the mode needs; `clock` gives seconds.
 
     A `drafting` that has learned from earlier runs with the same models and gate knows from the start what pays.
+    Raises UsageError where a model cannot do what the configuration asks of it.
     """
 
     def __init__(
@@ -42,18 +43,18 @@ class ReasoningRun:
         steering: Steering | None = None,
         drafting: AdaptiveDrafting | None = None,
     ) -> None:
+        check_powers(config, models)
         self._models = models
         self._config = config
         self._clock = clock
         self._transcript = Transcript(prompt)
         drafting = drafting or adaptive_drafting(config)
         self._policy = Policy(config, steering or Steering(), drafting, Author.TARGET in models)
-        can_prefetch = config.experimental and config.is_gated and models[Author.DRAFT].supports_rollback
+        can_prefetch = config.experimental and config.is_gated and Power.ROLLBACK in models[Author.DRAFT].powers
         self._prefetch_policy = PrefetchPolicy(can_prefetch)
         splitter = Splitter(config.min_step_chars, config.task.cuts_code)
         self._writer = Writer(models, splitter, clock, self._prefetch_policy)
-        needs_verdict = config.asks or config.gate.signal is not Signal.LIKELIHOOD
-        verifier = Verifier(models, config.question if needs_verdict else None, clock)
+        verifier = Verifier(models, config.question if config.needs_verdict else None, clock)
         parts = self._transcript, config, self._writer, verifier, self._policy
         self._cascade = SpecReason(*parts) if config.mode is Mode.SPECREASON else Cascade(*parts)
         self._alone = Alone(*parts)

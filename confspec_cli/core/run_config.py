@@ -67,6 +67,11 @@ class RunConfig:
         """Whether a drafted step is decided by how it is assessed, and not by the mode or the gate alone."""
         return self.mode is Mode.CONFSPEC and self.gate.is_open
 
+    @property
+    def needs_verdict(self) -> bool:
+        """Whether the models are asked for verdicts on drafted steps."""
+        return self.asks or self.gate.signal is not Signal.LIKELIHOOD
+
     def parameters(self) -> dict[str, str | int | float | bool | None]:
         """The same as a flat record."""
         gate = {key: value.value if isinstance(value, Enum) else value for key, value in asdict(self.gate).items()}

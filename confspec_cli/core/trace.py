@@ -86,11 +86,12 @@ class Likelihood:
     entropy: float | None = None
 
     @staticmethod
-    def of(logprobs: Sequence[float], agreed: int, entropies: Sequence[float] = ()) -> Likelihood | None:
-        """The summary of a step's tokens; None where there are none."""
-        if not logprobs:
+    def of(logprobs: Sequence[float], agreed: int, entropies: Sequence[float | None] = ()) -> Likelihood | None:
+        """The summary of a step's tokens; None where there are none, or how likely they are is unknown."""
+        if not logprobs or any(math.isnan(logprob) for logprob in logprobs):
             return None
-        entropy = math.fsum(entropies) / len(entropies) if entropies else None
+        known = [entropy for entropy in entropies if entropy is not None]
+        entropy = math.fsum(known) / len(known) if known and len(known) == len(entropies) else None
         return Likelihood(math.fsum(logprobs) / len(logprobs), min(logprobs), len(logprobs), agreed, entropy)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from confspec_cli.core.engine import Engine
+from confspec_cli.core.engine import Engine, Power
 from confspec_cli.core.messages import Prompt, Token
 from confspec_cli.core.prompts import RATING, Question
 from confspec_cli.core.trace import Assessment, Author, Likelihood, Verdict, WrittenStep
@@ -26,26 +26,34 @@ class Verifier:
         """The draft's own assessment of the step it has written after `prompt`."""
         began, engine = self.clock(), self.models[Author.DRAFT]
         before = _all_tokens_read(engine)
-        verdict = ask(engine, _after(prompt, drafted), self.question) if self.question else None
+        question = self._question_for(engine)
+        verdict = ask(engine, _after(prompt, drafted), question) if question else None
         tokens = _all_tokens_read(engine) - before
         return Assessment(Author.DRAFT, verdict, drafted.likelihood, self.clock() - began, tokens=tokens)
 
     def target(self, prompt: Prompt, drafted: WrittenStep) -> tuple[Assessment, list[Token]]:
         """The target's assessment, and the step's tokens as it has read them.
 
-        It catches up on the prompt in one prefill and reads the step and the question in another.
+        It catches up on the prompt in one prefill and reads the step and the question in another. One that cannot score
+        gives a verdict alone.
         """
 
         def verify(engine: Engine) -> tuple[list[Token], Verdict | None]:
-            if self.question is None:
+            question = self._question_for(engine)
+            if Power.SCORE not in engine.powers:
+                return [], ask(engine, _after(prompt, drafted), question) if question else None
+            if question is None:
                 return engine.score(prompt, drafted.text, drafted.ended), None
-            return read_and_ask(engine, prompt, drafted.text, drafted.ended, self.question)
+            return read_and_ask(engine, prompt, drafted.text, drafted.ended, question)
 
         return self._by_target(prompt, verify)
 
     def rating(self, prompt: Prompt, drafted: WrittenStep) -> Assessment:
         """The target's rating of the step, as in SpecReason (arXiv:2504.07891)."""
         return self._by_target(prompt, lambda engine: ([], ask(engine, _after(prompt, drafted), RATING)))[0]
+
+    def _question_for(self, engine: Engine) -> Question | None:
+        return self.question if Power.LABELS in engine.powers else None
 
     def _by_target(
         self, prompt: Prompt, verify: Callable[[Engine], tuple[list[Token], Verdict | None]]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from confspec_cli.core.engine import Engine, Interrupt
+from confspec_cli.core.engine import ALL_POWERS, Engine, Interrupt, Power
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
 from confspec_cli.errors import ContextFull, Interrupted
 
@@ -33,7 +33,7 @@ class ScriptedEngine:
     calls: list[str] = field(default_factory=list)
     tokens_read: int = 0
     verification_tokens: int = 0
-    supports_rollback: bool = True
+    powers: frozenset[Power] = ALL_POWERS
     _known: list[str] = field(default_factory=list)  # the words a cache would hold
 
     def reset(self) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from confspec_cli.core.engine import Interrupt
+from confspec_cli.core.engine import ALL_POWERS, Interrupt, Power
 from confspec_cli.core.events import RunFinished, StepCommitted, StepJudged, StepPrefetched, StepWritten
 from confspec_cli.core.gate import Decision, Gate, Signal
 from confspec_cli.core.messages import Message, Prompt, Sampling, Token
@@ -159,7 +159,7 @@ def test_a_step_that_ends_the_turn_is_followed_by_none():
 
 
 def test_a_draft_that_would_have_to_read_all_again_is_left_alone():
-    draft = ScriptedEngine(DRAFT, lambda _: {"Yes": 0.5, "No": 0.5}, supports_rollback=False)
+    draft = ScriptedEngine(DRAFT, lambda _: {"Yes": 0.5, "No": 0.5}, powers=ALL_POWERS - {Power.ROLLBACK})
     models = {Author.DRAFT: draft, Author.TARGET: ScriptedEngine(TARGET)}
     assert not ahead(ReasoningRun(PROMPT, models, CONFIG, time.perf_counter).events())
 
@@ -283,7 +283,7 @@ def real(kinds, tiny, load, min_token_prob=0.0, interrupt=None):
         for engine in models.values():
             engine.reset()
         run = ReasoningRun(PROMPT, models, replace(config, experimental=overlaps), time.perf_counter)
-        run._prefetch_policy.begins = lambda: overlaps and models[Author.DRAFT].supports_rollback
+        run._prefetch_policy.begins = lambda: overlaps and Power.ROLLBACK in models[Author.DRAFT].powers
         return run.events()
 
     return run

@@ -12,7 +12,7 @@ import math
 from collections.abc import Generator, Mapping
 from pathlib import Path
 
-from confspec_cli.core.engine import Engine, Interrupt
+from confspec_cli.core.engine import ALL_POWERS, Engine, Interrupt, Power
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Speculation, Token
 from confspec_cli.engines.llamacpp.cache import Cache, Logits
 from confspec_cli.engines.llamacpp.chat_template import ChatTemplate
@@ -52,7 +52,7 @@ class LlamaCppEngine:
             raise
         self._abort = watch(self._context, interrupt)
         self._cache = Cache(self._context, self._vocab.size, partial, interrupt)
-        self.supports_rollback = partial
+        self.powers = ALL_POWERS if partial else ALL_POWERS - {Power.ROLLBACK}
         self._sampler = Sampler(self._vocab.size, self._vocab.pointer)
         self._given = 0  # tokens of the last prompt up to its open turn
         self._decoder = Decoder(self._cache, self._vocab.ends)
@@ -134,7 +134,7 @@ class LlamaCppEngine:
     def speculate_with(self, other: Engine | None) -> None:
         """Have another model propose tokens for this one; see Engine."""
         self._decoder.speculate_with(None)
-        if isinstance(other, LlamaCppEngine):
+        if isinstance(other, LlamaCppEngine) and self.card.bytes:
             self._decoder.speculate_with(
                 lambda tokens, count: other._propose(tokens, count, self._vocab), other.card.bytes / self.card.bytes
             )

@@ -9,7 +9,7 @@ from confspec_cli.core.messages import Prompt
 from confspec_cli.engines.llamacpp.chat_template import ChatTemplate, Piece
 from confspec_cli.engines.llamacpp.speculation import common
 from confspec_cli.engines.llamacpp.thinking_marks import MarkReader, ThinkingMarks
-from confspec_cli.engines.llamacpp.vocab import Vocab
+from confspec_cli.engines.vocabulary import Vocabulary
 from confspec_cli.errors import EngineError
 
 Part = list[int] | tuple[str, ...]
@@ -19,7 +19,7 @@ Part = list[int] | tuple[str, ...]
 class PromptTokenizer:
     """The prompts of one model as tokens."""
 
-    def __init__(self, vocab: Vocab, chat: ChatTemplate) -> None:
+    def __init__(self, vocab: Vocabulary, chat: ChatTemplate) -> None:
         self._vocab = vocab
         self._chat = chat
         self.marks = ThinkingMarks(vocab, chat.style)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from confspec_cli.core.thinking_styles import STYLES, THINK, ThinkingStyle
-from confspec_cli.engines.llamacpp.vocab import Vocab
+from confspec_cli.engines.vocabulary import Vocabulary
 
 _TAG = re.compile(f"({re.escape(THINK.opens)}|{re.escape(THINK.closes)})")
 
@@ -17,7 +17,7 @@ _TAG = re.compile(f"({re.escape(THINK.opens)}|{re.escape(THINK.closes)})")
 class ThinkingMarks:
     """The marks of one model, by its template's style where it has one."""
 
-    def __init__(self, vocab: Vocab, style: ThinkingStyle | None) -> None:
+    def __init__(self, vocab: Vocabulary, style: ThinkingStyle | None) -> None:
         self.vocab = vocab
         self.said: dict[tuple[int, ...], bytes] = {}  # what a sequence of tokens says
         for known in (style or THINK, *STYLES):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import re
 from functools import lru_cache
 
 from confspec_cli.engines.llamacpp.native import lib
 from confspec_cli.engines.llamacpp.open_model import metadata
+from confspec_cli.engines.vocabulary import is_mark, without_marks
 from confspec_cli.errors import EngineError
 
 _CONTROL, _USER_DEFINED = 1 << 3, 1 << 4  # llama_token_attr
-_MARK = re.compile(r"[<\[{◁｜].+[>\]}▷｜]")
 _SLICE = 1 << 20  # characters tokenized in one call, which cannot be interrupted: seconds a call, not minutes
 
 
@@ -40,16 +39,8 @@ class Vocab:
         if special:
             return self._tokenize(text.encode(), True)
         tokens = self.tokenize_reply(text)
-        marks = {self.spelling(token) for token in set(tokens) if self._is_mark(token)}
-        cuts = (
-            [found.start() + 1 for found in re.finditer(f"(?={'|'.join(map(re.escape, marks))})", text)]
-            if marks
-            else []
-        )
-        if not cuts:
-            return tokens
-        parts = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-        return [token for part in parts for token in self.tokenize(part, special=False)]
+        parts = without_marks(text, {self.spelling(token) for token in set(tokens) if self._is_mark(token)})
+        return tokens if len(parts) < 2 else [token for part in parts for token in self.tokenize(part, special=False)]
 
     def tokenize_reply(self, text: str) -> list[int]:
         """Tokens of what a model wrote, which may hold tokens that are not control tokens but stand for a mark."""
@@ -70,7 +61,7 @@ class Vocab:
         """Whether a user-defined token is a mark, not the white space or the word it is in other vocabularies."""
         if not lib.llama_vocab_get_attr(self._vocab, token) & _USER_DEFINED:
             return False
-        return _MARK.fullmatch(self.spelling(token)) is not None
+        return is_mark(self.spelling(token))
 
     def spelling(self, token: int) -> str:
         """How the file spells the token: of a special one, what stands for it in a template."""
