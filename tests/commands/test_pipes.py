@@ -97,12 +97,16 @@ def test_xargs_asks_once_an_argument(shell):
     assert prompts(done.stdout) == ["one", "two words"]
 
 
-def test_timeout_ends_it_with_what_there_is(shell, tiny):
+def test_term_ends_it_with_what_there_is(shell, tiny, tmp_path):
     endless = tiny("llama", bias={"<|im_end|>": -40, "<|end|>": -40})
-    line = f"timeout -s TERM 3 $TARGET Hello --target {endless} -n 1900 --max-step-tokens 20; echo code $?"
-    done = shell(line, env={"GOMP_SPINCOUNT": "1000"})
-    assert done.stdout.endswith(("code 124\n", "code 8\n"))
-    assert len(done.stdout) > 40
+    reply = tmp_path / "reply"
+    line = (
+        f"$TARGET Hello --target {endless} -n 1900 --max-step-tokens 20 >{reply} & "
+        f"while [ ! -s {reply} ] && kill -0 $!; do sleep 0.05; done; kill -TERM $!; wait $!; echo code $?"
+    )
+    done = shell(line)
+    assert done.stdout == "code 143\n"
+    assert reply.read_text().strip()
     assert "Traceback" not in done.stderr
 
 

@@ -91,7 +91,7 @@ def test_where_no_hub_can_be_reached_a_file_is_asked_for(monkeypatch, tmp_path, 
     def unreachable(*_, **__):
         raise ConnectionError("no route")
 
-    monkeypatch.setattr("confspec_cli.models.hub.hf_hub_download", unreachable)
+    monkeypatch.setattr("confspec_cli.models.hub.stated", unreachable)
     assert main(["bench", "gsm8k"]) == Exit.DOWNLOAD
     assert capsys.readouterr().err.endswith("confspec bench FILE.jsonl\n")
 
