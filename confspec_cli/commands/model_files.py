@@ -39,7 +39,7 @@ def rm(
     ] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Delete without asking.", envvar="CONFSPEC_YES")] = False,
 ) -> None:
-    """Delete downloaded model files (pull fetches them again).
+    """Delete model files that were downloaded (pull fetches them again) or quantized here.
 
     Files outside confspec's folder, such as your own or those in the Hugging Face cache, are never deleted.
     """

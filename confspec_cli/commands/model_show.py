@@ -17,7 +17,8 @@ from confspec_cli.errors import ModelMissing
 from confspec_cli.models import gguf
 from confspec_cli.models.quants import BLOCKS
 from confspec_cli.models.references import is_reference, resolve
-from confspec_cli.models.registry import load
+from confspec_cli.models.registry import Model, load
+from confspec_cli.models.sources import QuantizedSource
 from confspec_cli.models.store import Store
 from confspec_cli.render.console import echo
 from confspec_cli.render.wording import counted
@@ -54,7 +55,7 @@ def show(
         raise ModelMissing(f"{name} is not downloaded.", f"confspec pull {name}")
     header = gguf.read(paths[0])
     gguf.check(header)
-    known = _known(header, min(context, header.number("context_length")))
+    known = {**_known(header, min(context, header.number("context_length"))), "quantized_from": _provenance(model)}
     if template:
         echo(known["chat_template"])
     elif as_json:
@@ -84,6 +85,15 @@ def _known(header: gguf.Header, context: int) -> dict[str, Any]:
         "memory": {**asdict(memory), "total": memory.total},
         "context": context,
     }
+
+
+def _provenance(model: Model) -> dict[str, str] | None:
+    """What a model that was quantized here was made from, and with what."""
+    source = model.files[0].sources[0]
+    if not isinstance(source, QuantizedSource):
+        return None
+    made = asdict(source)
+    return {"model": made.pop("quantized"), **made}
 
 
 def _thinking(template: str) -> str:
@@ -122,6 +132,10 @@ def _told(name: str, known: dict[str, Any]) -> str:
         ("KV cache", f"{caches}, for {known['context']} tokens"),
         ("memory", _memory(known)),
     ]
+    if made := known["quantized_from"]:
+        source = f"{made['model']} (sha256 {made['parent_sha256']})"
+        with_what = f"the llama.cpp of llama-cpp-python {made['llama_cpp_python']}"
+        rows.insert(2, ("made from", f"{source}, quantized to {made['type']} by {with_what}"))
     return "\n".join(f"{label:<12} {text}" for label, text in rows)
 
 

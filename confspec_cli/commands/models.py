@@ -13,13 +13,14 @@ import typer
 
 from confspec_cli.commands import model_pairs as _pairs
 from confspec_cli.commands.model_files import add, check, path, rm
+from confspec_cli.commands.model_quantize import quantize
 from confspec_cli.commands.model_show import show
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.units import size
 from confspec_cli.errors import ConfspecError
 from confspec_cli.models import gguf
 from confspec_cli.models.registry import Model, Registry, load
-from confspec_cli.models.sources import HubSource, PackagesSource, PathSource
+from confspec_cli.models.sources import HubSource, PackagesSource, PathSource, QuantizedSource
 from confspec_cli.models.store import Store
 from confspec_cli.render.console import echo, put
 from confspec_cli.render.wording import columns, counted
@@ -70,6 +71,7 @@ app.command("rm")(rm)
 app.command("verify")(check)
 app.command("path")(path)
 app.command("add")(add)
+app.command("quantize")(quantize)
 app.add_typer(_pairs.app, name="pair")
 
 
@@ -150,7 +152,7 @@ def _listing(document: dict[str, Any]) -> str:
     return f"{columns(pairs, width, folded=1)}\n\n{columns(models, width, folded=3)}"
 
 
-def _origin(source: HubSource | PackagesSource | PathSource) -> str:
+def _origin(source: HubSource | PackagesSource | PathSource | QuantizedSource) -> str:
     match source:
         case HubSource():
             return f"hub {source.hub} at {source.revision}"
@@ -158,3 +160,5 @@ def _origin(source: HubSource | PackagesSource | PathSource) -> str:
             return f"packages {source.packages} {source.version}"
         case PathSource():
             return f"path {source.path}"
+        case QuantizedSource():
+            return f"quantized from {source.quantized}"

@@ -133,7 +133,7 @@ def room(folder: Path, needed: int, variable: str) -> None:
     free = shutil.disk_usage(place).free
     if needed > 0 and needed + _SPARE > free:
         message = f"{_gigabytes(needed)} more needed, but only {_gigabytes(free)} free on the disk of {place}"
-        raise StorageError(f"{message}; nothing was downloaded.", f"export {variable}=/a/folder/on/another/disk")
+        raise StorageError(f"{message}; nothing was written.", f"export {variable}=/a/folder/on/another/disk")
 
 
 def accepted_prefix(folder: Path) -> Path:

@@ -45,3 +45,34 @@ BLOCKS: Mapping[int, tuple[str, int, int]] = {
     42: ("Q2_0", 18, 64),
 }
 """The name of each type by its number, and the bytes and elements of a block of it."""
+
+FILE_TYPES: Mapping[str, int] = {
+    "Q4_0": 2,
+    "Q4_1": 3,
+    "Q8_0": 7,
+    "Q5_0": 8,
+    "Q5_1": 9,
+    "Q2_K": 10,
+    "Q3_K_S": 11,
+    "Q3_K_M": 12,
+    "Q3_K_L": 13,
+    "Q4_K_S": 14,
+    "Q4_K_M": 15,
+    "Q5_K_S": 16,
+    "Q5_K_M": 17,
+    "Q6_K": 18,
+    "IQ4_NL": 25,
+    "IQ4_XS": 30,
+}
+"""The number that llama.cpp has for each type a whole model can be quantized to without an importance matrix."""
+
+
+def block_of(file_type: str) -> tuple[str, int, int]:
+    """The block that most tensors of a file of such a type are made of, as in BLOCKS."""
+    name = file_type.removesuffix("_S").removesuffix("_M").removesuffix("_L")
+    return next(block for block in BLOCKS.values() if block[0] == name)
+
+
+def is_pure(file_type: str) -> bool:
+    """Whether every matrix gets that type: those of the K and XS families are mixtures by design."""
+    return block_of(file_type)[2] == 32

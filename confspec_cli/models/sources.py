@@ -79,6 +79,19 @@ class PathSource:
 
 
 @dataclass(frozen=True, slots=True)
+class QuantizedSource:
+    """Made on this machine out of the model named `quantized`, whose file had that sha256, as `type`.
+
+    `llama_cpp_python` is the version whose llama.cpp did it: another one may give other bytes.
+    """
+
+    quantized: str
+    parent_sha256: str
+    type: str
+    llama_cpp_python: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFile:
     """One file of a model, pinned; `sources` in the order to try.
 
@@ -86,7 +99,7 @@ class ModelFile:
     """
 
     name: str
-    sources: tuple[HubSource | PackagesSource | PathSource, ...]
+    sources: tuple[HubSource | PackagesSource | PathSource | QuantizedSource, ...]
     bytes: int = 0
     sha256: str = ""
 

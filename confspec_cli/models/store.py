@@ -13,7 +13,7 @@ from pathlib import Path
 from confspec_cli.errors import ConfspecError, DownloadError, StorageError
 from confspec_cli.models import hub_cache
 from confspec_cli.models.checked import Checked
-from confspec_cli.models.local import Local
+from confspec_cli.models.local import Local, MadeHere
 from confspec_cli.models.partial import accepted_prefix, companions, part_of, room
 from confspec_cli.models.registry import Model
 from confspec_cli.models.sources import (
@@ -22,6 +22,7 @@ from confspec_cli.models.sources import (
     PackagesSource,
     PathSource,
     PullProgress,
+    QuantizedSource,
     Source,
     is_complete,
 )
@@ -148,7 +149,7 @@ class Store:
     def _sources(self, file: ModelFile) -> Iterator[Source]:
         return map(self._source, file.sources)
 
-    def _source(self, source: HubSource | PackagesSource | PathSource) -> Source:
+    def _source(self, source: HubSource | PackagesSource | PathSource | QuantizedSource) -> Source:
         match source:
             case HubSource():
                 from confspec_cli.models.hub import Hub  # noqa: PLC0415 - keeps huggingface_hub out of every start
@@ -158,6 +159,8 @@ class Store:
                 return Wheels(source, self.folder)
             case PathSource():
                 return Local(source)
+            case QuantizedSource():
+                return MadeHere(source)
 
 
 def check_room(plan: Iterable[Planned]) -> None:

@@ -106,7 +106,7 @@ def test_two_pulls_of_a_file_take_turns_and_both_are_told_the_truth(tmp_path):
 
 def test_a_disk_without_the_room_is_told_before_the_first_byte(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 5, 5))
-    with pytest.raises(StorageError, match="nothing was downloaded") as caught:
+    with pytest.raises(StorageError, match="nothing was written") as caught:
         bring(tmp_path / "new", raising(AssertionError("asked")))
     assert "CONFSPEC_MODELS" in caught.value.hint
 

@@ -159,7 +159,7 @@ def test_a_disk_too_small_is_told_before_the_first_byte(hub, monkeypatch, capsys
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
     for options in ([], ["--dry-run"]):
         assert main(["pull", "hf:owner/name", *options]) == Exit.STORAGE
-        assert "nothing was downloaded" in capsys.readouterr().err
+        assert "nothing was written" in capsys.readouterr().err
     assert not [path for method, path in hub if "/resolve/" in path]
 
 

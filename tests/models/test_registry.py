@@ -219,7 +219,7 @@ PIN = f"bytes: 5, sha256: {'ab' * 32}"
             "models: {m: {files: [{name: a, sources: [{hub: a, revision: '1'}]}]}}",
             'hub: "a" is no repository, as in "owner/name".',
         ),
-        ("models: {m: {files: [{name: a, sources: [{url: a}]}]}}", "exactly one of the keys hub, packages, path."),
+        ("models: {m: {files: [{name: a, sources: [{url: a}]}]}}", "the keys hub, packages, path, quantized."),
         ("models: {m: {files: [{name: a, sources: [{hub: a/b, path: a}]}]}}", "exactly one of the keys hub, packages"),
         (
             "models: {m: {files: [{name: a, sources: [{packages: x, version: 1.0, member: y}]}]}}",

