@@ -23,7 +23,7 @@ from confspec_cli.commands._options import (
     YesFlag,
 )
 from confspec_cli.commands._templates import folder, saved
-from confspec_cli.core.engine import Interrupt
+from confspec_cli.core.engine import Interrupt, reading
 from confspec_cli.core.events import Event, RunFinished, RunStarted, Warned
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.trace import FinishReason
@@ -89,7 +89,8 @@ def ask(
     interrupt = Interrupt()
     with kept, engines(resolved, paths, hardware, interrupt, reporter) as loaded:
         opened = prompt_of(said.text, system, loaded, kept.messages, config, thinks(options, loaded))
-        renderer = choose(sys.stdout, sys.stderr, replace(show.show(), extract=answer.extract), os.environ)
+        shown = replace(show.show(), extract=answer.extract)
+        renderer = choose(sys.stdout, sys.stderr, shown, os.environ, reading=lambda: reading(loaded.values()))
         try:
             with stopping(interrupt) as signals:
                 events = kept.over(ReasoningRun(opened, loaded, config, time.perf_counter).events())

@@ -7,8 +7,9 @@ rolls back, is its own affair. It knows neither steps nor gates.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from enum import Enum
+from operator import itemgetter
 from typing import Protocol
 
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
@@ -72,6 +73,14 @@ class Engine(Protocol):
         ...
 
     @property
+    def reading(self) -> tuple[int, int]:
+        """How many tokens of the prefill in progress it has read, of how many; (0, 0) outside of one.
+
+        May be asked from another thread while a call is in progress.
+        """
+        ...
+
+    @property
     def verification_tokens(self) -> int:
         """How many tokens of verification questions it has prefilled so far."""
         ...
@@ -121,3 +130,8 @@ class Engine(Protocol):
     def close(self) -> None:
         """Free the model; calling it twice is fine."""
         ...
+
+
+def reading(engines: Iterable[Engine]) -> tuple[int, int]:
+    """The largest prefill in progress of these engines, as `Engine.reading` tells it."""
+    return max((engine.reading for engine in engines), key=itemgetter(1), default=(0, 0))

@@ -32,6 +32,7 @@ class ScriptedEngine:
     interrupt: Interrupt = field(default_factory=Interrupt)
     calls: list[str] = field(default_factory=list)
     tokens_read: int = 0
+    reading: tuple[int, int] = (0, 0)
     verification_tokens: int = 0
     powers: frozenset[Power] = ALL_POWERS
     _known: list[str] = field(default_factory=list)  # the words a cache would hold

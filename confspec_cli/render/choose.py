@@ -10,31 +10,50 @@ from typing import TextIO
 from confspec_cli.render.console import is_dumb, make_console
 from confspec_cli.render.document import Document
 from confspec_cli.render.jsonl_output import JsonLines
+from confspec_cli.render.live_line import LiveLine, Reading, nothing_read
 from confspec_cli.render.options import Format, Renderer, Several, Show
 from confspec_cli.render.plain import PlainLines
 from confspec_cli.render.reply import ReplyText, ResultText
+from confspec_cli.render.status_line import StatusLine
 from confspec_cli.render.symbols import marks_for
 from confspec_cli.render.terminal import TerminalView
+from confspec_cli.render.ticking import Ticking
+
+_KEYS = ("Ctrl-C stop",)
 
 
 def choose(
-    stdout: TextIO, stderr: TextIO, show: Show, env: Mapping[str, str], clock: Callable[[], float] = monotonic
+    stdout: TextIO,
+    stderr: TextIO,
+    show: Show,
+    env: Mapping[str, str],
+    clock: Callable[[], float] = monotonic,
+    reading: Reading = nothing_read,
 ) -> Renderer:
     """The renderers of a run, combined: stdout carries the reply or the requested JSON, stderr the steps.
 
     When both are the same terminal, the step view doubles as the reply unless it is shortened. JSON on a screen is
-    never mixed with steps.
+    never mixed with steps. When stdout is a pipe, its reader gets the text, and the terminal no more than one line that
+    goes again; and where no line can, or more is asked for, a line for each step without its text.
     """
     if show.format is Format.JSONL or (show.format is Format.JSON and stdout.isatty() and stderr.isatty()):
         show = replace(show, quiet=True)
     console, marks = make_console(stderr, show.color, env), marks_for(stderr)
-    if show.quiet or not stderr.isatty():
-        return Several([_speaker(stdout, show, at_once=False), PlainLines(console, marks, show)])
-    view = TerminalView(console, marks, show, None if is_dumb(env) else clock)
-    on_screen = stdout.isatty()
-    if show.format is Format.TEXT and on_screen and not (show.brief or show.extract):
+    on_screen, moves = stdout.isatty(), stderr.isatty() and not is_dumb(env)
+    speaker = _speaker(stdout, show, at_once=on_screen and stderr.isatty() and not show.quiet)
+    if show.quiet or not stderr.isatty() or not (on_screen or moves):
+        return Several([speaker, PlainLines(console, marks, show)])
+    line = LiveLine(marks.dot, clock, _KEYS, reading)
+    if not on_screen:
+        streams = show.format is Format.TEXT and not show.extract
+        asked = show.brief or show.confidence or show.rejected
+        status = StatusLine(console, marks, replace(show, quiet=not asked), line, clock, streams)
+        return Several([Ticking(status, line), speaker])
+    steps = TerminalView(console, marks, show, clock if moves else None, line)
+    view = Ticking(steps, line) if moves else steps
+    if show.format is Format.TEXT and not (show.brief or show.extract):
         return view
-    return Several([view, _speaker(stdout, show, at_once=on_screen)])
+    return Several([view, speaker])
 
 
 def _speaker(stdout: TextIO, show: Show, at_once: bool) -> Renderer:

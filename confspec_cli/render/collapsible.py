@@ -1,6 +1,6 @@
 """A step view that can be collapsed and expanded at any moment, even in the middle of a step.
 
-While collapsed, it shows only the number of the current step, and at the end the whole reply. Expanding it shows the
+While collapsed, it shows only the line about the run, and at the end the whole reply. Expanding it shows the
 steps that were hidden.
 """
 
@@ -14,24 +14,26 @@ from confspec_cli.core.stats import RunStats
 from confspec_cli.render import wording
 from confspec_cli.render.console import clean
 from confspec_cli.render.layout import Page, wrap
+from confspec_cli.render.live_line import LiveLine
 from confspec_cli.render.region import Region
 from confspec_cli.render.symbols import Marks
 from confspec_cli.render.terminal import TerminalView
 
 
 class CollapsibleView:
-    """Wraps a step view. `collapsed`: steps are hidden. `moves`: the terminal can redraw a line."""
+    """Wraps a step view. `collapsed`: steps are hidden, and `line` is drawn where the terminal can redraw one."""
 
-    def __init__(self, view: TerminalView, console: Console, marks: Marks, collapsed: bool, moves: bool) -> None:
+    def __init__(
+        self, view: TerminalView, console: Console, marks: Marks, collapsed: bool, line: LiveLine | None
+    ) -> None:
         self.collapsed = collapsed
         self._view = view
         self._console = console
         self._marks = marks
-        self._moves = moves
+        self._line = line
         self._region = Region(console)
         self._missed: list[Event] = []
         self._live: list[Event] = []  # what the view needs to redraw the step being written
-        self._step = 1
         self._started: RunStarted | None = None
         self._stats = RunStats()
 
@@ -41,7 +43,7 @@ class CollapsibleView:
         if isinstance(event, RunStarted):
             self._started, self._stats = event, RunStats()
         elif isinstance(event, StepOpened):
-            self._step, self._live = event.n, [event]
+            self._live = [event]
         elif isinstance(event, TextWritten):
             self._live.append(event)
         if not self.collapsed:
@@ -55,7 +57,7 @@ class CollapsibleView:
             self._missed.append(event)
             if isinstance(event, Warned):
                 self._region.update(self._page.line(["warning:", clean(event.message)], style="yellow"), [])
-            self._count()
+            self.redraw()
 
     def toggle(self) -> None:
         """Collapse or expand the view."""
@@ -63,7 +65,7 @@ class CollapsibleView:
         if self.collapsed:
             self._view.close()
             self._missed = list(self._live)
-            self._count()
+            self.redraw()
             return
         self._region.close()
         missed, self._missed = self._missed, []
@@ -74,9 +76,16 @@ class CollapsibleView:
         """Print a permanent line above the live part."""
         if self.collapsed:
             self._region.update(self._page.line([text]), [])
-            self._count()
+            self.redraw()
         else:
             self._view.note(text)
+
+    def redraw(self) -> None:
+        """Draw what is live again."""
+        if not self.collapsed:
+            self._view.redraw()
+        elif self._line and (live := self._line.draw(self._console.width)):
+            self._region.update([], live)
 
     def close(self) -> None:
         """Remove the live part and restore the cursor."""
@@ -86,11 +95,6 @@ class CollapsibleView:
     @property
     def _page(self) -> Page:
         return Page(self._console.width, self._marks.width)
-
-    def _count(self) -> None:
-        if self._moves:
-            line = f"{self._marks.ellipsis} working, step {self._step}"
-            self._region.update([], self._page.line([line, "(press s to show steps)"]))
 
     def _reply(self, event: RunFinished) -> list[Text]:
         """The whole reply and a blank line."""

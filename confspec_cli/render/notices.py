@@ -15,9 +15,11 @@ from confspec_cli.render.collapsible import CollapsibleView
 from confspec_cli.render.console import clean, is_dumb, make_console, paint, send
 from confspec_cli.render.explain import listing, why
 from confspec_cli.render.layout import Page, wrap
+from confspec_cli.render.live_line import LiveLine, Reading, nothing_read
 from confspec_cli.render.options import Show
 from confspec_cli.render.symbols import marks_for
 from confspec_cli.render.terminal import TerminalView
+from confspec_cli.render.ticking import Ticking
 
 
 class Notices:
@@ -36,10 +38,14 @@ class Notices:
         """The separator between the items of a line."""
         return self._marks.dot
 
-    def view(self, show: Show, collapsed: bool) -> CollapsibleView:
-        """A view for the next run; `collapsed` hides its steps."""
-        view = TerminalView(self._console, self._marks, show, self._clock)
-        return CollapsibleView(view, self._console, self._marks, collapsed, moves=self._clock is not None)
+    def view(
+        self, show: Show, collapsed: bool, keys: Sequence[str] = (), reading: Reading = nothing_read
+    ) -> Ticking[CollapsibleView]:
+        """A view for the next run; `collapsed` hides its steps. `keys` are those that act during the run."""
+        line = LiveLine(self._marks.dot, self._clock or monotonic, keys, reading)
+        steps = TerminalView(self._console, self._marks, show, self._clock, line)
+        view = CollapsibleView(steps, self._console, self._marks, collapsed, line if self._clock else None)
+        return Ticking(view, line)
 
     def say(self, text: str, style: str = "dim") -> None:
         """Print a message."""

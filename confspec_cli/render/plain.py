@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.text import Text
 
@@ -59,7 +61,10 @@ class PlainLines:
 
     def _print_step(self, n: int, label: Label, figures: list[str]) -> None:
         line = Text.assemble(f"{n:>3} ", (label.text, label.style), self._marks.dot, self._marks.dot.join(figures))
-        send(self._console.file, paint(self._console, [line]))
+        self._write([line])
 
     def _print(self, line: str) -> None:
-        send(self._console.file, clean(f"{line}\n"))
+        self._write([Text(clean(line))])
+
+    def _write(self, lines: Sequence[Text]) -> None:
+        send(self._console.file, paint(self._console, lines))

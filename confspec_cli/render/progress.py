@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from time import monotonic
 from typing import TextIO
 
+from rich.cells import cell_len, chop_cells
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
     TaskID,
-    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.text import Text
 
 from confspec_cli.core.units import size
-from confspec_cli.render.console import clean, is_dumb, put, tell
+from confspec_cli.render.console import clean, is_dumb, make_console, put, tell
+from confspec_cli.render.options import Color
+from confspec_cli.render.region import Region
+from confspec_cli.render.symbols import marks_for
 from confspec_cli.render.wording import duration
 
 
@@ -148,11 +153,31 @@ def _here(name: str, path: Path, fetched: bool) -> str:
 
 @contextmanager
 def loading(stream: TextIO, env: Mapping[str, str], what: str) -> Iterator[Callable[[float], None]]:
-    """A bar for a model on its way into memory, told how far it is (0..1); nothing where no terminal shows it."""
+    """A line about models on their way into memory, told how far they are (0..1), from any thread.
+
+    It fits the window, and is gone at the end; nothing where no terminal shows it.
+    """
     if not stream.isatty() or is_dumb(env):
         yield lambda _: None
         return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
-    with Progress(*columns, console=Console(file=stream), transient=True) as progress:
-        task = progress.add_task(clean(what), total=1.0)
-        yield lambda fraction: progress.update(task, completed=fraction)
+    console = make_console(stream, Color.AUTO, env)
+    region, lock, ellipsis = Region(console), Lock(), marks_for(stream).ellipsis
+
+    def show(fraction: float) -> None:
+        percent = f" {min(100, int(100 * fraction))}%"
+        with lock:
+            region.update([], [Text(_cut(clean(what), console.width - 1 - len(percent), ellipsis) + percent, "dim")])
+
+    try:
+        show(0.0)
+        yield show
+    finally:
+        with lock:
+            region.close()
+
+
+def _cut(text: str, width: int, ellipsis: str) -> str:
+    """As much of the text as fits."""
+    if cell_len(text) <= width:
+        return text
+    return chop_cells(text, max(1, width - cell_len(ellipsis)))[0] + ellipsis

@@ -25,16 +25,20 @@ class Region:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._shown: list[str] = []
+        self._size = console.size
         self._hides_cursor = False
 
     def update(self, above: Sequence[Text], live: Sequence[Text]) -> None:
         """Print `above` permanently and draw `live` below it, in a single write."""
+        lines, size = [line.plain for line in live], self._console.size
+        if not above and (lines, size) == (self._shown, self._size):
+            return
         out = self._erase() + paint(self._console, above)
         if live:
             hide = "" if self._hides_cursor else _HIDE_CURSOR
             self._hides_cursor = True
             out += hide + _NO_WRAP + paint(self._console, live) + _WRAP
-        self._shown = [line.plain for line in live]
+        self._shown, self._size = lines, size
         if out:
             send(self._console.file, out)
 

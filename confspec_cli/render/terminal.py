@@ -26,6 +26,7 @@ from confspec_cli.core.trace import Author, Step
 from confspec_cli.render import wording
 from confspec_cli.render.console import clean
 from confspec_cli.render.layout import Page, Styles, body_of
+from confspec_cli.render.live_line import LiveLine
 from confspec_cli.render.options import Show
 from confspec_cli.render.region import Region
 from confspec_cli.render.symbols import Label, Marks
@@ -51,13 +52,24 @@ class _Live:
 
 
 class TerminalView:
-    """Shows a run in a terminal. Without a `clock`, nothing is live: each step is printed when it is committed."""
+    """Shows a run in a terminal. Without a `clock`, nothing is live: each step is printed when it is committed.
 
-    def __init__(self, console: Console, marks: Marks, show: Show, clock: Callable[[], float] | None) -> None:
+    `line`, which somebody else keeps up to date, is drawn below the step being written.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        marks: Marks,
+        show: Show,
+        clock: Callable[[], float] | None,
+        line: LiveLine | None = None,
+    ) -> None:
         self._console = console
         self._marks = marks
         self._show = show
         self._clock = clock
+        self._line = line
         self._region = Region(console)
         self._drawn_at = 0.0
         self._live: _Live | None = None
@@ -106,6 +118,10 @@ class TerminalView:
     def note(self, text: str) -> None:
         """Print a permanent line above the live step."""
         self._print(self._page.line([text]))
+
+    def redraw(self) -> None:
+        """Draw what is live again."""
+        self._print([])
 
     def close(self) -> None:
         """Remove what is not final and restore the cursor."""
@@ -207,8 +223,14 @@ class TerminalView:
         self._drawn_at = self._clock() if self._clock else 0.0
 
     def _live_lines(self) -> list[Text]:
+        """What is live: the step being written, and the line about the run."""
+        if self._clock is None:
+            return []
+        return [*self._live_step(), *(self._line.draw(self._console.width) if self._line else [])]
+
+    def _live_step(self) -> list[Text]:
         """The live step, or the end of a long one: at most a third of the window, so a narrower one fits it too."""
-        if self._live is None or self._clock is None:
+        if self._live is None:
             return []
         text = body_of(self._live.kept + self._live.text).text
         if self._show.brief:

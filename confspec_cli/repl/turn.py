@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from confspec_cli.core.engine import reading
 from confspec_cli.core.events import Event, RunFinished, Warned
 from confspec_cli.core.messages import Prompt
 from confspec_cli.core.policy import AdaptiveDrafting
@@ -24,6 +25,7 @@ _KEYS = {
     "t": "the target takes over from here",
     "s": "show or hide the steps",
 }
+_HINTS = {"a": "answer now", "e": "check", "t": "target", "s": "steps"}
 
 
 def ask(chat: Chat, question: str) -> None:
@@ -63,22 +65,26 @@ def play(
     steering = Steering()
     keyed = {"a": steering.answer_now, "e": steering.escalate_step, "t": steering.target_from_here, "s": _nothing}
     actions = {key: keyed[key] for key in keys_of(config)}
-    view = chat.screen.view(chat.show, chat.hides_steps)
+    engines = chat.pool.engines
+    hints = [*(f"{key} {_HINTS[key]}" for key in actions), "Ctrl-C stop"]
+    view = chat.screen.view(chat.show, chat.hides_steps, hints, lambda: reading(engines.values()))
     last: Event | None = None
     try:
         with chat.pool.stopping() as signals, LiveKeys(chat.keyboard, actions) as keys:
-            run = ReasoningRun(prompt, chat.pool.engines, config, time.perf_counter, steering, drafting)
+            run = ReasoningRun(prompt, engines, config, time.perf_counter, steering, drafting)
             for event in run.events():
                 warning = keep(event)
                 for key in keys.pressed():
-                    view.toggle() if key == "s" else view.note(f"{key}: {_KEYS[key]}")
+                    with view.held() as steps:
+                        steps.toggle() if key == "s" else steps.note(f"{key}: {_KEYS[key]}")
                 view.handle(event)
                 if warning:
                     view.handle(warning)
                 last = event
     finally:
         view.close()
-        chat.hides_steps = view.collapsed
+        with view.held() as steps:
+            chat.hides_steps = steps.collapsed
     if signal.SIGTERM in signals:
         stopped = Interrupted("Stopped.")
         stopped.exit_code = Exit.TERMINATED

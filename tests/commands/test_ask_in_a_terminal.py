@@ -1,5 +1,6 @@
 """What only a process and a terminal show: Ctrl-C, TERM, a pipe closed early, a resize, no terminal at all."""
 
+import io
 import os
 import shlex
 import signal
@@ -150,6 +151,36 @@ def test_a_whole_run_is_drawn_once_and_the_live_region_is_gone(command):
     assert screen.text.count("tokens/s") == 1
     assert "… draft" not in screen.text
     assert "tokens/s" in screen.lines[-1]
+
+
+def test_piped_to_cat_the_reply_is_there_once_and_the_line_about_the_run_is_gone(command):
+    argv, env = command
+    line = [*argv, "Hello", "-n", "200", "--mode", "draft", "--seed", "1"]
+    quiet = subprocess.run(
+        [*line, "-q"], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    child = pexpect.spawn("bash", ["-c", f"{shlex.join(line)} | cat"], env=env, encoding="utf-8", timeout=60)
+    child.logfile_read = io.StringIO()
+    child.expect(r"step 1 · .*Ctrl-C stop")
+    child.expect(pexpect.EOF)
+    screen = Screen(80, 300)
+    screen.write(child.logfile_read.getvalue())
+    said = "".join(screen.text.split())
+    assert said.count("".join(quiet.stdout.split())) == 1
+    assert "Ctrl-C" not in screen.text
+    assert "loading" not in screen.text
+    assert screen.cursor_shown
+
+
+def test_while_it_runs_a_line_tells_of_it_and_none_of_it_stays(command):
+    child = spawn(command, "Hello " * 200, "-n", "300")
+    child.logfile_read = io.StringIO()
+    child.expect(r"step \d+ · (\d+ tokens?/s · )?0:\d\d · Ctrl-C stop")
+    child.expect(pexpect.EOF)
+    screen = Screen(80, 300)
+    screen.write(child.logfile_read.getvalue())
+    assert "Ctrl-C" not in screen.text
+    assert "loading" not in screen.text
 
 
 def test_output_that_cannot_be_kept_is_exit_9(command):

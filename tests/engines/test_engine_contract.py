@@ -441,3 +441,15 @@ def test_a_question_is_counted_apart_and_a_forgotten_prompt_is_read_again(tiny, 
     assert engine.verification_tokens == 2 * asked
     engine.judge(replace(prompt, ask=QUESTION), "And a step.", False, LABELS)
     assert engine.verification_tokens == 3 * asked
+
+
+def test_a_long_prefill_tells_how_far_it_is(tiny, load):
+    engine, seen = load(tiny("llama")), []
+    append = engine._cache._append
+    engine._cache._append = lambda *a, **b: (seen.append(engine.reading), append(*a, **b))
+    prompt = Prompt((Message("user", "word " * 400),))
+    engine.read(prompt)
+    total = engine.count(prompt)
+    assert [(done, of) for done, of in seen if of == total] == [(n, total) for n in range(0, total, 512)]
+    assert len(seen) > 2
+    assert engine.reading == (0, 0)

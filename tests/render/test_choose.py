@@ -42,13 +42,30 @@ def test_on_a_terminal_the_step_view_is_the_reply():
     assert "\x1b[?25l" in stderr
 
 
-def test_a_pipe_gets_the_reply_and_the_terminal_the_steps():
+def test_a_pipe_gets_the_reply_and_the_terminal_a_line_that_goes():
     stdout, stderr = shown(False, True)
     assert stdout == REPLY
-    assert "\x1b[?25l" in stderr
+    assert "step 1 · 0:00 · Ctrl-C stop" in stderr
+    assert "We need" not in stderr
+    assert stderr.endswith("\x1b[2K\x1b[?25h")
 
 
-def test_beside_a_step_view_a_pipe_gets_each_step_when_it_is_final_and_the_view_holds_still():
+@pytest.mark.parametrize("show", [{"confidence": True}, {"rejected": True}, {"brief": True}])
+def test_beside_a_pipe_what_is_asked_for_about_steps_is_told_without_their_text(show):
+    stdout, stderr = shown(False, True, **show)
+    assert stdout == REPLY
+    assert "▲ escalated" in stderr
+    assert "We need" not in stderr
+
+
+def test_beside_a_pipe_a_dumb_terminal_gets_a_line_a_step():
+    stdout, stderr = shown(False, True, env={"TERM": "dumb"})
+    assert stdout == REPLY
+    assert stderr.startswith("  1 ✓ draft · ")
+    assert "\x1b" not in stderr
+
+
+def test_a_pipe_gets_each_step_when_it_is_final_and_no_line_is_in_its_way():
     stdout, stderr = Stream(False), Stream(True)
     renderer = choose(stdout, stderr, Show(), {}, clock=lambda: 0.0)
     said = ""
@@ -56,14 +73,12 @@ def test_beside_a_step_view_a_pipe_gets_each_step_when_it_is_final_and_the_view_
         renderer.handle(event)
         if isinstance(event, StepCommitted):
             said += event.step.text
-            assert stdout.getvalue().rstrip("\n") == said.rstrip("\n")
-            assert stderr.getvalue().endswith("\n")
-        else:
-            assert stdout.getvalue().rstrip("\n") == said.rstrip("\n")
+            assert stderr.getvalue().endswith("\x1b[2K\x1b[?25h")
+        assert stdout.getvalue().rstrip("\n") == said.rstrip("\n")
     assert stdout.getvalue() == REPLY
 
 
-def test_beside_a_step_view_a_pipe_gets_what_there_is_of_a_run_that_breaks_off():
+def test_a_pipe_gets_what_there_is_of_a_run_that_breaks_off():
     events = sample()[:-1]
     assert shown(False, True, events=events)[0] == REPLY
 
@@ -102,10 +117,10 @@ def test_a_document_on_a_screen_goes_alone():
     assert stderr == ""
 
 
-def test_beside_a_document_for_a_pipe_the_steps_are_drawn():
+def test_beside_a_document_for_a_pipe_a_line_tells_how_it_goes():
     stdout, stderr = shown(False, True, format=Format.JSON)
     assert json.loads(stdout)["answer"] == "42"
-    assert SUMMARY in stderr
+    assert "step 4 · 0:00" in stderr
 
 
 def test_a_warning_is_heard_in_every_way_of_showing():
@@ -177,4 +192,4 @@ def test_a_result_is_printed_beside_the_step_view():
     for out_tty, err_tty in ((True, True), (True, False), (False, True)):
         stdout, stderr = shown(out_tty, err_tty, events=events, extract=True)
         assert stdout == "42\n"
-        assert "escalated" in stderr
+        assert ("escalated" if out_tty else "step 2") in stderr

@@ -50,7 +50,8 @@ def test_opened_at_any_moment_it_shows_all_that_was_missed(stage, moment):
     for number, event in enumerate(events[:-1]):
         view_.handle(event)
         if number == min(moment, len(events) - 2):
-            view_.toggle()
+            with view_.held() as steps:
+                steps.toggle()
     view_.handle(events[-1])
     assert screen.text == open_text()
 
@@ -63,7 +64,8 @@ def test_collapsed_and_opened_again_in_mid_step_nothing_is_lost_or_counted_twice
     for number, event in enumerate(events):
         view_.handle(event)
         if number in (min(moment, len(events) - 4), min(moment, len(events) - 4) + 2):
-            view_.toggle()
+            with view_.held() as steps:
+                steps.toggle()
     assert screen.text == open_text()
 
 
@@ -73,7 +75,8 @@ def test_collapsed_at_the_end_it_prints_the_whole_reply(stage):
     events = sample()
     for event in events:
         if isinstance(event, RunFinished):
-            view_.toggle()
+            with view_.held() as steps:
+                steps.toggle()
         view_.handle(event)
     reply = "".join(event.step.text for event in events if isinstance(event, StepCommitted))
     assert reply.split("\n")[0] in screen.text.rpartition("✓ draft")[2]
@@ -87,7 +90,8 @@ def test_a_note_and_a_warning_stay_above_what_moves(stage):
         run.begin(Author.DRAFT, "A step in the making", provisional=True)
         for event in run.events:
             view_.handle(event)
-        view_.note("[t] the target writes from here on")
+        with view_.held() as steps:
+            steps.note("[t] the target writes from here on")
         run.warn("the disk is full")
         view_.handle(run.events[-1])
         assert "[t] the target writes from here on\nwarning: the disk is full\n" in screen.text

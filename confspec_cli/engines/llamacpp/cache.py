@@ -55,6 +55,7 @@ class Cache:
         self._checkpoint = -1
         self.decoded = 0  # tokens taken into the sequence, ever
         self.asked = 0  # tokens of questions, ever
+        self.reading = (0, 0)  # of the tokens being fed, those in the sequence, and all
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -76,8 +77,12 @@ class Cache:
     def feed(self, tokens: Sequence[int]) -> None:
         """Append tokens, in batches."""
         self._check_room(len(tokens))
-        for start in range(0, len(tokens), MAX_BATCH):
-            self._append(tokens[start : start + MAX_BATCH], every=False)
+        try:
+            for start in range(0, len(tokens), MAX_BATCH):
+                self.reading = start, len(tokens)
+                self._append(tokens[start : start + MAX_BATCH], every=False)
+        finally:
+            self.reading = 0, 0
 
     def feed_reading(self, tokens: Sequence[int], question: Sequence[int] = ()) -> Iterator[Logits]:
         """Append tokens, yielding the logits (rows, vocab) after each, fewer than MAX_OUTPUTS rows at a time.

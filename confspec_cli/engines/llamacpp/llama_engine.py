@@ -74,6 +74,11 @@ class LlamaCppEngine:
         return self._cache.decoded - self._decoder.generated
 
     @property
+    def reading(self) -> tuple[int, int]:
+        """The prefill in progress; see Engine."""
+        return self._cache.reading
+
+    @property
     def verification_tokens(self) -> int:
         """Tokens of questions read so far."""
         return self._cache.asked

@@ -29,6 +29,7 @@ class RemoteEngine:
         self._have: list[int] = []  # the tokens that the server has read or written last
         self._stream: Generator[RemoteToken, None, None] | None = None
         self.tokens_read = 0
+        self.reading = (0, 0)  # a server does not say
         self.verification_tokens = 0
         self.powers = dialect.powers
         self.missing = dialect.missing
