@@ -12,6 +12,7 @@ from typing import Any
 from confspec_cli.core.events import (
     Event,
     RunFinished,
+    RunStarted,
     StepCommitted,
     StepDropped,
     StepJudged,
@@ -20,6 +21,8 @@ from confspec_cli.core.events import (
 )
 from confspec_cli.core.gate import Decision
 from confspec_cli.core.trace import Author, Cause, Origin
+
+_FEW = 8  # tokens from which the target's pace cannot be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class RunStats:
     time is spent on `decode`, `prefill` (of what the other model wrote) and `verification`. Of the tokens `written`,
     `speculation_accepted` needed no decode, as they had been proposed; `speculation_proposed` is how many were.
     The target wrote `undrafted` steps because drafting did not pay.
+    `target_intervals` times it decoded one token after another, and it spent `prompt_seconds` on reading prompts.
     `prefetched` tokens were drafted while the target verified, and `prefetch_unused` of them thrown away.
     """
 
@@ -60,12 +64,21 @@ class RunStats:
     decode: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
     prefill: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
     verification: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
+    target_intervals: int = 0
+    prompt_seconds: float = 0.0
     finished_seconds: float | None = None
+    _run_tokens: int = 0  # committed since the run began
+    _has_target_read: bool = False  # in this run
 
     def add(self, event: Event) -> None:
         """Count one event."""
         match event:
+            case RunStarted():
+                self._run_tokens, self._has_target_read = 0, False
             case StepWritten(written_step=written_step):
+                if written_step.author is Author.TARGET:
+                    self._note_target_read(written_step.prefill_seconds, written_step.prefill_tokens)
+                    self.target_intervals += max(written_step.tokens + written_step.ended - 1, 0)
                 self.prefill[written_step.author] += written_step.prefill_seconds
                 self.decode[written_step.author] += written_step.seconds - written_step.prefill_seconds
                 self.speculation_accepted[written_step.author] += written_step.speculation_accepted
@@ -74,6 +87,8 @@ class RunStats:
                 )
                 self.written[written_step.author] += written_step.tokens
             case StepJudged(assessment=assessment, decision=decision):
+                if assessment.by is Author.TARGET:
+                    self._note_target_read(assessment.prefill_seconds, assessment.prefill_tokens)
                 self.verification[assessment.by] += assessment.seconds
                 self.prefill[assessment.by] += assessment.prefill_seconds
                 counts = self.draft_decisions if assessment.by is Author.DRAFT else self.target_decisions
@@ -82,6 +97,7 @@ class RunStats:
                 self.wasted_tokens += max(written_step.tokens - kept, 0)
             case StepCommitted(step=step):
                 self.steps[step.origin] += 1
+                self._run_tokens += step.tokens
                 by_target = step.tokens - step.kept_tokens if step.origin in (Origin.TARGET, Origin.SALVAGED) else 0
                 self.undrafted += step.cause is Cause.NOT_PAYING
                 self.tokens[Author.TARGET] += by_target
@@ -91,6 +107,12 @@ class RunStats:
                 self.prefetch_unused += tokens - used
             case RunFinished(seconds=seconds):
                 self.finished_seconds = seconds
+
+    def _note_target_read(self, seconds: float, tokens: int) -> None:
+        """The first time in a run the target reads the prompt, and with it the steps that stand by then."""
+        if not self._has_target_read:
+            self._has_target_read = True
+            self.prompt_seconds += seconds * max(tokens - self._run_tokens, 0) / tokens if tokens else seconds
 
     @property
     def accepted(self) -> Rate:
@@ -137,6 +159,17 @@ class RunStats:
         """Committed tokens over the time of the whole run."""
         return self.total_tokens / self.seconds if self.seconds else None
 
+    @property
+    def estimated_speedup(self) -> float | None:
+        """How many times as fast this was as the target alone would have been: what was committed at the target's pace.
+
+        None where nothing was drafted, or the target wrote too little to show its pace.
+        """
+        if not self.written[Author.DRAFT] or self.target_intervals < _FEW or not self.seconds:
+            return None
+        pace = self.decode[Author.TARGET] / self.target_intervals
+        return (self.prompt_seconds + self.total_tokens * pace) / self.seconds
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary; a rate over nothing is null."""
         return {
@@ -166,6 +199,7 @@ class RunStats:
             },
             "verification_share": self.verification_share,
             "tokens_per_second": self.tokens_per_second,
+            "estimated_speedup": self.estimated_speedup,
         }
 
 

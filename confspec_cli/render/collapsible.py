@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from confspec_cli.core.events import Event, RunFinished, RunStarted, StepOpened, TextWritten, Warned
-from confspec_cli.core.stats import RunStats
 from confspec_cli.render import wording
+from confspec_cli.render.closing import Closing
 from confspec_cli.render.console import clean
 from confspec_cli.render.layout import Page, wrap
 from confspec_cli.render.live_line import LiveLine
@@ -35,13 +35,13 @@ class CollapsibleView:
         self._missed: list[Event] = []
         self._live: list[Event] = []  # what the view needs to redraw the step being written
         self._started: RunStarted | None = None
-        self._stats = RunStats()
+        self._closing = Closing(marks, bool(console.color_system))
 
     def handle(self, event: Event) -> None:
         """Show an event, or keep it until the view is expanded."""
-        self._stats.add(event)
+        self._closing.add(event)
         if isinstance(event, RunStarted):
-            self._started, self._stats = event, RunStats()
+            self._started = event
         elif isinstance(event, StepOpened):
             self._live = [event]
         elif isinstance(event, TextWritten):
@@ -107,6 +107,6 @@ class CollapsibleView:
         lines = self._reply(event)
         if sentence := wording.ending(event, self._started):
             lines += self._page.line([sentence], style="yellow")
-        lines += self._page.line(wording.summary(self._stats), self._marks.dot)
+        lines += self._closing.lines(self._page, with_stats=False)
         self._region.update(lines, [])
         self._region.close()

@@ -23,7 +23,10 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """A set of marks. `dot` separates items on a line, `arrow` two figures; `width` is the gutter's, in cells."""
+    """A set of marks. `dot` separates items on a line, `arrow` two figures; `width` is the gutter's, in cells.
+
+    `block` is a full cell of a bar, and `block_end` the last one of a part.
+    """
 
     draft: str
     escalated: str
@@ -36,6 +39,8 @@ class Marks:
     ellipsis: str
     dot: str
     arrow: str
+    block: str
+    block_end: str
     width: int
 
     def origin(self, step: Step) -> Label:
@@ -72,10 +77,10 @@ class Marks:
         return Label(f"{self.writing} cut off", "dim")
 
 
-UNICODE = Marks("✓", "▲", "↻", "·", "→", "✗", "…", "?", "…", " · ", " → ", width=16)
-ASCII = Marks("[D]", "[E]", "[T]", "[-]", "[>]", "[x]", "[.]", "[?]", "...", "; ", " -> ", width=19)
+UNICODE = Marks("✓", "▲", "↻", "·", "→", "✗", "…", "?", "…", " · ", " → ", "█", "▉", width=16)
+ASCII = Marks("[D]", "[E]", "[T]", "[-]", "[>]", "[x]", "[.]", "[?]", "...", "; ", " -> ", "#", "#", width=19)
 
 
 def marks_for(stream: TextIO) -> Marks:
     """The marks that the stream's encoding has."""
-    return UNICODE if can_carry(stream, "✓▲↻→✗…·") else ASCII
+    return UNICODE if can_carry(stream, "✓▲↻→✗…·█▉") else ASCII

@@ -21,9 +21,9 @@ from confspec_cli.core.events import (
     Warned,
 )
 from confspec_cli.core.gate import Decision
-from confspec_cli.core.stats import RunStats
 from confspec_cli.core.trace import Author, Step
 from confspec_cli.render import wording
+from confspec_cli.render.closing import Closing
 from confspec_cli.render.console import clean
 from confspec_cli.render.layout import Page, Styles, body_of
 from confspec_cli.render.live_line import LiveLine
@@ -77,15 +77,14 @@ class TerminalView:
         self._gap = True  # whether the last line printed is blank, or there is none
         self._judged: list[StepJudged] = []  # of the step being decided
         self._started: RunStarted | None = None
-        self._stats = RunStats()
+        self._closing = Closing(marks, bool(console.color_system))
 
     def handle(self, event: Event) -> None:
         """Show what an event changes."""
-        self._stats.add(event)
+        self._closing.add(event)
         match event:
             case RunStarted():
-                self._started, self._stats = event, RunStats()
-                self._judged, self._salvaging = [], None
+                self._started, self._judged, self._salvaging = event, [], None
                 self._print([] if self._gap else [Text()])
             case StepOpened(n=n, author=author, provisional=provisional):
                 kept = clean(self._salvaging.kept) if self._salvaging and not provisional else ""
@@ -189,10 +188,7 @@ class TerminalView:
             lines += page.line([sentence], style="yellow")
         if event.answer and "\n" not in event.answer:
             lines += [*page.line(["Answer:", clean(event.answer)], style="bold"), Text()]
-        lines += page.line(wording.summary(self._stats), self._marks.dot)
-        if self._show.stats:
-            lines += [Text(), *(line for text in wording.breakdown(self._stats) for line in page.line([text]))]
-        self._print(lines)
+        self._print([*lines, *self._closing.lines(page, self._show.stats)])
         self._region.close()
 
     @property

@@ -8,6 +8,8 @@ from confspec_cli.core.events import RunFinished, RunStarted, StepDropped, StepJ
 from confspec_cli.core.stats import Rate, RunStats
 from confspec_cli.core.trace import Assessment, Author, DropReason, FinishReason, Origin, Step
 
+_SHORTEST = 0.05  # seconds that are not shown as 0.0
+
 
 def ending(finished: RunFinished, started: RunStarted | None) -> str:
     """Why the run ended, in a sentence; empty when the answer is complete."""
@@ -64,49 +66,65 @@ def _rejected_by(judged: StepJudged) -> str:
 
 def summary(stats: RunStats) -> list[str]:
     """The run in one line."""
-    items = [_steps(stats), _tokens(stats)]
-    if stats.wasted_tokens:
-        items.append(f"{count(stats.wasted_tokens, 'drafted token')} discarded")
-    items.append(duration(stats.seconds))
+    return [_steps(stats), _tokens(stats), *pace(stats)]
+
+
+def pace(stats: RunStats) -> list[str]:
+    """How long the run took, how fast it was, and how much faster than the target alone, as far as that is known."""
+    items = [duration(stats.seconds)]
     if stats.tokens_per_second is not None:
-        items.append(f"{stats.tokens_per_second:.0f} tokens/s")
+        items.append(f"{count(round(stats.tokens_per_second), 'token')}/s")
+    if stats.estimated_speedup is not None:
+        items.append(f"about {stats.estimated_speedup:.1f}x the target alone")
     return items
 
 
-def breakdown(stats: RunStats) -> list[str]:
-    """The run in several lines: acceptance rates, and where the time went."""
-    phases = (
+def rates(stats: RunStats) -> list[str]:
+    """What became of the steps and tokens, in lines."""
+    rows = [
+        ("accepted by draft", stats.accepted, "checked"),
+        ("escalated", stats.escalated, "checked"),
+        ("accepted by target", stats.accepted_by_target, "escalated"),
+        ("written by target", Rate(stats.tokens[Author.TARGET], stats.total_tokens), "tokens"),
+        ("discarded", Rate(stats.wasted_tokens, stats.written[Author.DRAFT]), "drafted tokens"),
+        *(
+            (f"{author.value} speculated", Rate(stats.speculation_accepted[author], stats.written[author]), "tokens")
+            for author in Author
+            if stats.speculation_accepted[author]
+        ),
+    ]
+    undrafted = f"{count(stats.undrafted, 'step')} written by the target alone (drafting doesn't pay here)"
+    ahead = f"{count(stats.prefetched, 'token')} while the target was checking, {stats.prefetch_unused} discarded"
+    return [
+        *([undrafted] if stats.undrafted else []),
+        *([f"{'drafted ahead':<20}{ahead}"] if stats.prefetched else []),
+        *(f"{name:<20}{_rate(rate, of)}" for name, rate, of in rows if rate.whole),
+    ]
+
+
+def phases(stats: RunStats) -> list[tuple[str, float]]:
+    """Where the time went, every second once, without what took no time to speak of."""
+    rows = (
         ("draft decode", stats.decode[Author.DRAFT]),
         ("draft prefill", stats.prefill[Author.DRAFT]),
         ("draft verification", stats.verification[Author.DRAFT]),
         ("target verification", stats.verification[Author.TARGET]),
         ("target prefill", stats.prefill[Author.TARGET]),
         ("target decode", stats.decode[Author.TARGET]),
-        ("everything else", max(0.0, stats.seconds - stats.accounted_seconds)),
+        ("everything else", stats.seconds - stats.accounted_seconds),
     )
-    speculating = [author for author in Author if stats.speculation_accepted[author]]
-    rates = (
-        ("accepted by draft", stats.accepted, "checked"),
-        ("escalated", stats.escalated, "checked"),
-        ("accepted by target", stats.accepted_by_target, "escalated"),
-        *(
-            (f"{author.value} speculated", Rate(stats.speculation_accepted[author], stats.written[author]), "tokens")
-            for author in speculating
-        ),
-    )
-    undrafted = f"{count(stats.undrafted, 'step')} written by the target alone (drafting doesn't pay here)"
-    ahead = f"{count(stats.prefetched, 'token')} while the target was checking, {stats.prefetch_unused} discarded"
-    return [
-        *([undrafted] if stats.undrafted else []),
-        *([f"{'drafted ahead':<20}{ahead}"] if stats.prefetched else []),
-        *(f"{name:<20}{_rate(rate, of)}" for name, rate, of in rates if rate.whole),
-        *(f"{name:<20}{_phase(seconds, stats.seconds)}" for name, seconds in phases if seconds > 0),
-        *(
-            [f"{'all verification':<20}{_phase(sum(stats.verification.values()), stats.seconds)}"]
-            if stats.accepted.whole
-            else []
-        ),
-    ]
+    return [(name, seconds) for name, seconds in rows if seconds >= _SHORTEST]
+
+
+def phase(name: str, seconds: float, stats: RunStats) -> str:
+    """One of the phases as a line."""
+    share = _percent(seconds / stats.seconds) if stats.seconds else ""
+    return f"{name:<20}{duration(seconds):>9} {share:>5}"
+
+
+def breakdown(stats: RunStats) -> list[str]:
+    """The run in several lines: what became of the steps, and where the time went."""
+    return [*rates(stats), *(phase(name, seconds, stats) for name, seconds in phases(stats))]
 
 
 def duration(seconds: float) -> str:
@@ -175,11 +193,6 @@ def _tokens(stats: RunStats) -> str:
 
 def _rate(rate: Rate, of: str) -> str:
     return f"{rate.part} of {rate.whole} {of} ({_percent(rate.share or 0)})"
-
-
-def _phase(seconds: float, total: float) -> str:
-    share = _percent(seconds / total) if total else ""
-    return f"{duration(seconds):>9} {share:>5}"
 
 
 def _percent(share: float) -> str:

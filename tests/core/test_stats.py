@@ -1,10 +1,12 @@
 """Statistics: what is counted, over what, and where the time goes."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from support.recorded_runs import Recorder, sample
 
+from confspec_cli.core.events import StepJudged
 from confspec_cli.core.gate import Decision
 from confspec_cli.core.stats import RunStats, fold
 from confspec_cli.core.trace import Author, Origin
@@ -91,3 +93,37 @@ def test_statistics_are_ready_for_json(stats):
 def test_a_decision_of_the_target_is_not_counted_as_one_of_the_draft(stats):
     assert stats.target_decisions[Decision.REJECT] == 1
     assert stats.draft_decisions[Decision.REJECT] == 0
+
+
+def test_the_speedup_is_the_target_s_own_pace_and_prompt_over_the_time_of_the_run(stats):
+    pace = 1.75 / 9  # ten tokens are nine intervals
+    assert stats.estimated_speedup == pytest.approx(38 * pace / 6.75)
+    stats.prompt_seconds = 3.0
+    assert stats.estimated_speedup == pytest.approx((3.0 + 38 * pace) / 6.75)
+    assert stats.to_dict()["estimated_speedup"] == stats.estimated_speedup
+
+
+def test_of_the_target_s_first_prefill_only_the_prompt_counts_as_its_own():
+    events = sample()
+    reads = [
+        replace(event, assessment=replace(event.assessment, prefill_seconds=2.0, prefill_tokens=36))
+        if isinstance(event, StepJudged) and event.assessment.by is Author.TARGET
+        else event
+        for event in events
+    ]
+    assert fold(reads).prompt_seconds == pytest.approx(2.0 * (36 - 9) / 36)  # step 1 has nine tokens
+
+
+@pytest.mark.parametrize("writes", ["", "42.", "It is 42, I say."])
+def test_where_the_target_wrote_too_little_to_show_its_pace_there_is_no_speedup(writes):
+    run = Recorder()
+    run.draft("Six times seven is what we want to know about here.\n\n")
+    if writes:
+        run.target("It is 44.", writes)
+    assert fold(run.finish()).estimated_speedup is None
+
+
+def test_where_nothing_was_drafted_there_is_no_speedup():
+    run = Recorder(mode="target")
+    run.sole(Author.TARGET, "It is 42, as everybody knows who has ever added up six sevens.")
+    assert fold(run.finish()).estimated_speedup is None

@@ -15,7 +15,7 @@ from confspec_cli.render.options import Color, Format, Show
 from confspec_cli.render.symbols import ASCII, UNICODE, marks_for
 
 REPLY = "".join(texts(sample())) + "\n"
-SUMMARY = "4 steps: 2 draft"
+SUMMARY = "2 draft"
 
 
 class Stream(io.StringIO):

@@ -36,9 +36,9 @@ def test_with_the_view__collapsed_only_the_reply_and_the_summary_remain(stage):
     view_ = view(collapsed=True)
     for event in sample():
         view_.handle(event)
-    assert "✓" not in screen.text
+    assert "✓ draft" not in screen.text
     assert screen.text.startswith("We need the product of 6 and 7.")
-    assert "4 steps: 2 draft, 1 escalated, 1 target" in screen.text
+    assert "✓ 2 draft  ▲ 1 escalated  ↻ 1 target · 38 tokens" in screen.text
     assert screen.cursor_shown
 
 

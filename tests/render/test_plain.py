@@ -26,10 +26,10 @@ def test_a_run_is_one_line_a_step_and_one_in_all():
     assert printed(sample()) == [
         "  1 ✓ draft · 9 tokens, 1.1 s",
         "  2 ▲ escalated · 13 tokens, 1.2 s",
-        "  3 ↻ target · 10 tokens, 1.2 s",
+        "  3 ↻ target · 10 tokens, 3.2 s",
         "  4 ✓ draft · 6 tokens, 1.1 s",
         "4 steps: 2 draft, 1 escalated, 1 target · 38 tokens, 10 (26%) from the target · "
-        "4 drafted tokens discarded · 6.8 s · 6 tokens/s",
+        "6.8 s · 6 tokens/s · about 1.1x the target alone",
     ]
 
 

@@ -48,7 +48,7 @@ def test_the_options_of_the_step_view_work(replay):
     _, _, err = replay(LINES, "--show-rejected", "--show-confidence", "--stats", "--color", "always")
     assert "✗ draft" in err
     assert "target: verdict 0.10" in err
-    assert "all verification" in err
+    assert "draft verification" in err
     assert "\x1b[35m" in err
     assert replay(LINES, "-q")[2] == ""
 

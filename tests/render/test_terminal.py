@@ -26,8 +26,9 @@ GOLDEN_80 = """\
 
 Answer: 42
 
-4 steps: 2 draft, 1 escalated, 1 target · 38 tokens, 10 (26%) from the target
-4 drafted tokens discarded · 6.8 s · 6 tokens/s"""
+✓✓✓✓✓✓✓✓✓✓✓▲▲▲▲▲▲▲▲▲▲▲▲↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻✓✓✓✓✓✓✓✓✓✓✓
+✓ 2 draft  ▲ 1 escalated  ↻ 1 target · 38 tokens · 6.8 s · 6 tokens/s
+about 1.1x the target alone"""
 
 GOLDEN_200_WITH_EVERYTHING = """\
  1 ✓ draft      We need the product of 6 and 7.                                       \
@@ -47,19 +48,22 @@ GOLDEN_200_WITH_EVERYTHING = """\
 
 Answer: 42
 
-4 steps: 2 draft, 1 escalated, 1 target · 38 tokens, 10 (26%) from the target · \
-4 drafted tokens discarded · 6.8 s · 6 tokens/s
+✓✓✓✓✓✓✓✓✓✓✓▲▲▲▲▲▲▲▲▲▲▲▲↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻✓✓✓✓✓✓✓✓✓✓✓
+✓ 2 draft  ▲ 1 escalated  ↻ 1 target · 38 tokens · 6.8 s · 6 tokens/s · about 1.1x the target alone
 
 accepted by draft   2 of 4 checked (50%)
 escalated           2 of 4 checked (50%)
 accepted by target  1 of 2 escalated (50%)
-draft decode            3.0 s   44%
-draft prefill           1.0 s   15%
-draft verification      0.5 s    7%
-target verification     0.2 s    4%
-target prefill          0.2 s    4%
-target decode           1.8 s   26%
-all verification        0.8 s   11%"""
+written by target   10 of 38 tokens (26%)
+discarded           4 of 32 drafted tokens (12%)
+
+DDDDDDDDDDDDDDDDDDDDDDDDDDDDddddddddddvvvvvVVttTTTTTTTTTTTTTTTTT
+D draft decode            3.0 s   44%
+d draft prefill           1.0 s   15%
+v draft verification      0.5 s    7%
+V target verification     0.2 s    4%
+t target prefill          0.2 s    4%
+T target decode           1.8 s   26%"""
 
 GOLDEN_40 = """\
  1 ✓ draft
@@ -77,10 +81,10 @@ GOLDEN_40 = """\
 
 Answer: 42
 
-4 steps: 2 draft, 1 escalated, 1 target
-38 tokens, 10 (26%) from the target
-4 drafted tokens discarded · 6.8 s
-6 tokens/s"""
+✓✓✓✓✓✓▲▲▲▲▲▲▲▲↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻✓✓✓✓✓✓✓
+✓ 2 draft  ▲ 1 escalated  ↻ 1 target
+38 tokens · 6.8 s · 6 tokens/s
+about 1.1x the target alone"""
 
 GOLDEN_40_WITH_CONFIDENCE = """\
  1 ✓ draft                         0.99
@@ -377,7 +381,7 @@ def test_a_run_by_one_model_says_who_wrote_it():
     run = Recorder(mode="target")
     run.sole(Author.TARGET, "It is 42.")
     window = Window(confidence=True, stats=True).play(run.finish())
-    assert "1 step: 1 target · 3 tokens, all from the target · 2.0 s · 2 tokens/s" in window.lines
+    assert "· 1 target · 3 tokens · 2.0 s · 2 tokens/s" in window.lines
     assert "judg" not in window.text
 
 

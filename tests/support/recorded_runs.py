@@ -145,7 +145,7 @@ class Recorder:
     ) -> None:
         verdict = assessments[-1].verdict if assessments else None
         signal = verdict.p if verdict else None
-        seconds = 1.0 + 0.125 * len(assessments)
+        seconds = self.seconds - sum(step.seconds for step in self.steps)
         step = Step(
             self.n,
             origin,
