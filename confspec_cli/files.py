@@ -79,6 +79,14 @@ def _encoding(raw: bytes) -> str:
     return "CP1252" if any(0x80 <= byte < 0xA0 for byte in raw) else "LATIN1"
 
 
+def make_private_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are not there, for this user alone whatever the umask. Raises OSError."""
+    for one in reversed(folder.parents):
+        if not one.exists():
+            one.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:
     """Replace a file, or create it: whoever reads it sees all of the old content or all of the new.
 

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from confspec_cli.errors import StorageError, UsageError
-from confspec_cli.files import check_unicode, decode, read_text, write_atomically
+from confspec_cli.files import check_unicode, decode, make_private_folder, read_text, write_atomically
 
 
 def names_in(folder):
@@ -107,3 +107,16 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path):
     write_atomically(tmp_path / "null", "gone")
     assert (tmp_path / "null").is_symlink()
     assert not (tmp_path / "null").is_file()
+
+
+def test_private_folders_are_private_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        make_private_folder(tmp_path / "one" / "two")
+        make_private_folder(tmp_path / "one" / "two")
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "one", tmp_path / "one" / "two")] == [0o700, 0o700]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        make_private_folder(tmp_path / "file")

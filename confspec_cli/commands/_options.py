@@ -11,6 +11,7 @@ import typer
 
 from confspec_cli.commands._completion import models, pairs, template_names
 from confspec_cli.commands._templates import stand_behind
+from confspec_cli.core.messages import INT32_MAX
 from confspec_cli.core.run_config import Mode
 from confspec_cli.errors import UsageError
 from confspec_cli.render.options import Color, Format, Show, Steps
@@ -20,8 +21,7 @@ from confspec_cli.runtime.session_saver import SessionOptions
 _MODELS, _GATE, _SAMPLING = "Models", "Gate", "Sampling"
 _SESSION, _SHOW, _HARDWARE = "Session", "Output", "Hardware"
 _INPUT, _WORK, _ANSWER = "Input", "Work", "Answer"
-_INT32 = 2**31 - 1  # llama.cpp counts in these
-_FROM_1: dict[str, Any] = {"min": 1, "max": _INT32}
+_FROM_1: dict[str, Any] = {"min": 1, "max": INT32_MAX}
 
 
 def _option(panel: str, *names: str, env: str | None = None, text: str, **more: Any) -> Any:
@@ -32,7 +32,7 @@ def _layers(text: str) -> int | None:
     """Parse a number of layers; `auto` gives None. Raises BadParameter for anything else."""
     if text == "auto":
         return None
-    if text == "-1" or (text.isdecimal() and int(text) <= _INT32):
+    if text == "-1" or (text.isdecimal() and int(text) <= INT32_MAX):
         return int(text)
     raise typer.BadParameter(f'{text} is neither "auto" nor a number of layers')
 
@@ -116,12 +116,17 @@ _WORKING = {
         "--think-budget",
         text="Stop thinking after this many tokens and write the answer.",
         min=0,
-        max=_INT32,
+        max=INT32_MAX,
     ),
 }
 _CHOOSING = {
     "temperature": _option(
-        _SAMPLING, "--temperature", env="TEMPERATURE", text="Sampling temperature; 0 is greedy decoding.", min=0.0
+        _SAMPLING,
+        "--temperature",
+        env="TEMPERATURE",
+        text="Sampling temperature; 0 is greedy decoding.",
+        min=0.0,
+        max=100.0,
     ),
     "top_k": _option(_SAMPLING, "--top-k", text="Sample from the k most likely tokens.", **_FROM_1),
     "top_p": _option(
@@ -136,7 +141,7 @@ _CHOOSING = {
         env="SEED",
         text="Random seed for repeatable sampling. [default: random]",
         min=0,
-        max=_INT32,
+        max=INT32_MAX,
     ),
     "experimental": _option(
         _SAMPLING,
@@ -174,7 +179,7 @@ _LAYOUT = {
     ),
     "gpu_only": _option(_HARDWARE, "--gpu-only", env="GPU_ONLY", text="Fail unless everything fits on the GPU."),
     "context": _option(
-        _HARDWARE, "--context", env="CONTEXT", text="Context size of each model, in tokens.", min=256, max=_INT32
+        _HARDWARE, "--context", env="CONTEXT", text="Context size of each model, in tokens.", min=256, max=INT32_MAX
     ),
     "threads": _option(_HARDWARE, "--threads", env="THREADS", text="CPU threads to use.", **_FROM_1),
     "kv_type": _option(_HARDWARE, "--kv-type", env="KV_TYPE", text="KV cache type: f16, q8_0 or q4_0."),

@@ -32,7 +32,7 @@ from confspec_cli.evaluate.tables import Layout, difference, shown, summary_text
 from confspec_cli.render.batch_progress import Tally, counting
 from confspec_cli.render.console import is_dumb, put
 from confspec_cli.render.console_reporter import ConsoleReporter
-from confspec_cli.runtime.fetch import local_files
+from confspec_cli.runtime.fetch import verified_files
 from confspec_cli.runtime.load import engines
 from confspec_cli.runtime.resolve import resolve_pair, user_registry
 from confspec_cli.runtime.signals import exit_code, stopping
@@ -105,7 +105,7 @@ def run(
     log = JsonlLog(place)
     results = read_results(log.lines(), str(place))
     reporter = ConsoleReporter(sys.stderr, os.environ, yes)
-    paths = local_files(resolved, reporter)
+    paths = verified_files(resolved, reporter)
     interrupt = Interrupt()
     with (
         closing(log),

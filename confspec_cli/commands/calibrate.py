@@ -40,7 +40,7 @@ from confspec_cli.render.console import is_dumb, put
 from confspec_cli.render.console_reporter import ConsoleReporter
 from confspec_cli.render.wording import count as count_of
 from confspec_cli.runtime.configure import build_config
-from confspec_cli.runtime.fetch import local_files
+from confspec_cli.runtime.fetch import verified_files
 from confspec_cli.runtime.folders import own_file
 from confspec_cli.runtime.load import engines
 from confspec_cli.runtime.options import HardwareOptions
@@ -193,7 +193,7 @@ def _label(job: _Job, problems: Sequence[Problem], log: JsonlLog, records: dict[
     reporter = ConsoleReporter(sys.stderr, os.environ, job.yes)
     tally = Tally(len(records) + len(problems), earlier=len(records), done=len(records))
     with (
-        engines(job.resolved, local_files(job.resolved, reporter), job.hardware, interrupt, reporter) as loaded,
+        engines(job.resolved, verified_files(job.resolved, reporter), job.hardware, interrupt, reporter) as loaded,
         stopping(interrupt) as signals,
         counting(sys.stderr, tally, job.quiet, sys.stderr.isatty() and not is_dumb(os.environ)) as watch,
     ):

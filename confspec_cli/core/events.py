@@ -201,8 +201,12 @@ def to_dict(event: Event) -> dict[str, Any]:
     return {"event": type(event).__name__, **_plain(event)}
 
 
+class _LaterValueError(ValueError):
+    """A reason, a cause or the like that this version does not know."""
+
+
 def from_dict(record: dict[str, Any]) -> Event | None:
-    """The event a dictionary stands for; None for an event of a later version.
+    """The event a dictionary stands for; None for an event of a later version, or one that turns on a word of one.
 
     Unknown fields are dropped, as later versions may add them. Raises ValueError when fields are missing or wrong.
     """
@@ -212,8 +216,10 @@ def from_dict(record: dict[str, Any]) -> Event | None:
         return None
     try:
         return typing.cast("Event", _revive_record(cls, record))
+    except _LaterValueError:
+        return None
     except (KeyError, TypeError, AttributeError, OverflowError) as problem:
-        raise ValueError(f"not a {cls.__name__} record: {problem}") from problem
+        raise ValueError(f"it is no {cls.__name__} as confspec writes it") from problem
 
 
 def _plain(value: Any) -> Any:
@@ -232,9 +238,7 @@ def _revive(kind: Any, value: Any) -> Any:
     """Rebuild a value of the annotated type `kind` from plain JSON; TypeError or ValueError where it does not fit."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        if value is None and types.NoneType in arguments:
-            return None
-        return _revive(arguments[0], value) if arguments[1:] == (types.NoneType,) else value
+        return _revive_optional(arguments[0], value) if arguments[1:] == (types.NoneType,) else value
     if origin is tuple:
         return tuple(_revive(arguments[0], item) for item in value)
     if origin is dict:
@@ -242,6 +246,13 @@ def _revive(kind: Any, value: Any) -> Any:
     if dataclasses.is_dataclass(kind):
         return _revive_record(kind, value)
     return _revive_scalar(kind, value)
+
+
+def _revive_optional(kind: Any, value: Any) -> Any:
+    try:
+        return None if value is None else _revive(kind, value)
+    except _LaterValueError:  # all else that the event says stands
+        return None
 
 
 def _revive_record(kind: Any, record: Any) -> Any:
@@ -256,6 +267,8 @@ def _fields(kind: Any) -> dict[str, Any]:
 
 def _revive_scalar(kind: Any, value: Any) -> Any:
     if issubclass(kind, Enum):
+        if isinstance(value, str) and value not in [member.value for member in kind]:
+            raise _LaterValueError
         return kind(value)
     if kind is float and type(value) is int:
         value = float(value)

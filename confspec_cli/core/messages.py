@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+INT32_MAX = 2**31 - 1
+"""The greatest number of tokens an engine can count."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

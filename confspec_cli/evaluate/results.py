@@ -184,6 +184,8 @@ def _bare(key: str, value: Any) -> Any:
 
 def _run(record: dict[str, Any]) -> Run:
     events = tuple(event for item in record["events"] if (event := from_dict(item)) is not None)
+    if record["error"] is None and not any(isinstance(event, RunFinished) for event in events):
+        raise ValueError("how it ended is not known")
     return Run(
         record["id"],
         record["mode"],

@@ -176,6 +176,12 @@ def fingerprints(roles: Iterable[Model | Path]) -> list[str]:
     return [role.files[0].sha256 or role.files[0].name if isinstance(role, Model) else role.name for role in roles]
 
 
+def is_shipped(model: Model) -> bool:
+    """Whether a model is one of those that come with confspec, which were run before they were listed."""
+    models = _shipped().table("models")
+    return model.name in models.values and read(Model, models.table(model.name), model.name).files == model.files
+
+
 def load(user_file: Path | None) -> Registry:
     """The registry that ships, with the user's file over it if there is one; raises ConfigError, with the line."""
     text = text_of(user_file) if user_file else None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from confspec_cli.errors import ConfigError, StorageError
-from confspec_cli.files import write_atomically
+from confspec_cli.files import make_private_folder, write_atomically
 from confspec_cli.models import registry
 from confspec_cli.models.registry import Registry
 from confspec_cli.yaml_reading import text_of
@@ -54,7 +54,7 @@ def _locked(file: Path) -> Iterator[None]:
     """The right to change a file, held until the end; its folder is made where it is not there."""
     real = Path(os.path.realpath(file))
     try:
-        real.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(real.parent)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
         lock = os.open(real.with_name(f".{real.name}.lock"), flags, 0o600)
     except OSError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prompt_toolkit.history import FileHistory
 
+from confspec_cli.files import make_private_folder
 from confspec_cli.repl.lines import is_private
 
 
@@ -26,6 +27,8 @@ class PrivateHistory(FileHistory):
 
     def load_history_strings(self) -> list[str]:
         """The lines of earlier days, the latest first."""
+        if not self._path.is_file():  # a pipe would be waited for, and a device may have no end
+            return []
         try:
             return list(super().load_history_strings())
         except OSError as problem:
@@ -35,9 +38,10 @@ class PrivateHistory(FileHistory):
     def store_string(self, string: str) -> None:
         """Keep a line."""
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600))
-            self._path.chmod(0o600)
+            make_private_folder(self._path.parent)
+            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o600))
+            if self._path.is_file():  # /dev/null belongs to everybody
+                self._path.chmod(0o600)
             super().store_string(string)
         except OSError as problem:
             self._fail(problem)

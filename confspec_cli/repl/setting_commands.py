@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from confspec_cli.core.messages import Speculation
+from confspec_cli.core.messages import INT32_MAX, Speculation
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import UsageError, did_you_mean
@@ -25,14 +25,13 @@ class Setting:
     change: Callable[[Chat, str], None]
 
 
-def _number(name: str, text: str, least: float, most: float | None) -> float:
+def _number(name: str, text: str, least: float, most: float) -> float:
     try:
         number = float(text)
     except ValueError:
         number = float("nan")
-    if not (number >= least and (most is None or number <= most)):
-        bounds = f"from {least:g} to {most:g}" if most is not None else f"of at least {least:g}"
-        raise UsageError(f'{name} must be a number {bounds}, not "{text}".', f"/set {name} {least:g}")
+    if not least <= number <= most:
+        raise UsageError(f'{name} must be a number from {least} to {most}, not "{text}".', f"/set {name} {least:g}")
     return number
 
 
@@ -56,14 +55,14 @@ def _threshold(name: str) -> Setting:
     return Setting("0..1|default", what, lambda chat: getattr(chat.config.gate, name), change)
 
 
-def _real(name: str, help_: str, most: float | None) -> Setting:
+def _real(name: str, help_: str, most: float) -> Setting:
     """A sampling number."""
 
     def change(chat: Chat, text: str) -> None:
         changes: dict[str, Any] = {name: _number(name, text, 0, most)}
         chat.change_options(replace(chat.options, **changes))
 
-    return Setting("0..1" if most else "NUMBER", help_, lambda chat: getattr(chat.config.sampling, name), change)
+    return Setting(f"0..{most:g}", help_, lambda chat: getattr(chat.config.sampling, name), change)
 
 
 def _whole(name: str, help_: str, least: int, value: Callable[[Chat], object]) -> Setting:
@@ -73,7 +72,7 @@ def _whole(name: str, help_: str, least: int, value: Callable[[Chat], object]) -
         if text == "default" and name != "top_k":
             number = None
         else:
-            number = int(_number(name, text if text.isdecimal() else f"{text}!", least, None))
+            number = int(_number(name, text if text.isdecimal() else f"{text}!", least, INT32_MAX))
         changes: dict[str, Any] = {name: number}
         chat.change_options(replace(chat.options, **changes))
 
@@ -158,7 +157,7 @@ SETTINGS = {
     "max_step_tokens": _whole(
         "max_step_tokens", "maximum length of a step, in tokens", 1, lambda chat: chat.config.max_step_tokens
     ),
-    "temperature": _real("temperature", "0 is greedy", None),
+    "temperature": _real("temperature", "0 is greedy", 100),
     "top_k": _whole("top_k", "sample from the k most likely tokens", 1, lambda chat: chat.config.sampling.top_k),
     "top_p": _real("top_p", "keep the most likely tokens up to this total probability", 1),
     "min_p": _real("min_p", "drop tokens below this fraction of the top token's probability", 1),

@@ -82,12 +82,11 @@ def gated(gate: Gate, options: RunOptions) -> Gate:
 def thinks(options: RunOptions, loaded: Mapping[Author, Engine]) -> bool:
     """Whether the models think before they answer, which the last to be loaded decides: the target, if there is one.
 
-    Raises UsageError where that model does not know thinking and is told to do it or to leave it.
+    Raises UsageError where that model does not know thinking and is told to do it.
     """
     card = list(loaded.values())[-1].card
-    if options.think is not None and not card.thinks:
-        flag = "--think" if options.think else "--no-think"
-        raise UsageError(f"{card.name} is not a reasoning model: {_NO_MARKS}.", f"leave out {flag}")
+    if options.think and not card.thinks:
+        raise UsageError(f"{card.name} is not a reasoning model: {_NO_MARKS}.", "leave out --think")
     think = card.thinks if options.think is None else options.think
     if options.think_budget is not None and not think:
         reason = "it was told not to" if card.thinks else _NO_MARKS

@@ -29,6 +29,24 @@ def local_files(resolved: ResolvedPair, reporter: Reporter = SILENT) -> dict[Aut
     return {author: found[role.name] if isinstance(role, Model) else role for author, role in resolved.roles.items()}
 
 
+def verified_files(resolved: ResolvedPair, reporter: Reporter = SILENT) -> dict[Author, Path]:
+    """The same for what is measured: every file is read through once, so that its hash is known and is the pinned one.
+
+    Raises StorageError where it is another.
+    """
+    paths = local_files(resolved, reporter)
+    store = Store(models_folder(os.environ))
+    with reporter.pulling(0) as progress:
+        for author, role in resolved.roles.items():
+            files = list(zip(role.files, store.find(role) or [], strict=False)) if isinstance(role, Model) else []
+            for file, path in files:
+                store.checked.verify(path, file, progress)
+            if not store.checked.sha256(paths[author]):
+                progress.started(paths[author].name, "reading", paths[author].stat().st_size)
+                store.checked.computed(paths[author], progress.advanced)
+    return paths
+
+
 def _pull(store: Store, missing: Sequence[Model], reporter: Reporter) -> None:
     names = ", ".join(f"{model.name} ({size(model.bytes)})" for model in missing)
     command = f"confspec pull {' '.join(model.name for model in missing)}"

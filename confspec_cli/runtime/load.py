@@ -14,7 +14,7 @@ from confspec_cli.core.thinking_styles import UNKNOWN
 from confspec_cli.core.trace import Author
 from confspec_cli.errors import EngineError, UsageError
 from confspec_cli.models.checked import Checked
-from confspec_cli.models.registry import Model
+from confspec_cli.models.registry import Model, is_shipped
 from confspec_cli.runtime.folders import loaded_folder, models_folder
 from confspec_cli.runtime.offload import plan_offload
 from confspec_cli.runtime.options import KV_TYPES, HardwareOptions
@@ -139,7 +139,8 @@ def _engine(
     log.verbose = options.verbose > 1
     role = resolved.roles[author]
     sha256 = Checked(models_folder(os.environ)).sha256(path)  # of these very bytes; empty if nobody computed it
-    if not isinstance(role, Model) or not sha256 or sha256 != role.files[0].sha256:
+    is_known = isinstance(role, Model) and sha256 == role.files[0].sha256 and is_shipped(role)
+    if not is_known:
         trial_load(path, loaded_folder(os.environ), interrupt)
     hardware = Hardware(options.context, options.gpu_layers, options.threads, options.kv_type)
     loaded = LlamaCppEngine(path, hardware, interrupt, progress)

@@ -46,6 +46,8 @@ class JsonlLog:
         self._read = 0  # bytes
         self._written = _Written()  # one value, so that an interrupt cannot come between its parts
         self._is_torn = False  # whether more than that may be in the file
+        self.is_foreign = False
+        """Whether the file holds text, and no record of ours; known once `lines` was called."""
 
     @property
     def appended(self) -> int:
@@ -73,12 +75,18 @@ class JsonlLog:
             lines.append(tail)
             tail = b""
         self._read, self._written = len(raw), _Written(len(raw) - len(tail))
+        self.is_foreign = bool(raw.strip()) and not any(line.startswith(_BEGINNINGS) for line in raw.split(b"\n"))
         return [line.decode(errors="replace") for line in lines]
 
     def open(self) -> None:
-        """Become the one writer. Raises StorageError where another process is, or has written since `lines`."""
+        """Become the one writer.
+
+        Raises StorageError where another process is, or has written since `lines`, and where the file is not ours.
+        """
         if self._file is not None:
             return
+        if self.is_foreign:
+            raise StorageError(f"{self.path} holds no records of confspec, so nothing was added.")
         try:
             file = io.FileIO(self.path, "a+", opener=lambda path, flags: os.open(path, flags, self._mode))
         except OSError as problem:

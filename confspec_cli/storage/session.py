@@ -26,6 +26,7 @@ from confspec_cli.core.events import (
 )
 from confspec_cli.core.messages import Message
 from confspec_cli.errors import StorageError, UsageError
+from confspec_cli.files import make_private_folder
 from confspec_cli.storage.event_lines import event_of
 from confspec_cli.storage.jsonl_log import JsonlLog
 
@@ -106,6 +107,11 @@ class SavedSession(Session):
             self._read(line, f"Line {number} of {path.name}")
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether the file holds something else than a session."""
+        return self._log.is_foreign
+
+    @property
     def id(self) -> str:
         """When the session was made, in universal time: ids sort by it."""
         return self.path.stem
@@ -152,7 +158,7 @@ class SavedSession(Session):
     def _save(self) -> None:
         """Write every event that is not on the disk yet."""
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self.path.parent)
         except OSError as problem:
             raise StorageError(f"{self.path.parent} cannot be created: {problem.strerror}.") from problem
         self._log.open()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from confspec_cli.core.events import SessionNamed
 from confspec_cli.errors import StorageError, UsageError
+from confspec_cli.files import make_private_folder
 from confspec_cli.storage.session import SavedSession
 
 _ID = re.compile(r"\d{8}-\d{6}-\d{6}", re.ASCII)
@@ -114,7 +115,10 @@ class SessionStore:
             except StorageError as problem:
                 self.warnings.append(f"{path.name} was skipped: {problem}")
             else:
-                yield from [session] if session else []
+                if session and session.is_foreign:
+                    self.warnings.append(f"{path.name} was skipped: it is no session.")
+                elif session:
+                    yield session
 
     def _check(self, name: str) -> None:
         if not _NAME.fullmatch(name) or _ID.fullmatch(name):
@@ -128,7 +132,7 @@ class SessionStore:
     def _alone(self) -> Iterator[None]:
         """While this holds, no other process gives or takes a name here."""
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self.folder)
             lock = os.open(self.folder, os.O_RDONLY)
         except OSError as problem:
             raise StorageError(f"{self.folder} cannot be opened: {problem.strerror}.") from problem

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from confspec_cli.errors import ConfigError, StorageError, UsageError, did_you_mean
-from confspec_cli.files import write_atomically
+from confspec_cli.files import make_private_folder, write_atomically
 from confspec_cli.yaml_reading import dump, parse, text_of
 from confspec_cli.yaml_tables import YamlTable, check_keys
 
@@ -61,7 +61,7 @@ def save(folder: Path, name: str, template: Template) -> Path:
     flags = {key.replace("_", "-"): value for key, value in template.options.items() if key not in _OWN_KEYS}
     values = {**({"prompt": template.prompt} if template.prompt else {}), **own, **({"flags": flags} if flags else {})}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
     except OSError as problem:
         raise StorageError(
             f"Cannot create {folder}: {problem.strerror}.", "export CONFSPEC_CONFIG_DIR=FOLDER"

@@ -178,13 +178,17 @@ def test_a_style_of_thinking_nobody_knows_is_warned_of_once(ask, tiny, capsys):
     assert capsys.readouterr().err.count("may think in a style confspec does not know") == 1
 
 
-@pytest.mark.parametrize("flags", [["--think"], ["--no-think"], ["--think-budget", "9"]])
+@pytest.mark.parametrize("flags", [["--think"], ["--think-budget", "9"]])
 def test_a_model_that_knows_no_thinking_says_so(ask, capsys, flags):
     assert ask("Hello", "--mode", "target", *flags) == Exit.USAGE
     out, err = capsys.readouterr()
     assert out == ""
     assert "its chat template has no thinking marks" in err
     assert f"leave out {flags[0]}" in err
+
+
+def test_a_model_that_knows_no_thinking_can_be_told_to_leave_it(ask):
+    assert ask("Hello", "--mode", "target", "-n", "300", "--no-think") in (Exit.OK, Exit.NO_ANSWER)
 
 
 def test_a_budget_for_thinking_that_is_off_is_a_mistake(ask, tiny, capsys):

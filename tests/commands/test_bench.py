@@ -404,7 +404,7 @@ def scripted(monkeypatch, tmp_path):
         yield models or engines(interrupt)
 
     monkeypatch.setattr("confspec_cli.commands.bench.engines", loaded)
-    monkeypatch.setattr("confspec_cli.commands.bench.local_files", lambda resolved, reporter: {})
+    monkeypatch.setattr("confspec_cli.commands.bench.verified_files", lambda resolved, reporter: {})
     monkeypatch.setenv("CONFSPEC_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "some.jsonl").write_text(LINES)

@@ -34,7 +34,7 @@ def folder(monkeypatch, tmp_path):
 
     for module in ("bench", "calibrate"):
         monkeypatch.setattr(f"confspec_cli.commands.{module}.engines", loaded)
-        monkeypatch.setattr(f"confspec_cli.commands.{module}.local_files", lambda resolved, reporter: {})
+        monkeypatch.setattr(f"confspec_cli.commands.{module}.verified_files", lambda resolved, reporter: {})
     monkeypatch.setenv("CONFSPEC_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "code.jsonl").write_text(json.dumps(CODE) + "\n")

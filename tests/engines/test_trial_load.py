@@ -39,6 +39,15 @@ def test_ask_says_so_and_lives(hostile, capsys, monkeypatch):
     assert "hostile.gguf crashes llama.cpp (" in capsys.readouterr().err
 
 
+def test_a_model_of_the_users_own_is_tried_though_its_file_is_pinned(hostile, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "stdin", None)
+    for name in ("CONFIG_DIR", "MODELS"):
+        monkeypatch.setenv(f"CONFSPEC_{name}", str(tmp_path / name))
+    assert main(["models", "add", "mine", str(hostile)]) == Exit.OK
+    assert main(["ask", "--no-log", "-q", "--mode", "target", "-n", "4", "Hi", "--target", "mine"]) == Exit.FAILURE
+    assert "hostile.gguf crashes llama.cpp (" in capsys.readouterr().err
+
+
 def test_a_file_that_loaded_once_is_not_tried_again_until_it_changes(tmp_path, monkeypatch):
     path, marks = write(tmp_path / "model.gguf"), tmp_path / "marks"
     trial_load(path, marks, Interrupt())

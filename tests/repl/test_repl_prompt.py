@@ -1,7 +1,9 @@
 """The prompt, typed on through prompt_toolkit's pipe: new lines, blocks, history, completion, keys of vi."""
 
 import io
+import os
 import stat
+from pathlib import Path
 
 import pytest
 from prompt_toolkit.completion import CompleteEvent
@@ -123,6 +125,21 @@ def test_a_damaged_history_is_read_as_far_as_it_goes(tmp_path):
     path = tmp_path / "history"
     path.write_bytes(b"# x\n+caf\xe9\n\n# y\n+fine\n")
     assert PrivateHistory(path, print).load_history_strings() == ["fine", "caf\ufffd"]
+
+
+def test_a_history_that_is_no_file_of_ones_own_keeps_its_mode_and_is_never_waited_for(tmp_path):
+    null, complaints = tmp_path / "null", []
+    os.mkfifo(null, 0o666)
+    null.chmod(0o666)
+    history = PrivateHistory(null, complaints.append)
+    assert history.load_history_strings() == []
+    history.append_string("hello")
+    assert stat.S_IMODE(null.stat().st_mode) == 0o666
+    assert len(complaints) == 1
+    history = PrivateHistory(Path(os.devnull), complaints.append)
+    mode = Path(os.devnull).stat().st_mode
+    history.append_string("hello")
+    assert Path(os.devnull).stat().st_mode == mode
 
 
 @pytest.fixture

@@ -341,3 +341,15 @@ def test_a_scripted_conversation_goes_on_where_it_was(store):
     session.close()
     assert [message.role for message in store.open("maths").messages()] == ["user", "assistant"] * 2
     assert [turn.finished.answer for turn in store.open("maths").turns()] == ["42", "42"]
+
+
+def test_a_file_of_another_program_under_the_name_of_a_session_is_never_added_to(store, tmp_path):
+    foreign = tmp_path / "diary"
+    foreign.write_text("Dear diary,\n")
+    store.folder.mkdir(parents=True)
+    (store.folder / "20990101-000000-000000.jsonl").symlink_to(foreign)
+    assert store.latest() is None
+    assert store.warnings == ["20990101-000000-000000.jsonl was skipped: it is no session."]
+    with pytest.raises(StorageError, match="holds no records of confspec"):
+        store.open("20990101-000000-000000").record(sample()[0])
+    assert foreign.read_text() == "Dear diary,\n"
