@@ -1,0 +1,186 @@
+"""A model server of our own on loopback: it speaks llama-server's, vLLM's or OpenAI's protocol, and fails on demand.
+
+Its model has a token for each byte, writes a fixed text from wherever the reply stands, and thinks Yes at 0.75.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from support.tiny_gguf import CHATML_TEMPLATE
+
+START, END = 256, 257
+_SPECIAL = {"<|im_start|>": START, "<|im_end|>": END}
+_PROBS = {"Y": 0.75, "N": 0.125}
+WRITES = "Two and two.\n\nThat is four.\n\n"
+
+
+@dataclass
+class Fault:
+    """What goes wrong with one answer: a `status` with `headers` and `body`, `delay` in seconds before it, a connection
+    cut `after` so many bytes of the body, or `hangs` there until the other side has gone.
+    """
+
+    status: int = 200
+    headers: dict = field(default_factory=dict)
+    body: bytes | None = None
+    delay: float = 0.0
+    after: int | None = None
+    hangs: bool = False
+
+
+@dataclass
+class ScriptedServer:
+    """`faults` are used up by answers to paths that `failing` matches, one each; `pace` is seconds between tokens."""
+
+    kind: str = "llama-server"
+    writes: str = WRITES
+    model: str = "scripted"
+    context: int = 2048
+    faults: list = field(default_factory=list)
+    failing: str = "completion"
+    pace: float = 0.0
+    requests: list = field(default_factory=list)
+    written: int = 0
+    gone: threading.Event = field(default_factory=threading.Event)
+    """The other side has closed the connection in the middle of an answer."""
+
+    def __enter__(self):
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_GET(self):
+                outer.answer(self, None)
+
+            def do_POST(self):
+                outer.answer(self, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+            def log_message(self, *args):
+                pass
+
+        class Threads(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request, client_address):
+                pass  # the other side is gone
+
+        self.server = Threads(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def bodies(self, path):
+        """What was posted to a path."""
+        return [body for where, body, _ in self.requests if where == path]
+
+    def answer(self, handler, body):
+        self.requests.append((handler.path, body, dict(handler.headers)))
+        fault = self.faults.pop(0) if self.faults and re.search(self.failing, handler.path) else Fault()
+        time.sleep(fault.delay)
+        if fault.hangs and fault.after is None:
+            self._hang(handler)
+        elif fault.status != 200 or fault.body is not None:
+            self._send(handler, fault, [fault.body or b"{}"])
+        else:
+            found = getattr(self, "_" + self.kind.replace("-", "_"))(handler.path, body)
+            if found is None:
+                self._send(handler, Fault(404), [b'{"error": {"message": "File Not Found"}}'])
+            else:
+                self._send(handler, fault, found)
+
+    def _send(self, handler, fault, chunks):
+        streams = not isinstance(chunks, list)
+        handler.send_response(fault.status)
+        kind = "text/event-stream" if streams else "application/json"
+        for name, value in {"Content-Type": kind, **fault.headers}.items():
+            handler.send_header(name, value)
+        whole = b"" if streams else b"".join(chunks)
+        handler.send_header(*(("Transfer-Encoding", "chunked") if streams else ("Content-Length", str(len(whole)))))
+        handler.end_headers()
+        sent = 0
+        try:
+            for chunk in chunks if streams else [whole]:
+                cut = chunk if fault.after is None else chunk[: max(fault.after - sent, 0)]
+                handler.wfile.write(b"%x\r\n%s\r\n" % (len(cut), cut) if streams and cut else cut)
+                sent += len(cut)
+                if len(cut) < len(chunk):
+                    if fault.hangs:
+                        self._hang(handler)
+                    handler.close_connection = True
+                    return
+            if streams:
+                handler.wfile.write(b"0\r\n\r\n")
+        except (BrokenPipeError, ConnectionResetError):
+            self.gone.set()
+            handler.close_connection = True
+
+    def _hang(self, handler):
+        if handler.connection.recv(1) == b"":
+            self.gone.set()
+        handler.close_connection = True
+
+    def _llama_server(self, path, body):
+        match path:
+            case "/props":
+                props = {"model_alias": self.model, "model_path": f"/m/{self.model}.gguf", "model_ftype": "F32"}
+                settings = {"default_generation_settings": {"n_ctx": self.context}}
+                return _json({**props, **settings, "chat_template": CHATML_TEMPLATE, "eos_token": "<|im_end|>"})
+            case "/health":
+                return _json({"status": "ok"})
+            case "/tokenize":
+                tokens = tokenized(body["content"], body.get("parse_special", True))
+                return _json({"tokens": [{"id": one, "piece": [one] if one < START else "<|x|>"} for one in tokens]})
+            case "/completion":
+                if body.get("stream"):
+                    return self._llama_stream(body)
+                row = _llama_row(body["logit_bias"][0][0] if "logit_bias" in body else ord("Y"))
+                row["top_logprobs"] += [_llama_row(ord("N")), _llama_row(ord("Y"))]
+                return _json({"completion_probabilities": [row], "model": self.model, "id_slot": 0, "stop": True})
+        return None
+
+    def _llama_stream(self, body):
+        tokens = self.continuation(body["prompt"])[: body["n_predict"]]
+        for count, token in enumerate(tokens, start=1):
+            time.sleep(self.pace)
+            self.written += 1
+            yield _event({"stop": False, "tokens_predicted": count, "completion_probabilities": [_llama_row(token)]})
+        reason = "eos" if tokens and tokens[-1] == END else "limit"
+        done = {"stop": True, "stop_type": reason, "tokens_predicted": len(tokens), "model": self.model, "id_slot": 0}
+        yield _event(done)
+
+    def continuation(self, prompt):
+        """What it writes after these tokens, and the end."""
+        begun = max(index for index, token in enumerate(prompt) if token == START) + len("assistant\n") + 1
+        return [*self.writes.encode(), END][len(prompt) - begun :]
+
+
+def tokenized(text, special):
+    parts = re.split(f"({'|'.join(map(re.escape, _SPECIAL))})", text) if special else [text]
+    return [token for part in parts for token in ([_SPECIAL[part]] if part in _SPECIAL else part.encode())]
+
+
+def _llama_row(token):
+    probability = _PROBS.get(chr(token), 0.5)
+    row = {"id": token, "bytes": [token] if token < START else [], "logprob": math.log(probability)}
+    return {**row, "top_logprobs": [row]}
+
+
+def _json(value):
+    return [json.dumps(value).encode()]
+
+
+def _event(value):
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
