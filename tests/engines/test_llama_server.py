@@ -17,7 +17,7 @@ from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.trace import Author
 from confspec_cli.engines.remote import RemoteSpec, open_remote, probe
-from confspec_cli.errors import ContextFull, EngineError, Interrupted, UsageError
+from confspec_cli.errors import ConfigError, ContextFull, EngineError, Interrupted, UsageError
 
 pytestmark = [pytest.mark.server, needs_llama_server]
 
@@ -214,6 +214,21 @@ def test_thinking_is_told_from_the_server_s_template(tiny, connect):
         engine = connect(url)
         assert engine.card.thinks
         assert engine.count(asked("Hi", think=True)) != engine.count(asked("Hi"))
+
+
+def test_a_file_of_the_same_model_tokenizes_here_what_the_server_would(served, connect):
+    there, here = connect(served[0]), connect(served[0], tokenizer=str(served[1]))
+    for text in (*PROMPTS, "Hello<|im_end|> <think>x</think>", " \n\n a🚂b"):
+        prompt = asked(text, reply=("So <think>far.\n\n", "ü🚂"))
+        assert here.count(prompt) == there.count(prompt)
+        assert text_of(written(here, prompt, 20)) == text_of(written(there, prompt, 20))
+    asking = asked(PROMPTS[0], ask=QUESTION)
+    assert here.label_probs(asking, LABELS) == pytest.approx(there.label_probs(asking, LABELS), rel=0.05)
+
+
+def test_a_file_of_another_vocabulary_is_refused_when_the_server_is_opened(tiny, served, connect):
+    with pytest.raises(ConfigError, match="another vocabulary"):
+        connect(served[0], tokenizer=str(tiny("llama", vocab="other")))
 
 
 def test_the_card_and_the_report_tell_what_is_served(served, connect):

@@ -9,7 +9,7 @@ import pytest
 from support.engine_calls import LABELS, QUESTION, asked, text_of, written
 from support.scripted_server import WRITES, Fault, ScriptedServer
 
-from confspec_cli.core.engine import Interrupt
+from confspec_cli.core.engine import Interrupt, Power
 from confspec_cli.core.events import StepCommitted
 from confspec_cli.core.gate import Gate
 from confspec_cli.core.messages import Sampling
@@ -77,6 +77,7 @@ def test_without_faults_it_writes_judges_and_ends(server, connect):
 )
 def test_a_fault_is_one_sentence_with_a_hint_and_the_engine_goes_on_after_it(server, connect, fault, words):
     engine = connect(server.url)
+    server.requests.clear()
     server.faults.append(fault)
     with pytest.raises(ServerError) as failed:
         engine.label_probs(ASKING, LABELS)
@@ -119,6 +120,7 @@ def test_a_reply_that_stops_coming_is_given_up(server, connect):
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_server_is_asked_again_after_the_pause_it_wants_and_not_for_ever(server, connect, status):
     engine = connect(server.url)
+    server.requests.clear()
     server.faults += [Fault(status), Fault(status, {"Retry-After": "0"})]
     assert engine.label_probs(ASKING, LABELS)
     assert len(server.bodies("/completion")) == 3
@@ -161,6 +163,7 @@ def test_closing_a_reply_half_way_stops_the_server(server, connect):
     server.pace = 0.01
     server.writes = "word " * 2000
     engine = connect(server.url)
+    server.gone.clear()
     reply = engine.generate(PROMPT, Sampling(), 1000)
     next(reply)
     reply.close()
@@ -193,6 +196,14 @@ def test_nobody_there_no_such_host_and_no_server_of_models_are_told_apart(server
 def test_a_plain_server_called_by_https_is_a_sentence(server, connect):
     with pytest.raises(ServerError, match=r"TLS|broke off"):
         connect(server.url.replace("http:", "https:"))
+
+
+def test_log_probabilities_that_are_all_zero_are_not_taken_for_certainty(server, connect):
+    server.is_certain = True
+    engine = connect(server.url)
+    assert Power.LOGPROBS not in engine.powers
+    assert any("token-level speculation" in sentence for sentence in engine.missing)
+    assert engine.label_probs(ASKING, LABELS)
 
 
 def test_a_server_that_changes_its_model_is_not_believed(server, connect):

@@ -1,6 +1,7 @@
-"""A model server of our own on loopback: it speaks llama-server's, vLLM's or OpenAI's protocol, and fails on demand.
+"""A model server of our own on loopback: it speaks llama-server's, vLLM's or OpenAI's protocol.
 
-Its model has a token for each byte, writes a fixed text from wherever the reply stands, and thinks Yes at 0.75.
+Its model has a token for each byte, or as vLLM the vocabulary it is given; it writes a fixed text from wherever the
+reply stands, and thinks Yes at 0.75.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from support.tiny_gguf import CHATML_TEMPLATE
 
@@ -48,6 +50,14 @@ class ScriptedServer:
     pace: float = 0.0
     requests: list = field(default_factory=list)
     written: int = 0
+    vocab: Any = None
+    continues: str = "unasked"
+    """Whether chat completions write on from a message: `unasked`, `asked` or `never`."""
+    says_logprobs: bool = True
+    is_certain: bool = False
+    """Every token after the first has the log-probability 0."""
+    drift: float = 0.0
+    """By how much each score of a text is less than the one before."""
     gone: threading.Event = field(default_factory=threading.Event)
     """The other side has closed the connection in the middle of an answer."""
 
@@ -156,15 +166,80 @@ class ScriptedServer:
         for count, token in enumerate(tokens, start=1):
             time.sleep(self.pace)
             self.written += 1
-            yield _event({"stop": False, "tokens_predicted": count, "completion_probabilities": [_llama_row(token)]})
+            row = _llama_row(token) | ({"logprob": 0.0} if self.is_certain and count > 1 else {})
+            yield _event({"stop": False, "tokens_predicted": count, "completion_probabilities": [row]})
         reason = "eos" if tokens and tokens[-1] == END else "limit"
         done = {"stop": True, "stop_type": reason, "tokens_predicted": len(tokens), "model": self.model, "id_slot": 0}
         yield _event(done)
 
+    def _vllm(self, path, body):
+        match path:
+            case "/v1/models":
+                return _json({"data": [{"id": self.model, "root": f"/m/{self.model}", "max_model_len": self.context}]})
+            case "/tokenize":
+                return _json({"tokens": self.vocab.tokenize(body["prompt"], special=True)})
+            case "/v1/completions":
+                return self._vllm_stream(body) if body.get("stream") else _json(self._vllm_answer(body))
+        return None
+
+    def _vllm_answer(self, body):
+        choice: dict[str, Any] = {"finish_reason": "length", "token_ids": [0]}
+        if "logprob_token_ids" in body:
+            probs = dict(zip(body["logprob_token_ids"], _PROBS.values(), strict=False))
+            choice["logprobs"] = {"top_logprobs": [{f"token_id:{one}": math.log(p) for one, p in probs.items()}]}
+        if "prompt_logprobs" in body:
+            self.written += 1
+            value = math.log(0.5) - self.drift * self.written
+            rows = [{str(token): _vllm_row(token, value)} for token in body["prompt"][1:]]
+            choice["prompt_logprobs"] = [None, *rows]
+        return {"choices": [choice]}
+
+    def _vllm_stream(self, body):
+        prompt, vocab = body["prompt"], self.vocab
+        (start,) = vocab.tokenize("<|im_start|>", special=True)
+        begun = max(index for index, token in enumerate([start, *prompt]) if token == start)
+        said = b"".join(map(vocab.piece, prompt[begun:])).removeprefix(b"assistant\n").decode()
+        (end,) = vocab.tokenize("<|im_end|>", special=True)
+        for token in [*vocab.tokenize_reply(self.writes[len(said) :]), end][: body["max_tokens"]]:
+            name, reason = f"token_id:{token}", "stop" if token == end else None
+            said_of = {"tokens": [name], "token_logprobs": [-0.5], "top_logprobs": [{name: -0.5}]}
+            yield _event({"choices": [{"token_ids": [token], "logprobs": said_of, "finish_reason": reason}]})
+        if reason is None:
+            yield _event({"choices": [{"token_ids": [], "finish_reason": "length"}]})
+        yield b"data: [DONE]\n\n"
+
+    def _openai(self, path, body):
+        match path:
+            case "/v1/models":
+                return _json({"data": [{"id": self.model, "context_length": self.context}]})
+            case "/v1/chat/completions":
+                last = body["messages"][-1]
+                asked = body.get("continue_final_message", self.continues == "unasked")
+                said = last["content"] if last["role"] == "assistant" and asked and self.continues != "never" else ""
+                text = " five" if said == "one two three four" else self.writes[len(said) :]
+                if body.get("stream"):
+                    return self._openai_stream(text, body["max_tokens"])
+                tokens = [_openai_row("Yes")]
+                return _json({"choices": [{"message": {"content": text}, "logprobs": self._openai_said(tokens)}]})
+        return None
+
+    def _openai_stream(self, text, most):
+        words = re.findall(r"\s*\S+\s*", text)
+        yield _event({"choices": [{"delta": {"role": "assistant", "content": ""}}]})
+        for word in words[:most]:
+            yield _event(
+                {"choices": [{"delta": {"content": word}, "logprobs": self._openai_said([_openai_row(word)])}]}
+            )
+        yield _event({"choices": [{"delta": {}, "finish_reason": "stop" if len(words) < most else "length"}]})
+        yield b"data: [DONE]\n\n"
+
+    def _openai_said(self, rows):
+        return {"content": rows} if self.says_logprobs else None
+
     def continuation(self, prompt):
         """What it writes after these tokens, and the end."""
-        begun = max(index for index, token in enumerate(prompt) if token == START) + len("assistant\n") + 1
-        return [*self.writes.encode(), END][len(prompt) - begun :]
+        begun = max((index for index, token in enumerate(prompt) if token == START), default=len(prompt))
+        return [*self.writes.encode(), END][max(len(prompt) - begun - len("assistant\n") - 1, 0) :]
 
 
 def tokenized(text, special):
@@ -176,6 +251,15 @@ def _llama_row(token):
     probability = _PROBS.get(chr(token), 0.5)
     row = {"id": token, "bytes": [token] if token < START else [], "logprob": math.log(probability)}
     return {**row, "top_logprobs": [row]}
+
+
+def _vllm_row(token, logprob):
+    return {"logprob": logprob, "rank": 1 if token % 2 else 2, "decoded_token": "?"}
+
+
+def _openai_row(word):
+    top = [{"token": label, "logprob": math.log(p)} for label, p in (("Yes", 0.5), (" Yes", 0.25), ("No", 0.125))]
+    return {"token": word, "logprob": math.log(0.5), "top_logprobs": top}
 
 
 def _json(value):

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from confspec_cli.core.engine import Power
 from confspec_cli.core.messages import Sampling
@@ -18,6 +18,9 @@ from confspec_cli.engines.remote.spec import Served
 from confspec_cli.engines.vocabulary import Vocabulary
 from confspec_cli.errors import ContextFull, EngineError, ServerError
 
+if TYPE_CHECKING:  # it loads llama_cpp, which is not needed without a file
+    from confspec_cli.engines.llamacpp.vocabulary_file import VocabularyFile
+
 KIND = "llama-server"
 _NO_SCORE = "llama-server cannot score a step it did not write: use a gate that asks for verdicts (--signal verdict)."
 _ENOUGH = 100  # of the likeliest tokens: the other labels are among them, or cost a request each
@@ -27,17 +30,18 @@ _UNTOLD = RemoteToken((), math.nan, is_argmax=True)
 
 
 class LlamaServer:
-    """A llama-server, connected. `vocabulary` is the model's own where it is at hand, else the server is asked."""
+    """A llama-server, connected. Without a `file` that holds the vocabulary of its model, it tokenizes all texts."""
 
     powers = frozenset({Power.LOGPROBS, Power.LABELS, Power.GRAMMAR, Power.ROLLBACK})
     missing: tuple[str, ...] = (_NO_SCORE,)
 
-    def __init__(self, connection: Connection, vocabulary: Vocabulary | None = None) -> None:
+    def __init__(self, connection: Connection, file: VocabularyFile | None = None) -> None:
         self._connection = connection
+        self._file = file
         self._slot = -1  # the one that holds our prefix, once the server has chosen it
         self._is_fresh = True
         self.served = served(connection)
-        self.vocabulary = vocabulary or ServerVocabulary(self.pieces, self._opening())
+        self.vocabulary: Vocabulary = file.vocab if file else ServerVocabulary(self._pieces, self._opening())
 
     def ping(self) -> None:
         """Ask whether it is up."""
@@ -83,9 +87,14 @@ class LlamaServer:
     def close(self) -> None:
         """Let go of the server."""
         self._connection.close()
+        if self._file:
+            self._file.close()
 
-    def pieces(self, text: str, special: bool) -> Pieces:
-        """The tokens of a text as the server has them, and their bytes."""
+    def tokenized(self, text: str) -> list[int]:
+        """The tokens of a text as the server has them; marks in it are control tokens."""
+        return [token for token, _ in self._pieces(text, True)]
+
+    def _pieces(self, text: str, special: bool) -> Pieces:
         body = {"content": text, "add_special": False, "parse_special": special, "with_pieces": True}
         return self._tokenized(body)
 

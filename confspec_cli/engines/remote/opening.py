@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from confspec_cli.core.engine import Interrupt
+from confspec_cli.engines.remote import chat_engine, vllm
+from confspec_cli.engines.remote.chat_engine import ChatEngine
 from confspec_cli.engines.remote.connection import Connection, Patience
 from confspec_cli.engines.remote.dialect import Dialect
 from confspec_cli.engines.remote.llama_server import LlamaServer
 from confspec_cli.engines.remote.remote_engine import RemoteEngine
 from confspec_cli.engines.remote.spec import KINDS, RemoteSpec
+from confspec_cli.engines.remote.trials import tried
 from confspec_cli.errors import ConfigError, ServerError
+
+_SCRIPTS = "Two + 2 = 4; Züge – поезд, 列車 🚂, قطار, ट्रेन\n\n  def f(x):\treturn x**2  # done\n<|im_end|>"
+"""Text of many scripts, which two vocabularies spell alike only if they are the same."""
 
 
 def open_engine(
     spec: RemoteSpec, interrupt: Interrupt, environ: Mapping[str, str], patience: Patience | None = None
-) -> RemoteEngine:
+) -> RemoteEngine | ChatEngine:
     """The model behind a server; see `open_remote`."""
     connection = Connection(spec, interrupt, environ, patience)
+    dialect: Dialect | None = None
     try:
-        return RemoteEngine(_dialect(spec, connection), spec.base, interrupt)
+        kind = identify(spec, connection)
+        if kind == chat_engine.KIND:
+            return ChatEngine(connection, spec.wanted_model, interrupt)
+        dialect = _dialect(kind, spec, connection)
+        return RemoteEngine(dialect, *tried(dialect), spec.base, interrupt)
     except BaseException:
-        connection.close()
+        (dialect or connection).close()
         raise
-
-
-def _dialect(spec: RemoteSpec, connection: Connection) -> Dialect:
-    kind = identify(spec, connection)
-    if kind == "llama-server":
-        return LlamaServer(connection)
-    raise ServerError(f"{spec.base} is no llama-server.", "start one: llama-server -m FILE --port 8000")
 
 
 def identify(spec: RemoteSpec, connection: Connection) -> str:
@@ -44,8 +49,47 @@ def identify(spec: RemoteSpec, connection: Connection) -> str:
     if connection.find("/model_info") is not None:
         return "sglang"
     listed = connection.find("/v1/models")
-    if listed is None:
-        raise ServerError(f"{spec.base} is no model server that confspec knows.", f"curl {spec.base}/v1/models")
     models = listed.get("data") if isinstance(listed, dict) else None
+    if not isinstance(models, list):
+        raise ServerError(
+            f"{spec.base} is no model server that confspec knows.", f"curl {spec.base}/v1/models   # what it serves"
+        )
     is_vllm = models and isinstance(models[0], dict) and "max_model_len" in models[0]
-    return "vllm" if is_vllm else "openai"
+    return vllm.KIND if is_vllm else chat_engine.KIND
+
+
+def _dialect(kind: str, spec: RemoteSpec, connection: Connection) -> Dialect:
+    if kind not in ("llama-server", vllm.KIND):
+        raise ServerError(
+            f"{spec.base} is a server of kind {kind}, which confspec cannot use yet.",
+            "serve the model with llama-server or vLLM",
+        )
+    if not spec.tokenizer:
+        if kind == "llama-server":
+            return LlamaServer(connection)
+        raise ConfigError(
+            f"vLLM at {spec.base} takes tokens, and no file with the vocabulary of its model is named.",
+            "set tokenizer: in models.yaml to a GGUF file of the same model",
+        )
+    from confspec_cli.engines.llamacpp.vocabulary_file import VocabularyFile  # noqa: PLC0415 - loads llama_cpp
+
+    file = VocabularyFile(Path(spec.tokenizer).expanduser())
+    try:
+        dialect: LlamaServer | vllm.Vllm = (
+            LlamaServer(connection, file) if kind == "llama-server" else vllm.Vllm(connection, spec.wanted_model, file)
+        )
+        _check_agreement(file.vocab.tokenize, dialect.tokenized, spec, dialect.served.model)
+    except BaseException:
+        file.close()
+        raise
+    return dialect
+
+
+def _check_agreement(
+    here: Callable[[str, bool], list[int]], there: Callable[[str], list[int]], spec: RemoteSpec, model: str
+) -> None:
+    if here(_SCRIPTS, True) != there(_SCRIPTS):
+        raise ConfigError(
+            f"{Path(spec.tokenizer).name} has another vocabulary than {model} at {spec.base}.",
+            "set tokenizer: to a GGUF file of the same model",
+        )

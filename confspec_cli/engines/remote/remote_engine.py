@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Generator, Mapping
 
-from confspec_cli.core.engine import Engine, Interrupt
+from confspec_cli.core.engine import Engine, Interrupt, Power
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
 from confspec_cli.engines.llamacpp.chat_template import ChatTemplate
 from confspec_cli.engines.llamacpp.prompt_tokenizer import PromptTokenizer
@@ -18,9 +18,11 @@ from confspec_cli.errors import ContextFull, EngineError, Interrupted
 
 
 class RemoteEngine:
-    """One model behind a server. Not for two threads at once."""
+    """One model behind a server, which has these powers and a sentence for each it lacks. Not for two threads."""
 
-    def __init__(self, dialect: Dialect, base: str, interrupt: Interrupt) -> None:
+    def __init__(
+        self, dialect: Dialect, powers: frozenset[Power], missing: tuple[str, ...], base: str, interrupt: Interrupt
+    ) -> None:
         served = dialect.served
         self._dialect = dialect
         self._interrupt = interrupt
@@ -31,8 +33,8 @@ class RemoteEngine:
         self.tokens_read = 0
         self.reading = (0, 0)  # a server does not say
         self.verification_tokens = 0
-        self.powers = dialect.powers
-        self.missing = dialect.missing
+        self.powers = powers
+        self.missing = missing
         self.card = ModelCard(
             name=served.model,
             file="",
@@ -103,7 +105,7 @@ class RemoteEngine:
     def _score(
         self, prompt: Prompt, continuation: str, ends: bool, firsts: Mapping[str, int]
     ) -> tuple[list[Token], Mapping[str, float]]:
-        if not isinstance(self._dialect, ScoringDialect):
+        if Power.SCORE not in self.powers or not isinstance(self._dialect, ScoringDialect):
             raise EngineError(f"{self.card.name} on {self.card.server} cannot score a step it did not write.")
         tokens, step = self._bring(prompt), self._spelling.marks.tokenize(continuation)
         question = self._question(prompt) or (self._spelling.question("-")[:1] if ends else [])

@@ -1,0 +1,238 @@
+"""The Engine over chat completions, the one protocol that all OpenAI-compatible servers have: messages, no tokens.
+
+Verdicts come from the likeliest first tokens of an answer. Writing on from a partial reply needs a server that
+continues an assistant message: most do, and one that does not is refused. Token counts are estimates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from typing import Any
+
+from confspec_cli.core.engine import Engine, Interrupt, Power
+from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
+from confspec_cli.engines.remote import faults
+from confspec_cli.engines.remote.connection import Connection
+from confspec_cli.errors import ContextFull, EngineError, Interrupted, ServerError
+
+KIND = "openai"
+_PATH = "/v1/chat/completions"
+_CONTEXT = 8192  # tokens, where the server does not say
+_CHARS_PER_TOKEN = 3  # on the safe side
+_TOP = 20  # of the likeliest tokens: no server gives more
+_NO_SCORE = "Chat completions cannot score a step the model did not write: use a gate that asks for verdicts."
+_NO_GRAMMAR = "Chat completions take no grammar, so answers cannot be given a form."
+_NO_LOGPROBS = "The server gives no log-probabilities, so the model can give no verdicts: use it in --mode target."
+_COUNTING = [
+    {"role": "user", "content": "Write the numbers from one to eight in words, separated by blanks, and nothing else."},
+    {"role": "assistant", "content": "one two three four"},
+]
+_NEXT = "five"
+_WAYS: tuple[dict[str, Any], ...] = ({}, {"add_generation_prompt": False, "continue_final_message": True})
+"""How servers are told to continue the last message: some do so unasked."""
+
+
+class ChatEngine:
+    """One model behind an OpenAI-compatible server. Not for two threads at once."""
+
+    verification_tokens = 0
+
+    def __init__(self, connection: Connection, model: str, interrupt: Interrupt) -> None:
+        self._connection = connection
+        self._interrupt = interrupt
+        self._stream: Generator[Any, None, bool] | None = None
+        self.tokens_read = 0
+        self._model, context = _listed(connection, model)
+        self._continuing, first = self._try_out()
+        self.powers = frozenset({Power.LOGPROBS, Power.LABELS})
+        self.missing: tuple[str, ...] = (_NO_SCORE, _NO_GRAMMAR)
+        if not first.get("top_logprobs"):
+            self.powers, self.missing = frozenset(), (*self.missing, _NO_LOGPROBS)
+        server = f"{KIND} {connection.base}"
+        self.card = ModelCard(self._model, "", 0, context, server=server, identity=self._model)
+
+    def reset(self) -> None:
+        """Let go of a reply; the server's cache is its own affair. See Engine."""
+        self._let_go()
+
+    def ping(self) -> None:
+        """Exchange the smallest message with the server."""
+        self._let_go()
+        self._connection.get("/v1/models")
+
+    def read(self, prompt: Prompt) -> None:
+        """Check that the prompt may fit; see Engine."""
+        self._begin(prompt)
+
+    def generate(self, prompt: Prompt, sampling: Sampling, max_tokens: int) -> Generator[Token, None, None]:
+        """Continue the open turn; see Engine."""
+        self._begin(prompt)
+        if sampling.grammar:
+            raise EngineError(_NO_GRAMMAR)
+        messages = _messages(prompt)
+        body = self._body(messages, sampling, max_tokens) | {"stream": True}
+        if messages[-1]["role"] == "assistant":
+            body |= self._continuing
+        self._stream = stream = self._connection.stream(_PATH, body)
+        with closing(stream):
+            for event in stream:
+                choice = self._choice(event)
+                if choice is None:
+                    continue
+                yield from self._tokens(choice)
+                if choice.get("finish_reason") == "stop":
+                    yield Token("", math.nan, ends=True)
+                if choice.get("finish_reason"):
+                    return
+        raise faults.cut(self._connection.base)
+
+    def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
+        """Probabilities of the labels as the first token of an answer, among the likeliest; see Engine."""
+        self._begin(prompt)
+        first = self._first_token(_messages(prompt))
+        found = dict.fromkeys(labels, 0.0)
+        for row in first.get("top_logprobs") or ():
+            label = str(row["token"]).strip()
+            if label in found:
+                found[label] += math.exp(min(float(row["logprob"]), 0.0))
+        return found
+
+    def score(self, prompt: Prompt, continuation: str, ends: bool = False) -> list[Token]:  # noqa: ARG002
+        """Refuse; see Engine."""
+        raise EngineError(_NO_SCORE)
+
+    def judge(
+        self,
+        prompt: Prompt,  # noqa: ARG002
+        continuation: str,  # noqa: ARG002
+        ends: bool,  # noqa: ARG002
+        labels: tuple[str, ...],  # noqa: ARG002
+    ) -> tuple[list[Token], Mapping[str, float]]:
+        """Refuse; see Engine."""
+        raise EngineError(_NO_SCORE)
+
+    def count(self, prompt: Prompt) -> int:
+        """About how many tokens the prompt has."""
+        messages = _messages(prompt)
+        return sum(len(message["content"]) // _CHARS_PER_TOKEN + 5 for message in messages)
+
+    def speculate_with(self, other: Engine | None) -> None:
+        """Do nothing: a server speculates by itself, if it was started so."""
+
+    def close(self) -> None:
+        """Let go of the server; see Engine."""
+        self._let_go()
+        self._connection.close()
+
+    def _begin(self, prompt: Prompt) -> None:
+        self._let_go()
+        if self._interrupt.is_set():
+            raise Interrupted("Stopped.")
+        count = self.count(prompt)
+        if count > self.card.context:
+            raise ContextFull(f"About {count} tokens do not fit in the context of {self.card.context}.")
+
+    def _try_out(self) -> tuple[dict[str, Any], Mapping[str, Any]]:
+        """How the server is told to continue a message, and what it says of the first token it writes then."""
+        for way in _WAYS:
+            try:
+                body = self._body(_COUNTING, Sampling(), 4) | way
+                choice = self._choice(self._connection.post(_PATH, body)) or {}
+                said = str((choice.get("message") or {}).get("content") or "")
+            except ServerError:
+                if way:
+                    continue  # it does not know these fields
+                raise
+            if said.lstrip(" ,").lower().startswith(_NEXT):
+                return way, _first(choice)
+        raise ServerError(
+            f"{self._model} at {self._connection.base} does not write on from a reply that was begun, "
+            "so it cannot rewrite a step.",
+            "serve it with llama-server or vLLM",
+        )
+
+    def _first_token(self, messages: list[dict[str, str]]) -> Mapping[str, Any]:
+        choice = self._choice(self._connection.post(_PATH, self._body(messages, Sampling(), 1)))
+        return _first(choice or {})
+
+    def _body(self, messages: list[dict[str, str]], sampling: Sampling, most: int) -> dict[str, Any]:
+        return {
+            "model": self._model,
+            "messages": messages,
+            "max_tokens": most,
+            "temperature": max(sampling.temperature, 0.0),
+            "top_p": sampling.top_p if sampling.temperature > 0 else 1.0,
+            "seed": sampling.seed % (1 << 31),
+            "logprobs": True,
+            "top_logprobs": _TOP,
+        }
+
+    def _choice(self, answer: Any) -> Mapping[str, Any] | None:
+        """The choice in an answer or event; None in events that have none."""
+        choices = answer.get("choices") if isinstance(answer, dict) else None
+        if isinstance(answer, dict) and "error" in answer:
+            raise ServerError(f"{self._connection.base} failed in the middle of its answer.", "look at its log")
+        if choices == []:
+            return None
+        if not isinstance(choices, list) or not isinstance(choices[0], dict):
+            raise faults.nonsense(self._connection.base, "something that is no chat completion")
+        return choices[0]
+
+    def _tokens(self, choice: Mapping[str, Any]) -> list[Token]:
+        delta = choice.get("delta") or {}
+        if delta.get("reasoning_content") or delta.get("reasoning"):
+            raise ServerError(
+                f"{self._model} thinks before it answers, and chat completions cannot write on from a thought.",
+                "switch its thinking off at the server, or serve it with llama-server or vLLM",
+            )
+        text = delta.get("content") or ""
+        rows = (choice.get("logprobs") or {}).get("content") or []
+        try:
+            said = [Token(row["token"], min(float(row["logprob"]), 0.0), _is_best(row)) for row in rows]
+        except (LookupError, TypeError, ValueError) as problem:
+            raise faults.nonsense(self._connection.base, "something that is no chat completion") from problem
+        if "".join(token.text for token in said) == text:
+            return said
+        return [Token(text, said[-1].logprob if len(said) == 1 else math.nan)]  # half characters, or no logprobs
+
+    def _let_go(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+
+def _messages(prompt: Prompt) -> list[dict[str, str]]:
+    messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
+    if said := "".join(prompt.reply):
+        messages.append({"role": "assistant", "content": said})
+    if prompt.ask:
+        messages.append({"role": "user", "content": prompt.ask})
+    return messages
+
+
+def _first(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is said of the first token of an answer; empty where there are no log-probabilities."""
+    rows = (choice.get("logprobs") or {}).get("content") or [{}]
+    return rows[0] if isinstance(rows[0], dict) else {}
+
+
+def _is_best(row: Mapping[str, Any]) -> bool:
+    listed = row.get("top_logprobs") or [row]
+    return float(row["logprob"]) >= max(float(one["logprob"]) for one in listed)
+
+
+def _listed(connection: Connection, model: str) -> tuple[str, int]:
+    """The model's name on the server, and its context in tokens."""
+    found = connection.find("/v1/models")
+    models = [one for one in (found or {}).get("data") or [] if isinstance(one, dict)]
+    by_name = {str(one.get("id")): one for one in models}
+    name = model or next(iter(by_name), "")
+    if not name or (by_name and name not in by_name):
+        raise ServerError(
+            f"{connection.base} does not serve {name or 'any model'}.", f"one of: {', '.join(list(by_name)[:8]) or '-'}"
+        )
+    one = by_name.get(name, {})
+    told = one.get("context_length") or one.get("max_model_len") or (one.get("meta") or {}).get("n_ctx")
+    return name, told if type(told) is int and told > 0 else _CONTEXT

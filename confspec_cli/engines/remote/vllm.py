@@ -1,0 +1,194 @@
+"""The dialect of vLLM: token ids through `/v1/completions`, scores and labels in one request.
+
+A request for scores reads its whole prompt again, as vLLM's prefix cache keeps no log-probabilities.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import uuid
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from confspec_cli.core.engine import ALL_POWERS
+from confspec_cli.core.messages import Sampling
+from confspec_cli.engines.remote import faults
+from confspec_cli.engines.remote.connection import Connection, StatusError
+from confspec_cli.engines.remote.dialect import RemoteToken
+from confspec_cli.engines.remote.spec import Served
+from confspec_cli.errors import ContextFull, EngineError, ServerError
+
+if TYPE_CHECKING:
+    from confspec_cli.engines.llamacpp.vocabulary_file import VocabularyFile
+
+KIND = "vllm"
+_NOT_VLLM = "something that vLLM does not answer"
+
+
+class Vllm:
+    """A vLLM server, connected; `file` holds the vocabulary and the chat template of the model it serves."""
+
+    powers = ALL_POWERS
+    missing: tuple[str, ...] = ()
+
+    def __init__(self, connection: Connection, model: str, file: VocabularyFile) -> None:
+        self._connection = connection
+        self._file = file
+        self._salt = ""
+        self.vocabulary = file.vocab
+        self.served = _served(connection, model, file)
+
+    def ping(self) -> None:
+        """Ask whether it is up."""
+        self._connection.get("/v1/models")
+
+    def forget(self) -> None:
+        """Have the next call read its whole prompt afresh: a salt of its own sets it apart in the cache."""
+        self._salt = uuid.uuid4().hex
+
+    def complete(self, tokens: Sequence[int], sampling: Sampling, most: int) -> Generator[RemoteToken, None, None]:
+        """What the model writes after `tokens`; see Dialect."""
+        body = self._body(tokens, sampling, most) | {"stream": True, "logprobs": 1, "return_token_ids": True}
+        with closing(self._events(body)) as events:
+            for choice in events:
+                token = None
+                for token in self._read(choice):
+                    yield token
+                reason = choice.get("finish_reason")
+                if reason == "stop" and not (token and token.ends):
+                    yield RemoteToken((), math.nan, is_argmax=True, ends=True)
+                if reason:
+                    return
+        raise faults.cut(self._connection.base)
+
+    def next_probs(self, tokens: Sequence[int], wanted: Sequence[int]) -> Mapping[int, float]:
+        """Probability of each wanted token as the next one; see Dialect."""
+        return self.score(tokens, 0, 0, wanted)[1]
+
+    def score(
+        self, tokens: Sequence[int], start: int, stop: int, wanted: Sequence[int]
+    ) -> tuple[list[RemoteToken], Mapping[int, float]]:
+        """The tokens from `start` to `stop` as the model reads them, and the wanted ones after all; see Dialect."""
+        body = self._body(tokens, Sampling(), 1)
+        if wanted:
+            body |= {"logprobs": len(wanted), "logprob_token_ids": list(wanted)}
+        if stop > start:
+            body |= {"prompt_logprobs": 0}
+        try:
+            choice = self._connection.post("/v1/completions", body)["choices"][0]
+            rows = choice.get("prompt_logprobs") or []
+            scored = []
+            for place in range(start, stop):
+                row = rows[place][str(tokens[place])]
+                scored.append(RemoteToken((tokens[place],), _logprob(row["logprob"]), row["rank"] == 1))
+            listed = _by_id(choice["logprobs"]["top_logprobs"][0]) if wanted else {}
+        except StatusError as problem:
+            raise self._refusal(problem.body, problem) from problem
+        except (LookupError, TypeError, ValueError) as problem:
+            raise faults.nonsense(self._connection.base, _NOT_VLLM) from problem
+        unsaid = [token for token in wanted if token not in listed]
+        if unsaid:
+            raise ServerError(
+                f"{self._connection.base} gives no probabilities of the labels of a verdict.", "vLLM 0.28 or newer does"
+            )
+        return scored, {token: math.exp(listed[token]) for token in wanted}
+
+    def tokenized(self, text: str) -> list[int]:
+        """The tokens of a text as the server has them; marks in it are control tokens."""
+        body = {"model": self.served.model, "prompt": text, "add_special_tokens": False}
+        try:
+            return list(self._connection.post("/tokenize", body)["tokens"])
+        except (LookupError, TypeError) as problem:
+            raise faults.nonsense(self._connection.base, _NOT_VLLM) from problem
+
+    def close(self) -> None:
+        """Let go of the server."""
+        self._connection.close()
+        self._file.close()
+
+    def _body(self, tokens: Sequence[int], sampling: Sampling, most: int) -> dict[str, Any]:
+        """Every field of the sampling, as what is left out is filled in from the model's own configuration."""
+        return {
+            "model": self.served.model,
+            "prompt": list(tokens),
+            "max_tokens": most,
+            "temperature": max(sampling.temperature, 0.0),
+            "top_k": sampling.top_k,
+            "top_p": sampling.top_p,
+            "min_p": sampling.min_p,
+            "seed": sampling.seed % (1 << 63),
+            "repetition_penalty": 1.0,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
+            "stop_token_ids": sorted(self.vocabulary.ends),  # it does not stop at all of them by itself
+            "skip_special_tokens": False,
+            "return_tokens_as_token_ids": True,
+            **({"cache_salt": self._salt} if self._salt else {}),
+            **({"structured_outputs": {"grammar": sampling.grammar}} if sampling.grammar else {}),
+        }
+
+    def _events(self, body: Mapping[str, Any]) -> Generator[Mapping[str, Any], None, None]:
+        """The choice in each event of a stream that has one."""
+        with closing(self._connection.stream("/v1/completions", body)) as events:
+            try:
+                for event in events:
+                    if not isinstance(event, dict):
+                        raise faults.nonsense(self._connection.base, _NOT_VLLM)
+                    if "error" in event:
+                        raise self._refusal(json.dumps(event).encode(), None)
+                    yield from event.get("choices") or ()
+            except StatusError as problem:
+                raise self._refusal(problem.body, problem) from problem
+
+    def _read(self, choice: Mapping[str, Any]) -> list[RemoteToken]:
+        try:
+            ids, said = choice.get("token_ids") or [], choice.get("logprobs") or {}
+            found = []
+            for place, token in enumerate(ids):
+                logprob = _logprob(said["token_logprobs"][place])
+                best = max(said["top_logprobs"][place].values())
+                found.append(RemoteToken((token,), logprob, logprob >= min(best, 0.0), token in self.vocabulary.ends))
+        except (LookupError, TypeError, ValueError) as problem:
+            raise faults.nonsense(self._connection.base, _NOT_VLLM) from problem
+        return found
+
+    def _refusal(self, body: bytes, problem: ServerError | None) -> EngineError:
+        said = faults.said_in(body)
+        if "maximum context length" in said:
+            return ContextFull(
+                f"The prompt does not fit in the context of {self.served.context} tokens that the server has.",
+                "start the server with a larger one: vllm serve --max-model-len ...",
+            )
+        return problem or ServerError(f"{self._connection.base} failed: {said or 'it does not say why'}.")
+
+
+def _served(connection: Connection, model: str, file: VocabularyFile) -> Served:
+    try:
+        listed = {str(one["id"]): one for one in connection.get("/v1/models")["data"]}
+        name = model or next(iter(listed))
+        if name not in listed:
+            raise ServerError(f"{connection.base} does not serve {name}.", f"one of: {', '.join(listed)}")
+        one = listed[name]
+        return Served(
+            kind=KIND,
+            model=name,
+            context=int(one["max_model_len"]),
+            identity=str(one.get("root") or name),
+            template=file.template,
+            bos=file.vocab.special_text("bos"),
+            eos=file.vocab.special_text("eos"),
+        )
+    except (LookupError, TypeError, ValueError, StopIteration) as problem:
+        raise faults.nonsense(connection.base, _NOT_VLLM) from problem
+
+
+def _by_id(row: Mapping[str, float]) -> dict[int, float]:
+    return {int(name.removeprefix("token_id:")): _logprob(value) for name, value in row.items()}
+
+
+def _logprob(value: object) -> float:
+    if not isinstance(value, int | float) or math.isnan(value) or value > 1e-3:
+        raise ValueError(value)
+    return min(float(value), 0.0)
