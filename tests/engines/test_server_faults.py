@@ -182,7 +182,7 @@ def test_a_connection_that_the_server_let_go_of_is_opened_again(server, connect)
 def test_nobody_there_no_such_host_and_no_server_of_models_are_told_apart(server, connect):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        with pytest.raises(ServerError, match="Nothing answers at") as nobody:
+        with pytest.raises(ServerError, match=r"Nothing answers at .*: Connection refused\.") as nobody:
             connect(f"http://127.0.0.1:{taken.getsockname()[1]}")
     assert nobody.value.exit_code is Exit.DOWNLOAD
     with pytest.raises(ServerError, match="not known"):
@@ -221,6 +221,16 @@ def test_a_server_that_was_away_is_asked_who_it_is(server, connect):
     server.model = "another"
     with pytest.raises(ServerError, match="another instead of scripted"):
         written(engine, PROMPT)
+
+
+def test_a_server_that_is_restarted_is_waited_for(server):
+    patience = Patience(connect=2, read=5, retries=6, pause=0.1)
+    engine = open_engine(RemoteSpec(server.url), Interrupt(), {}, patience)
+    port = server.server.server_port
+    server.__exit__()
+    threading.Timer(0.3, lambda: server.__enter__(port)).start()
+    assert text_of(written(engine, PROMPT)) == WRITES
+    engine.close()
 
 
 def test_steps_that_were_committed_before_the_server_failed_are_kept(server, connect):

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import math
 import re
+import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -49,6 +51,7 @@ class ScriptedServer:
     failing: str = "completion"
     pace: float = 0.0
     requests: list = field(default_factory=list)
+    connections: list = field(default_factory=list)
     written: int = 0
     vocab: Any = None
     continues: str = "unasked"
@@ -61,7 +64,7 @@ class ScriptedServer:
     gone: threading.Event = field(default_factory=threading.Event)
     """The other side has closed the connection in the middle of an answer."""
 
-    def __enter__(self):
+    def __enter__(self, port=0):
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -83,7 +86,7 @@ class ScriptedServer:
             def handle_error(self, request, client_address):
                 pass  # the other side is gone
 
-        self.server = Threads(("127.0.0.1", 0), Handler)
+        self.server = Threads(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
         return self
@@ -91,6 +94,10 @@ class ScriptedServer:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+        for connection in self.connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.connections = []
 
     def bodies(self, path):
         """What was posted to a path."""
@@ -98,6 +105,8 @@ class ScriptedServer:
 
     def answer(self, handler, body):
         self.requests.append((handler.path, body, dict(handler.headers)))
+        if handler.connection not in self.connections:
+            self.connections.append(handler.connection)
         fault = self.faults.pop(0) if self.faults and re.search(self.failing, handler.path) else Fault()
         time.sleep(fault.delay)
         if fault.hangs and fault.after is None:
@@ -219,7 +228,7 @@ class ScriptedServer:
                 text = " five" if said == "one two three four" else self.writes[len(said) :]
                 if body.get("stream"):
                     return self._openai_stream(text, body["max_tokens"])
-                tokens = [_openai_row("Yes")]
+                tokens, text = [_openai_row("Yes")], said + text  # as llama-server does
                 return _json({"choices": [{"message": {"content": text}, "logprobs": self._openai_said(tokens)}]})
         return None
 

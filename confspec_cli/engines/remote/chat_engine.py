@@ -15,6 +15,7 @@ from confspec_cli.core.engine import Engine, Interrupt, Power
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
 from confspec_cli.engines.remote import faults
 from confspec_cli.engines.remote.connection import Connection
+from confspec_cli.engines.remote.spec import short
 from confspec_cli.errors import ContextFull, EngineError, Interrupted, ServerError
 
 KIND = "openai"
@@ -42,7 +43,7 @@ class ChatEngine:
     def __init__(self, connection: Connection, model: str, interrupt: Interrupt) -> None:
         self._connection = connection
         self._interrupt = interrupt
-        self._stream: Generator[Any, None, bool] | None = None
+        self._stream: Generator[Mapping[str, Any], None, None] | None = None
         self.tokens_read = 0
         self._model, context = _listed(connection, model)
         self._continuing, first = self._try_out()
@@ -51,7 +52,7 @@ class ChatEngine:
         if not first.get("top_logprobs"):
             self.powers, self.missing = frozenset(), (*self.missing, _NO_LOGPROBS)
         server = f"{KIND} {connection.base}"
-        self.card = ModelCard(self._model, "", 0, context, server=server, identity=self._model)
+        self.card = ModelCard(short(self._model), "", 0, context, server=server, identity=short(self._model))
 
     def reset(self) -> None:
         """Let go of a reply; the server's cache is its own affair. See Engine."""
@@ -72,21 +73,15 @@ class ChatEngine:
         if sampling.grammar:
             raise EngineError(_NO_GRAMMAR)
         messages = _messages(prompt)
-        body = self._body(messages, sampling, max_tokens) | {"stream": True}
+        body = self._body(messages, sampling, max_tokens)
         if messages[-1]["role"] == "assistant":
             body |= self._continuing
-        self._stream = stream = self._connection.stream(_PATH, body)
+        self._stream = stream = self._choices(body)
         with closing(stream):
-            for event in stream:
-                choice = self._choice(event)
-                if choice is None:
-                    continue
+            for choice in stream:
                 yield from self._tokens(choice)
                 if choice.get("finish_reason") == "stop":
                     yield Token("", math.nan, ends=True)
-                if choice.get("finish_reason"):
-                    return
-        raise faults.cut(self._connection.base)
 
     def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
         """Probabilities of the labels as the first token of an answer, among the likeliest; see Engine."""
@@ -137,16 +132,16 @@ class ChatEngine:
     def _try_out(self) -> tuple[dict[str, Any], Mapping[str, Any]]:
         """How the server is told to continue a message, and what it says of the first token it writes then."""
         for way in _WAYS:
+            body = self._body(_COUNTING, Sampling(), 4) | way
             try:
-                body = self._body(_COUNTING, Sampling(), 4) | way
-                choice = self._choice(self._connection.post(_PATH, body)) or {}
-                said = str((choice.get("message") or {}).get("content") or "")
+                choices = list(self._choices(body))
             except ServerError:
                 if way:
                     continue  # it does not know these fields
                 raise
+            said = "".join(str((choice.get("delta") or {}).get("content") or "") for choice in choices)
             if said.lstrip(" ,").lower().startswith(_NEXT):
-                return way, _first(choice)
+                return way, next(filter(None, map(_first, choices)), {})
         raise ServerError(
             f"{self._model} at {self._connection.base} does not write on from a reply that was begun, "
             "so it cannot rewrite a step.",
@@ -168,6 +163,17 @@ class ChatEngine:
             "logprobs": True,
             "top_logprobs": _TOP,
         }
+
+    def _choices(self, body: Mapping[str, Any]) -> Generator[Mapping[str, Any], None, None]:
+        """The choice in each event of a stream, up to the one that finishes it."""
+        with closing(self._connection.stream(_PATH, {**body, "stream": True})) as events:
+            for event in events:
+                choice = self._choice(event)
+                if choice is not None:
+                    yield choice
+                if choice is not None and choice.get("finish_reason"):
+                    return
+        raise faults.cut(self._connection.base)
 
     def _choice(self, answer: Any) -> Mapping[str, Any] | None:
         """The choice in an answer or event; None in events that have none."""

@@ -59,6 +59,7 @@ class Connection:
         self._key, self._key_name = spec.key(environ), spec.api_key_env
         self._interrupt = interrupt
         self._patience = patience or Patience()
+        self._was_there = False  # it has answered before, and may again after a restart
         self._is_new = False  # whether this request opened the connection
         self._waker = _Waker(interrupt)
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
@@ -147,10 +148,12 @@ class Connection:
                 if is_stale and not resent:
                     resent = True  # the server let go of a connection that was kept
                     continue
-                if not isinstance(problem, httpx2.ConnectError | httpx2.ConnectTimeout) or not self._waits(attempt, ""):
+                may_return = self._was_there and isinstance(problem, httpx2.ConnectError | httpx2.ConnectTimeout)
+                if not may_return or not self._waits(attempt, ""):
                     raise self._fault(problem) from problem
                 self.was_lost = True
             else:
+                self._was_there = True
                 if response.status_code not in _BUSY:
                     return response
                 with closing(response):

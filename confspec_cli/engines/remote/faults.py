@@ -35,7 +35,8 @@ def of_transport(problem: httpx2.TransportError, base: str, read_seconds: float)
     causes = _causes(problem)
     for kind, sentence, hint in _UNREACHED:
         if any(isinstance(cause, kind) for cause in causes):
-            told = {"base": base, "cause": _words(str(causes[-1])), "seconds": read_seconds}
+            cause = getattr(causes[-1], "strerror", None) or str(causes[-1])
+            told = {"base": base, "cause": _words(cause).rstrip("."), "seconds": read_seconds}
             return ServerError(sentence.format(**told), hint.format(**told))
     return cut(base)
 

@@ -14,6 +14,7 @@ from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
 from confspec_cli.engines.llamacpp.chat_template import ChatTemplate
 from confspec_cli.engines.llamacpp.prompt_tokenizer import PromptTokenizer
 from confspec_cli.engines.remote.dialect import Dialect, RemoteToken, ScoringDialect
+from confspec_cli.engines.remote.spec import short
 from confspec_cli.errors import ContextFull, EngineError, Interrupted
 
 
@@ -36,7 +37,7 @@ class RemoteEngine:
         self.powers = powers
         self.missing = missing
         self.card = ModelCard(
-            name=served.model,
+            name=short(served.model),
             file="",
             bytes=served.bytes,
             context=served.context,

@@ -81,6 +81,11 @@ class RemoteSpec:
         return key
 
 
+def short(model: str) -> str:
+    """A model's name on its server, without the folder of a file."""
+    return model.rsplit("/", 1)[-1] if model.endswith(".gguf") else model
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """What a server says of the model it serves: `identity` tells it from another one behind the same URL."""
