@@ -87,7 +87,10 @@ def conditions(
     wording = json.dumps([[problem.id, problem.prompt] for problem in problems])
     cards = {author.value: engine.card for author, engine in models.items()}
     fixed = {
-        "models": {author: [card.file, card.bytes, card.sha256] for author, card in cards.items()},
+        "models": {
+            author: [card.file or f"{card.server} {card.identity}", card.bytes, card.sha256]
+            for author, card in cards.items()
+        },
         "context": {author: card.context for author, card in cards.items()},
         "settings": {
             mode: {task.value: rule.parameters() for task, rule in tasks.items()} for mode, tasks in config.items()

@@ -1,6 +1,8 @@
 """A model behind a real llama-server keeps the promises of an engine, and the cascade over it its equalities."""
 
+import json
 import time
+import urllib.request
 from dataclasses import replace
 
 import pytest
@@ -167,6 +169,32 @@ def test_closing_a_reply_half_way_leaves_the_server_free_at_once(served, connect
     left = engine.generate(prompt, Sampling(), 2000)  # nobody closes this one
     next(left)
     assert text_of(written(engine, prompt, 40)) == whole
+
+
+def test_the_server_is_seen_to_stop_when_a_reply_is_closed_or_interrupted(tiny, connect):
+    with llama_server(tiny("llama", bias={"<|im_end|>": -100.0}, context=32768), context=32768) as url:
+        interrupt = Interrupt()
+        engine = connect(url, interrupt)
+        for is_interrupted in (False, True):
+            reply = engine.generate(asked(PROMPTS[0]), Sampling(), 30000)
+            next(reply)
+            assert busy(url)
+            if is_interrupted:
+                interrupt.set()
+                with pytest.raises(Interrupted):
+                    list(reply)
+            reply.close()
+            interrupt.clear()
+            until = time.monotonic() + 5
+            while busy(url) and time.monotonic() < until:
+                time.sleep(0.05)
+            assert not busy(url)
+
+
+def busy(url):
+    """Whether the server is at work on a reply."""
+    with urllib.request.urlopen(f"{url}/slots") as answer:
+        return json.load(answer)[0]["is_processing"]
 
 
 def test_a_prompt_longer_than_the_context_says_so_before_anything_is_sent(served, connect):

@@ -1,7 +1,9 @@
 """A server that fails in every way: one sentence each, nothing lost, and nothing sent again that was answered."""
 
 import logging
+import shutil
 import socket
+import subprocess
 import threading
 import time
 
@@ -282,6 +284,25 @@ def test_certificates_that_cannot_be_read_are_named(server, connect, tmp_path):
     (tmp_path / "ca.pem").write_text("no certificate")
     with pytest.raises(UsageError, match=r"ca\.pem"):
         connect(server.url, ca_file=str(tmp_path / "ca.pem"))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the command openssl")
+def test_a_certificate_nobody_vouches_for_is_refused_and_one_that_is_named_is_trusted(tmp_path, connect):
+    both = tmp_path / "both.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=loopback -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*command.split(), "-keyout", both, "-out", tmp_path / "ca.pem"], check=True, capture_output=True)
+    both.write_text(both.read_text() + (tmp_path / "ca.pem").read_text())
+    with ScriptedServer(certificate=both) as server:
+        with pytest.raises(ServerError, match=r"certificate of .* cannot be verified"):
+            connect(server.url)
+        assert not server.requests
+        interrupt = Interrupt()
+        engine = connect(server.url, interrupt, ca_file=str(tmp_path / "ca.pem"))
+        assert text_of(written(engine, PROMPT)) == WRITES
+        server.faults.append(Fault(hangs=True))
+        threading.Timer(0.3, interrupt.set).start()
+        with pytest.raises(Interrupted):
+            engine.label_probs(ASKING, LABELS)
 
 
 @pytest.mark.parametrize(

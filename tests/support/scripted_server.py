@@ -10,11 +10,13 @@ import json
 import math
 import re
 import socket
+import ssl
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from support.tiny_gguf import CHATML_TEMPLATE
@@ -52,6 +54,8 @@ class ScriptedServer:
     pace: float = 0.0
     requests: list = field(default_factory=list)
     connections: list = field(default_factory=list)
+    certificate: Path | None = None
+    """A file with a certificate and its key: it then speaks TLS."""
     written: int = 0
     vocab: Any = None
     continues: str = "unasked"
@@ -87,7 +91,11 @@ class ScriptedServer:
                 pass  # the other side is gone
 
         self.server = Threads(("127.0.0.1", port), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"http{'s' if self.certificate else ''}://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
