@@ -38,7 +38,8 @@ _WAYS: tuple[dict[str, Any], ...] = ({}, {"add_generation_prompt": False, "conti
 class ChatEngine:
     """One model behind an OpenAI-compatible server. Not for two threads at once."""
 
-    verification_tokens = 0
+    verification_tokens = 0  # of requests that ask, only estimates could be told
+    reading = (0, 0)  # a server does not say
 
     def __init__(self, connection: Connection, model: str, interrupt: Interrupt) -> None:
         self._connection = connection
