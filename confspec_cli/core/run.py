@@ -192,7 +192,7 @@ class ReasoningRun:
             system=next((message.content for message in prompt.messages if message.role == "system"), ""),
             mode=config.mode.value,
             models={author.value: self._models[author].card for author in authors(config.mode)},
-            parameters={**config.parameters(), "think": prompt.think},
+            parameters={"pair": config.pair or None, **config.parameters(), "think": prompt.think},
         )
 
     def _finished(self, reason: FinishReason, began: float) -> RunFinished:

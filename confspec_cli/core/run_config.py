@@ -46,6 +46,7 @@ class RunConfig:
     At `think_budget` tokens the thinking is closed. `form` shapes the answer alone, never the reasoning. Without `asks`
     no model is asked for a verdict that the gate does not look at. If `adaptive`, drafting is turned off where it
     takes longer than it saves. If `experimental`, the draft may begin the next step while the target verifies one.
+    `pair` is what the two models are called together, for the record.
     """
 
     mode: Mode
@@ -61,6 +62,7 @@ class RunConfig:
     asks: bool = True
     adaptive: bool = False
     experimental: bool = False
+    pair: str = ""
 
     @property
     def is_gated(self) -> bool:

@@ -49,7 +49,7 @@ def choose(
         asked = show.brief or show.confidence or show.rejected
         status = StatusLine(console, marks, replace(show, quiet=not asked), line, clock, streams)
         return Several([Ticking(status, line), speaker])
-    steps = TerminalView(console, marks, show, clock if moves else None, line)
+    steps = TerminalView(console, marks, replace(show, header=True), clock if moves else None, line)
     view = Ticking(steps, line) if moves else steps
     if show.format is Format.TEXT and not (show.brief or show.extract):
         return view

@@ -39,7 +39,8 @@ class Steps(str, Enum):
 class Show:
     """What to show. `quiet` hides the steps but never a warning.
 
-    `brief` shows one line of each step; `extract` prints the extracted code or answer instead of the reply.
+    `header` begins with a line about the run. `brief` shows one line of each step; `extract` prints the extracted code
+    or answer instead of the reply.
     """
 
     rejected: bool = False
@@ -50,6 +51,7 @@ class Show:
     format: Format = Format.TEXT
     brief: bool = False
     extract: bool = False
+    header: bool = False
 
 
 class Renderer(Protocol):

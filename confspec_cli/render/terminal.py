@@ -25,6 +25,7 @@ from confspec_cli.core.trace import Author, Step
 from confspec_cli.render import wording
 from confspec_cli.render.closing import Closing
 from confspec_cli.render.console import clean
+from confspec_cli.render.header import header
 from confspec_cli.render.layout import Page, Styles, body_of
 from confspec_cli.render.live_line import LiveLine
 from confspec_cli.render.options import Show
@@ -85,7 +86,9 @@ class TerminalView:
         match event:
             case RunStarted():
                 self._started, self._judged, self._salvaging = event, [], None
-                self._print([] if self._gap else [Text()])
+                above = self._page.line(header(event), self._marks.dot) if self._show.header else []
+                self._print([*([] if self._gap else [Text()]), *above])
+                self._gap = True
             case StepOpened(n=n, author=author, provisional=provisional):
                 kept = clean(self._salvaging.kept) if self._salvaging and not provisional else ""
                 label = self._marks.being_written(author, provisional).numbered(n)

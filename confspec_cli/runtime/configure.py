@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from confspec_cli.core.engine import Engine
 from confspec_cli.core.gate import Gate
@@ -54,7 +55,13 @@ def build_config(pair: Pair, options: RunOptions, form: Form | None = None) -> R
         asks=not pair.is_calibrated_for(task.name),
         adaptive=not options.always_draft,
         experimental=options.experimental,
+        pair=_named(pair, options),
     )
+
+
+def _named(pair: Pair, options: RunOptions) -> str:
+    """The name of a pair, or of its models where one of them was chosen by hand."""
+    return f"{Path(pair.draft).stem} + {Path(pair.target).stem}" if options.draft or options.target else pair.name
 
 
 def gated(gate: Gate, options: RunOptions) -> Gate:
