@@ -151,7 +151,7 @@ class TerminalView:
         label, reason = self._marks.dropped.numbered(None), wording.rejection(event, self._judged)
         if self._show.rejected:
             self._print_step(label, event.written_step.text, _REJECTED, reason)
-        elif self._show.confidence:
+        elif self._figure:
             said = self._marks.dot.join(reason)
             self._print(self._page.step(label, said, "dim", self._figure))
         else:

@@ -8,8 +8,8 @@ from rich.cells import cell_len
 from support.recorded_runs import Recorder, sample
 from support.screen import Screen
 
-from confspec_cli.core.events import StepCommitted, StepOpened, TextWritten
-from confspec_cli.core.trace import Author, Cause, Origin, Step
+from confspec_cli.core.events import StepCommitted, StepDropped, StepOpened, TextWritten
+from confspec_cli.core.trace import Author, Cause, DropReason, Origin, Step, WrittenStep
 from confspec_cli.render.console import make_console
 from confspec_cli.render.options import Color, Show
 from confspec_cli.render.symbols import ASCII, UNICODE
@@ -459,6 +459,14 @@ def test_a_figure_stands_beside_the_text_it_is_about():
 def test_who_rejected_a_draft_is_told_with_the_draft():
     assert "rejected by the target (0.10 < 0.50) · 4 tokens, 1.0 s" in Window(rejected=True).play(sample()).text
     assert "0.40" not in Window(rejected=True).play(sample()).text
+
+
+def test_a_draft_that_came_to_nothing_before_it_was_checked_has_no_line():
+    run = Recorder()
+    nothing = WrittenStep(Author.DRAFT, "", 0, False, None, 0.5, 0.5, unsure=True)
+    run.events.append(StepDropped(1, nothing, DropReason.UNSURE))
+    run.sole(Author.TARGET, "It is 42.")
+    assert Window(confidence=True).play(run.finish()).lines[0] == " 1 · target     It is 42."
 
 
 def test_numbers_beyond_99_keep_the_text_aligned_as_far_as_they_can():
