@@ -69,6 +69,7 @@ class RunStats:
     finished_seconds: float | None = None
     _run_tokens: int = 0  # committed since the run began
     _has_target_read: bool = False  # in this run
+    _is_cut_off: bool = False  # time went into tokens that were never committed
 
     def add(self, event: Event) -> None:
         """Count one event."""
@@ -105,8 +106,9 @@ class RunStats:
             case StepPrefetched(tokens=tokens, used=used):
                 self.prefetched += tokens
                 self.prefetch_unused += tokens - used
-            case RunFinished(seconds=seconds):
+            case RunFinished(seconds=seconds, partial=partial):
                 self.finished_seconds = seconds
+                self._is_cut_off = self._is_cut_off or bool(partial)
 
     def _note_target_read(self, seconds: float, tokens: int) -> None:
         """The first time in a run the target reads the prompt, and with it the steps that stand by then."""
@@ -163,9 +165,9 @@ class RunStats:
     def estimated_speedup(self) -> float | None:
         """How many times as fast this was as the target alone would have been: what was committed at the target's pace.
 
-        None where nothing was drafted, or the target wrote too little to show its pace.
+        None where nothing was drafted, the target wrote too little to show its pace, or a step was cut off.
         """
-        if not self.written[Author.DRAFT] or self.target_intervals < _FEW or not self.seconds:
+        if self._is_cut_off or not self.written[Author.DRAFT] or self.target_intervals < _FEW or not self.seconds:
             return None
         pace = self.decode[Author.TARGET] / self.target_intervals
         return (self.prompt_seconds + self.total_tokens * pace) / self.seconds

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from support.recorded_runs import Recorder, sample
 
-from confspec_cli.core.events import StepJudged
+from confspec_cli.core.events import RunFinished, StepJudged
 from confspec_cli.core.gate import Decision
 from confspec_cli.core.stats import RunStats, fold
 from confspec_cli.core.trace import Author, Origin
@@ -127,3 +127,9 @@ def test_where_nothing_was_drafted_there_is_no_speedup():
     run = Recorder(mode="target")
     run.sole(Author.TARGET, "It is 42, as everybody knows who has ever added up six sevens.")
     assert fold(run.finish()).estimated_speedup is None
+
+
+def test_where_a_step_was_cut_off_there_is_no_speedup():
+    *events, finished = sample()
+    assert isinstance(finished, RunFinished)
+    assert fold([*events, replace(finished, partial="Half a")]).estimated_speedup is None
