@@ -126,8 +126,9 @@ class _Values:
                 raise ConfigError(f"{self._place(node)}: << takes tables.")
             values = {**table.values, **values}
             places = {**table.places, **places}
-        if isinstance(path := values.get("path"), str):  # relative to the file that names it
-            values["path"] = str(self._file.absolute().parent / os.path.expanduser(path))  # noqa: PTH111 - Path may raise
+        for key in ("path", "ca_file", "tokenizer"):  # relative to the file that names them
+            if isinstance(path := values.get(key), str) and path:
+                values[key] = str(self._file.absolute().parent / os.path.expanduser(path))  # noqa: PTH111 - Path may raise
         return YamlTable(self._place(node), values, places)
 
     def _scalar(self, node: Any) -> Any:

@@ -22,6 +22,7 @@ def own_cache(tmp_path_factory):
     """Where tests remember which files load, apart from everybody's."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("CONFSPEC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        monkeypatch.setenv("CONFSPEC_STATE", str(tmp_path_factory.mktemp("state")))
         yield
 
 

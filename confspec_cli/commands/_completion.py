@@ -18,14 +18,13 @@ def pairs(incomplete: str) -> list[tuple[str, str]]:
 
 
 def models(incomplete: str) -> list[tuple[str, str]]:
-    """Models that start with this, with size and licence."""
+    """Models that start with this, with size and licence, or the server they run on."""
     registry = _registry()
-    named = registry.models.items() if registry else ()
-    return [
-        (name, f"{model.parameters} {model.quant}, {model.licence}")
-        for name, model in named
-        if name.startswith(incomplete)
-    ]
+    if not registry:
+        return []
+    named = {name: f"{model.parameters} {model.quant}, {model.licence}" for name, model in registry.models.items()}
+    named |= {name: f"on {model.host}" for name, model in registry.remotes.items()}
+    return [(name, about) for name, about in named.items() if name.startswith(incomplete)]
 
 
 def pairs_and_models(incomplete: str) -> list[tuple[str, str]]:

@@ -93,14 +93,10 @@ _MODELS_OF_PAIR = {
         autocompletion=pairs,
     ),
     "draft": _option(
-        _MODELS, "--draft", env="DRAFT", text="Override the draft model: a name or a GGUF file.", autocompletion=models
+        _MODELS, "--draft", env="DRAFT", text="Override the draft model: a name, file or URL.", autocompletion=models
     ),
     "target": _option(
-        _MODELS,
-        "--target",
-        env="TARGET",
-        text="Override the target model: a name or a GGUF file.",
-        autocompletion=models,
+        _MODELS, "--target", env="TARGET", text="Override the target model: a name, file or URL.", autocompletion=models
     ),
 }
 _WORKING = {

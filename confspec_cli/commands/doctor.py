@@ -16,9 +16,11 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.child_process import python_module
+from confspec_cli.commands.server_models import reached
 from confspec_cli.errors import ConfspecError, Exit
 from confspec_cli.models.partial import accepted_prefix
 from confspec_cli.models.registry import Registry, load
+from confspec_cli.models.remote_models import RemoteModel
 from confspec_cli.models.store import Store
 from confspec_cli.render.console import echo, is_dumb, make_console
 from confspec_cli.render.options import Color
@@ -33,7 +35,7 @@ _MARKS = {Status.OK: "ok  ", Status.WARN: "warn", Status.FAIL: "FAIL"}
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
-    """Check this installation: llama.cpp, devices, generation speed, disk space, hub, terminal (exit 1 on failure)."""
+    """Check this installation: llama.cpp, devices, generation speed, disk space, hub, servers (exit 1 on failure)."""
     found = list(findings(_snapshot()))
     if as_json:
         findings_ = [asdict(finding) for finding in found]
@@ -76,6 +78,7 @@ def _snapshot() -> SystemSnapshot:
         hub_error=error,
         has_token=has_token,
         terminal=_terminal(),
+        servers={name: _server(model) for name, model in registry.remotes.items()},
     )
 
 
@@ -85,6 +88,14 @@ def _registry() -> tuple[Registry, str]:
         return load(own_file()), ""
     except ConfspecError as error:
         return load(None), str(error)
+
+
+def _server(model: RemoteModel) -> tuple[str, str]:
+    """That the server of a model answers, or why not; and then what to do about it."""
+    try:
+        return reached(model), ""
+    except ConfspecError as error:
+        return f"{model.name}: {error}", error.hint or f"confspec models show {model.name}"
 
 
 def _selftest(path: Path | None) -> tuple[int, dict[str, Any] | None, str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
 
 from confspec_cli.commands._completion import pairs
+from confspec_cli.core.trace import Author
 from confspec_cli.core.units import size
 from confspec_cli.errors import OutOfMemoryError, UsageError
 from confspec_cli.models import gguf
@@ -38,18 +39,22 @@ def fit(
     kv_type: Annotated[str, typer.Option("--kv-type", help="KV cache type: f16, q8_0 or q4_0.")] = "f16",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
-    """Show how much memory a pair needs and whether it fits this machine (exit 4 if not)."""
+    """Show how much memory a pair needs and whether it fits this machine (exit 4 if not).
+
+    Models that run on a server need none here, and are left out.
+    """
     if kv_type not in KV_TYPES:
         raise UsageError(f'Unknown KV cache type "{kv_type}".', f"one of: --kv-type {' '.join(KV_TYPES)}")
     registry, here = load(own_file()), machine()
     pair = registry.pair(name) if name not in (None, AUTO) else best(registry, here)
     wish = _Wish(context or pair.context or CONTEXT, kv_type)
-    headers = _headers(registry, pair)
-    if headers is None:
+    found = _headers(registry, pair)
+    if found is None:
         _from_sizes(registry, pair, here, as_json)
         return
-    needs = _needs(headers, wish, here)
-    room, remedy = left_over(needs, here), _remedy(headers, pair, wish, here)
+    headers = list(found.values())
+    needs = dict(zip(found, _needs(headers, wish, here), strict=True))
+    room, remedy = left_over(list(needs.values()), here), _remedy(headers, pair, wish, here)
     smaller = f"a smaller quantisation of {pair.target}, or a smaller pair"
     if as_json:
         echo(json.dumps(_document(pair, wish, needs, here), indent=2))
@@ -60,7 +65,7 @@ def fit(
         echo(f"\nwith {kv_type} KV caches of {wish.context} tokens; free: {here}")
         for line in _placing(needs, here):
             echo(line)
-        if room >= 0 and not _is_all_well(needs, here):
+        if room >= 0 and not _is_all_well(list(needs.values()), here):
             echo(f"to fit everything on the GPU: {remedy or smaller}")
     if room < 0:
         raise OutOfMemoryError(
@@ -76,14 +81,18 @@ class _Wish:
     kv_type: str
 
 
-def _headers(registry: Registry, pair: Pair) -> list[gguf.Header] | None:
+def _headers(registry: Registry, pair: Pair) -> dict[Author, gguf.Header] | None:
+    """The headers of the models that run here, None unless all are downloaded."""
     store = Store(models_folder(os.environ))
-    found = [store.find(registry.model(name)) for name in (pair.draft, pair.target)]
-    if not all(found):
-        return None
-    headers = [gguf.read(paths[0]) for paths in found if paths]
-    for header in headers:
-        gguf.check(header)
+    models = registry.models_of(pair.name)
+    parts = {Author.DRAFT: pair.draft, Author.TARGET: pair.target}
+    headers = {}
+    for author, name in parts.items():
+        for paths in (store.find(model) for model in models if model.name == name):
+            if not paths:
+                return None
+            headers[author] = gguf.read(paths[0])
+            gguf.check(headers[author])
     return headers
 
 
@@ -111,18 +120,20 @@ def _from_sizes(registry: Registry, pair: Pair, here: Machine, as_json: bool) ->
         raise OutOfMemoryError(f"{pair.name} does not fit.", "confspec fit   # names the best pair that does")
 
 
-def _table(pair: Pair, needs: list[MemoryEstimate]) -> str:
+def _table(pair: Pair, needs: Mapping[Author, MemoryEstimate]) -> str:
     rows: list[tuple[str, ...]] = [("MODEL", "WEIGHTS", "REPACKED", "KV CACHE", "BUFFERS", "TOTAL")]
-    for role, one in zip((f"draft {pair.draft}", f"target {pair.target}"), needs, strict=True):
+    for author, one in needs.items():
         parts = (one.weights, one.repacked, one.kv, one.compute, one.total)
-        rows.append((role, *(size(part) if part else "-" for part in parts)))
+        name = pair.draft if author is Author.DRAFT else pair.target
+        rows.append((f"{author.value} {name}", *(size(part) if part else "-" for part in parts)))
     return columns(rows)
 
 
-def _placing(needs: list[MemoryEstimate], here: Machine) -> Iterator[str]:
+def _placing(needs: Mapping[Author, MemoryEstimate], here: Machine) -> Iterator[str]:
     """Where each model goes, and what that means for its speed. The GPU part has not been tried on real hardware."""
-    plan = plan_layers(needs, here.room) if here.gpus else [Offload(0, False, 0) for _ in needs]
-    for role, one, share in zip(("draft", "target"), needs, plan, strict=True):
+    plan = plan_layers(list(needs.values()), here.room) if here.gpus else [Offload(0, False, 0) for _ in needs]
+    for (author, one), share in zip(needs.items(), plan, strict=True):
+        role = author.value
         rest = one.weights * (one.layers - share.layers) // one.layers
         rate = _BANDWIDTH / max(rest, 1)
         speed = f"about {rate:.0f} tokens/s at best (reads {size(rest)} per token at {size(_BANDWIDTH)}/s)"
@@ -144,18 +155,17 @@ def _remedy(headers: list[gguf.Header], pair: Pair, wish: _Wish, here: Machine) 
     return ""
 
 
-def _document(pair: Pair, wish: _Wish, needs: list[MemoryEstimate], here: Machine) -> dict[str, Any]:
-    draft, target = ({**asdict(one), "total": one.total} for one in needs)
-    plan = [asdict(share) for share in plan_layers(needs, here.room)] if here.gpus else []
+def _document(pair: Pair, wish: _Wish, needs: Mapping[Author, MemoryEstimate], here: Machine) -> dict[str, Any]:
+    models = {author.value: {**asdict(one), "total": one.total} for author, one in needs.items()}
+    plan = [asdict(share) for share in plan_layers(list(needs.values()), here.room)] if here.gpus else []
     return {
         "schema_version": 1,
         "pair": pair.name,
         "here": True,
-        "fits": left_over(needs, here) >= 0,
+        "fits": left_over(list(needs.values()), here) >= 0,
         "context": wish.context,
         "kv_type": wish.kv_type,
-        "draft": draft,
-        "target": target,
+        **models,
         "free": here.as_dict(),
         "gpu": plan,
     }

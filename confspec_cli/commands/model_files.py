@@ -15,11 +15,14 @@ import typer
 
 from confspec_cli.commands._completion import models as model_names
 from confspec_cli.commands._completion import pairs_and_models
+from confspec_cli.commands._option_groups import grouped
+from confspec_cli.commands.server_models import ServerFlags, reached
 from confspec_cli.core.units import size
 from confspec_cli.errors import Exit, ModelMissing, StorageError, UsageError
 from confspec_cli.models.checked import Checked
-from confspec_cli.models.references import resolve
+from confspec_cli.models.references import is_on_hub, resolve
 from confspec_cli.models.registry import Model, Registry, load
+from confspec_cli.models.remote_models import RemoteModel, is_address
 from confspec_cli.models.sources import HubSource, ModelFile, PathSource, PullProgress, compare
 from confspec_cli.models.store import Store
 from confspec_cli.models.yaml_editing import put as keep
@@ -99,13 +102,14 @@ def check(
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only problems.")] = False,
 ) -> None:
-    """Check model files against their sha256 (exit 9 on a mismatch)."""
+    """Check model files against their sha256 (exit 9 on a mismatch), and that servers answer (exit 5 if not)."""
     registry, store = load(own_file()), Store(models_folder(os.environ))
     damaged: dict[str, str] = {}  # by model, what mends it
+    roles = [role for name in names or (*registry.models, *registry.remotes) for role in registry.roles_of(name)]
     seen = 0
     with watching(sys.stderr, os.environ, quiet) as progress:
-        for model in _models(names, registry) if names else registry.models.values():
-            for file in model.files:
+        for model in dict.fromkeys(roles):
+            for file in model.files if isinstance(model, Model) else ():
                 path = next(store.places(file), None)
                 if path is None and names:
                     raise ModelMissing(f"{model.name} is not downloaded.", f"confspec pull {model.name}")
@@ -122,7 +126,11 @@ def check(
     if damaged:
         hint = " && ".join(filter(None, damaged.values()))
         raise StorageError(f"These models do not match their sha256: {', '.join(damaged)}.", hint)
-    if not seen:
+    remotes = [role for role in dict.fromkeys(roles) if isinstance(role, RemoteModel)]
+    for remote in remotes:
+        line = reached(remote)
+        put(sys.stderr, "" if quiet else f"{line}\n")
+    if not seen and not remotes:
         raise ModelMissing("No model is downloaded.", "confspec pull")
 
 
@@ -137,29 +145,44 @@ def path(
     echo(str(paths[0]))
 
 
+@grouped
 def add(
+    *,
     name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
     reference: Annotated[
         str,
-        typer.Argument(metavar="REF", help="hf:owner/repo[:QUANT], or the path of a GGUF file.", show_default=False),
+        typer.Argument(
+            metavar="REF|URL",
+            help="hf:owner/repo[:QUANT], the path of a GGUF file, or the URL of a server.",
+            show_default=False,
+        ),
     ],
     licence: Annotated[str, typer.Option("--licence", help="Licence to show in the list.")] = "",
     thinks: Annotated[bool, typer.Option("--thinks", help="The model reasons in a <think> block.")] = False,
+    server: ServerFlags,
 ) -> None:
-    """Register a model under a name in your models.yaml, pinned to its current sha256."""
+    """Register a model under a name in your models.yaml, pinned to its current sha256, or a model on a server.
+
+    A server's URL may end in /v1 and in #MODEL: confspec models add big http://HOST:8000/v1#MODEL
+    """
     must_be_new(name, load(own_file()))
-    model = resolve(reference)
-    entry: dict[str, Any] = {"licence": licence, "quant": model.quant, "thinks": thinks}
-    with watching(sys.stderr, os.environ, quiet=False) as progress:
-        files = [_entry(_pinned(file, progress)) for file in model.files]
-    whole = {**{key: value for key, value in entry.items() if value}, "files": files}
+    entry: dict[str, Any] = {"licence": licence}
+    if is_address(reference) and not is_on_hub(reference):
+        entry = {**server.entry(reference), **entry}
+    else:
+        server.check_unused()
+        model = resolve(reference)
+        with watching(sys.stderr, os.environ, quiet=False) as progress:
+            files = [_entry(_pinned(file, progress)) for file in model.files]
+        entry |= {"quant": model.quant, "thinks": thinks, "files": files}
+    whole = {key: value for key, value in entry.items() if value}
     keep(own_file(), (("models", name), whole), check=partial(must_be_new, name))
     put(sys.stderr, f"{name} added to {own_file()}; next: confspec models pair add PAIR DRAFT TARGET\n")
 
 
 def must_be_new(name: str, registry: Registry) -> None:
     """Raises UsageError where a model or pair has that name."""
-    if name in registry.models or name in registry.pairs:
+    if name in registry.models or name in registry.remotes or name in registry.pairs:
         raise UsageError(f'A model or pair named "{name}" already exists.', "confspec models list")
 
 

@@ -14,7 +14,7 @@ from confspec_cli.commands._completion import pairs as pair_names
 from confspec_cli.commands.model_files import must_be_new
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import Exit, ModelMissing, UsageError, did_you_mean
-from confspec_cli.models.registry import Pair, Registry, fingerprints, load
+from confspec_cli.models.registry import Model, Pair, Registry, fingerprints, load
 from confspec_cli.models.store import Store
 from confspec_cli.models.yaml_editing import put as keep
 from confspec_cli.render.console import echo, put
@@ -38,7 +38,7 @@ def add(
     """Create a pair from two models."""
     registry = load(own_file())
     must_be_new(name, registry)
-    entry = {"draft": registry.model(draft).name, "target": registry.model(target).name}
+    entry = {"draft": registry.role(draft).name, "target": registry.role(target).name}
     whole = {**entry, **({"about": about} if about else {})}
     keep(own_file(), (("pairs", name), whole), check=partial(must_be_new, name))
     put(sys.stderr, f"{name} added to {own_file()}; next: confspec models pair check {name}\n")
@@ -87,7 +87,8 @@ def check(name: _Pair) -> None:
     registry = load(own_file())
     pair = registry.pair(name)
     store = Store(models_folder(os.environ))
-    missing = [model.name for model in registry.models_of(name) if store.find(model) is None]
+    local = [registry.models[part] for part in (pair.draft, pair.target) if part in registry.models]
+    missing = [model.name for model in local if store.find(model) is None]
     findings = [(f"{model} is not downloaded", f"confspec pull {model}") for model in missing]
     findings += _doubts(registry, pair)
     for says, command in findings:
@@ -95,18 +96,18 @@ def check(name: _Pair) -> None:
     if missing:
         raise ModelMissing(f"{name} cannot be used until its models are downloaded.", f"confspec pull {name}")
     if not findings:
-        echo(f"{name} is downloaded, and its thresholds were tuned on it")
+        echo(f"{name} is {'downloaded' if local else 'ready'}, and its thresholds were tuned on it")
     raise typer.Exit(Exit.OK)
 
 
 def _doubts(registry: Registry, pair: Pair) -> list[tuple[str, str]]:
-    draft, target = registry.model(pair.draft), registry.model(pair.target)
+    draft, target = registry.role(pair.draft), registry.role(pair.target)
     command = f"confspec calibrate {pair.name} FILE"
     found = []
-    if draft.bytes > target.bytes > 0:
+    if (registry.cost_ratio(pair) or 1) < 1:
         swap = f"confspec models pair set {pair.name} draft={target.name} target={draft.name}"
         found.append((f"the draft {draft.name} is larger than the target", swap))
-    if draft.thinks != target.thinks:
+    if isinstance(draft, Model) and isinstance(target, Model) and draft.thinks != target.thinks:
         thinker = draft.name if draft.thinks else target.name
         found.append((f"only {thinker} is a reasoning model (<think> tags): the other will write in its style", ""))
     trusted = pair.trusting(fingerprints((draft, target)))

@@ -1,23 +1,26 @@
-"""`confspec models show`: what a model file contains, and what a pair is made of."""
+"""`confspec models show`: what a model file contains, what a pair is made of, what a server can do."""
 
 from __future__ import annotations
 
 import json
 import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from confspec_cli.commands._completion import pairs_and_models
 from confspec_cli.commands.pair_show import known_of_pair, pair_as_text
+from confspec_cli.commands.server_models import server_as_text, server_document, server_report
 from confspec_cli.core.thinking_styles import UNKNOWN, name_of_style, style_of
 from confspec_cli.core.units import size
 from confspec_cli.errors import ModelMissing
 from confspec_cli.models import gguf
 from confspec_cli.models.quants import BLOCKS
-from confspec_cli.models.references import is_reference, resolve
+from confspec_cli.models.references import resolve
 from confspec_cli.models.registry import Model, load
+from confspec_cli.models.remote_models import RemoteModel
 from confspec_cli.models.sources import QuantizedSource
 from confspec_cli.models.store import Store
 from confspec_cli.render.console import echo
@@ -25,13 +28,17 @@ from confspec_cli.render.wording import counted
 from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.memory_estimate import WEIGHTS, estimate_memory, kv_bytes
 from confspec_cli.runtime.offload import machine
+from confspec_cli.runtime.resolve import role_of
 
 
 def show(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL|PAIR", help="A name, or a GGUF file.", autocompletion=pairs_and_models, show_default=False
+            metavar="MODEL|PAIR",
+            help="A name, a GGUF file, or a server's URL.",
+            autocompletion=pairs_and_models,
+            show_default=False,
         ),
     ],
     context: Annotated[
@@ -42,6 +49,8 @@ def show(
 ) -> None:
     """Show what a model file contains (architecture, size, context, chat template, memory needed), or what a pair is.
 
+    Of a model on a server (a name, or its URL): what the server is, what it can do, and what is sent to it.
+
     A pair's cost ratio is how many times larger the target's weights are: below 3, drafting seldom saves time.
     """
     registry = load(own_file())
@@ -49,7 +58,14 @@ def show(
         pair = known_of_pair(registry, registry.pairs[name])
         echo(json.dumps({"schema_version": 1, **pair}, indent=2) if as_json else pair_as_text(pair))
         return
-    model = registry.model(name) if name in registry.models or not is_reference(name) else resolve(name)
+    model = role_of(registry, name)
+    if isinstance(model, RemoteModel):
+        report = server_report(model)
+        document = {"schema_version": 1, **server_document(model, report)}
+        echo(json.dumps(document, indent=2) if as_json else server_as_text(model, report))
+        return
+    if isinstance(model, Path):
+        model = resolve(name)
     paths = Store(models_folder(os.environ)).find(model)
     if not paths:
         raise ModelMissing(f"{name} is not downloaded.", f"confspec pull {name}")

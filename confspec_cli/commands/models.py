@@ -90,12 +90,16 @@ def _document(registry: Registry, store: Store) -> dict[str, Any]:
                 "about": pair.about,
                 "calibrated": pair.calibrated,
                 "calibrated_for": [task.value for task in TaskName if pair.is_calibrated_for(task)],
-                "bytes": sum(models[model]["bytes"] for model in {pair.draft, pair.target}),
-                "here": models[pair.draft]["here"] and models[pair.target]["here"],
+                "bytes": sum(models[model]["bytes"] for model in {pair.draft, pair.target} & models.keys()),
+                "here": all(models[model]["here"] for model in {pair.draft, pair.target} & models.keys()),
             }
             for name, pair in registry.pairs.items()
         ],
         "models": list(models.values()),
+        "remotes": [
+            {"name": name, "url": model.url, "model": model.model, "server": model.server.value}
+            for name, model in registry.remotes.items()
+        ],
     }
 
 
@@ -133,7 +137,8 @@ def _listing(document: dict[str, Any]) -> str:
     for pair in document["pairs"]:
         mark = " (default)" if pair["name"] == document["default_pair"] else ""
         here = "yes" if pair["here"] else "-"
-        pairs.append((pair["name"] + mark, size(pair["bytes"]), here, f"{pair['draft']} + {pair['target']}"))
+        taken = size(pair["bytes"]) if pair["bytes"] else "-"
+        pairs.append((pair["name"] + mark, taken, here, f"{pair['draft']} + {pair['target']}"))
     models = [("MODEL", "SIZE", "QUANT", "PARAMETERS", "CONTEXT", "LICENCE", "SOURCE", "PATH")]
     models += [
         (
@@ -149,7 +154,12 @@ def _listing(document: dict[str, Any]) -> str:
         for model in document["models"]
     ]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    return f"{columns(pairs, width, folded=1)}\n\n{columns(models, width, folded=3)}"
+    tables = [columns(pairs, width, folded=1), columns(models, width, folded=3)]
+    if document["remotes"]:
+        remotes = [("ON A SERVER", "URL", "MODEL", "SERVER")]
+        remotes += [(one["name"], one["url"], one["model"] or "-", one["server"]) for one in document["remotes"]]
+        tables.append(columns(remotes, width, folded=1))
+    return "\n\n".join(tables)
 
 
 def _origin(source: HubSource | PackagesSource | PathSource | QuantizedSource) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.units import size
 from confspec_cli.models.registry import Model, Pair, Registry
+from confspec_cli.models.remote_models import RemoteModel
 from confspec_cli.models.store import Store
 from confspec_cli.runtime.folders import models_folder
 
@@ -18,8 +19,8 @@ def known_of_pair(registry: Registry, pair: Pair) -> dict[str, Any]:
     return {
         "pair": pair.name,
         "about": pair.about,
-        "draft": _known_of_model(registry.model(pair.draft), store),
-        "target": _known_of_model(registry.model(pair.target), store),
+        "draft": _known_of_model(registry.role(pair.draft), store),
+        "target": _known_of_model(registry.role(pair.target), store),
         "cost_ratio": registry.cost_ratio(pair),
         "calibrated_for": [task.value for task in TaskName if pair.is_calibrated_for(task)],
     }
@@ -32,13 +33,15 @@ def pair_as_text(known: dict[str, Any]) -> str:
     rows = [
         ("pair", known["pair"] + (f": {known['about']}" if known["about"] else "")),
         *((role, _described(known[role])) for role in ("draft", "target")),
-        ("cost ratio", f"about {ratio:.1f}, by the size of the weights" if ratio else "unknown"),
+        ("cost ratio", f"about {ratio:.1f}, by the size of the weights" if ratio else "unknown, as not both sizes are"),
         ("thresholds", f"measured for {measured}" if measured else "a cautious guess, not measured on this pair"),
     ]
     return "\n".join(f"{label:<12} {text}" for label, text in rows)
 
 
-def _known_of_model(model: Model, store: Store) -> dict[str, Any]:
+def _known_of_model(model: Model | RemoteModel, store: Store) -> dict[str, Any]:
+    if isinstance(model, RemoteModel):
+        return {"name": model.name, "url": model.address, "licence": model.licence}
     return {
         "name": model.name,
         "parameters": model.parameters,
@@ -51,6 +54,8 @@ def _known_of_model(model: Model, store: Store) -> dict[str, Any]:
 
 
 def _described(model: dict[str, Any]) -> str:
+    if "url" in model:
+        return f"{model['name']}: on the server {model['url']}"
     parts = [
         f"{model['parameters']} parameters" if model["parameters"] else "",
         model["quant"],

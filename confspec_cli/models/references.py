@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from confspec_cli.errors import ModelMissing, UsageError
 from confspec_cli.models import gguf
 from confspec_cli.models.registry import Model
+from confspec_cli.models.remote_models import is_address
 from confspec_cli.models.sources import HubSource, ModelFile, PathSource
 
 USUAL_QUANT = "Q4_K_M"
@@ -46,6 +47,11 @@ def is_reference(text: str) -> bool:
     return text.startswith("hf:") or text.endswith(".gguf") or "/" in text
 
 
+def is_on_hub(text: str) -> bool:
+    """Whether a text is the web address of a repository or a file on the hub."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
 def resolve(text: str) -> Model:
     """The model a reference means, its files pinned as they stand now. Asks the hub, and if that fails its cache.
 
@@ -65,7 +71,9 @@ def _as_reference(text: str) -> str:
         tail = f"/{file}" if file else f":{quant}" if quant else ""
         return f"hf:{parts['hub']}{tail}" + (f"@{revision}" if revision else "")
     if "://" in text:
-        raise UsageError("Models are downloaded from the Hugging Face hub, not from other addresses.", _USAGE)
+        is_server = is_address(text) and not text.endswith(".gguf")
+        hint = f"confspec models add NAME {shlex.quote(text)}   # if it is a model server" if is_server else _USAGE
+        raise UsageError("Models are downloaded from the Hugging Face hub, not from other addresses.", hint)
     is_repository = _REFERENCE.fullmatch(f"hf:{text}") and not text.endswith(".gguf") and text[0] not in ".~-"
     return f"hf:{text}" if is_repository and not os.path.exists(text) else text  # noqa: PTH110 - Path may raise
 

@@ -5,24 +5,19 @@ Knows names, pins and thresholds; refuses to know whether a file is here.
 
 from __future__ import annotations
 
-import importlib.resources
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from confspec_cli.core.gate import Gate
 from confspec_cli.core.tasks import TaskName
-from confspec_cli.errors import ConfigError, ModelMissing, did_you_mean
+from confspec_cli.errors import ConfigError, ModelMissing, UsageError, did_you_mean
+from confspec_cli.models.models_yaml import shipped_table, table_of
+from confspec_cli.models.remote_models import RemoteModel
 from confspec_cli.models.sources import ModelFile
-from confspec_cli.yaml_reading import parse, text_of
-from confspec_cli.yaml_tables import YamlTable, check_keys, overlay, read
-
-SCHEMA = 2
-"""The version of models.yaml this module reads; an older file is converted as it is read."""
-
-OLD_KEYS = {"stop": "min_token_prob", "certainty": "min_label_mass", "pays": "worth_drafting"}
-"""The keys of gates that had other names in schema 1."""
+from confspec_cli.yaml_reading import text_of
+from confspec_cli.yaml_tables import YamlTable, overlay, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +132,25 @@ class Switches:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Models and pairs by name; no name is both."""
+    """Models and pairs by name; no name is both. `remotes` are the models on servers, `models` those of files."""
 
     models: Mapping[str, Model]
     pairs: Mapping[str, Pair]
     default_pair: str
+    remotes: Mapping[str, RemoteModel] = field(default_factory=dict)
     settings: Switches = Switches()
 
+    def role(self, name: str) -> Model | RemoteModel:
+        """The model of that name, wherever it runs; raises ModelMissing."""
+        if name not in self.models and name not in self.remotes:
+            guess = did_you_mean(name, [*self.models, *self.remotes])
+            raise ModelMissing(f'Unknown model "{name}"{guess}', "confspec models")
+        return self.models.get(name) or self.remotes[name]
+
     def model(self, name: str) -> Model:
-        """The model of that name; raises ModelMissing."""
-        if name not in self.models:
-            raise ModelMissing(f'Unknown model "{name}"' + did_you_mean(name, self.models), "confspec models")
-        return self.models[name]
+        """The model of that name and its files; raises ModelMissing, or UsageError where it has none here."""
+        self.role(name)
+        return self.models_of(name)[0]
 
     def pair(self, name: str) -> Pair:
         """The pair of that name; raises ModelMissing."""
@@ -158,27 +160,48 @@ class Registry:
 
     def cost_ratio(self, pair: Pair) -> float | None:
         """How many times what the draft costs a token of the target may be expected to, by their weights, if known."""
-        draft, target = self.models_of(pair.name)
-        return target.bytes / draft.bytes if draft.bytes and target.bytes else None
+        draft, target = (self.models[name].bytes if name in self.models else 0 for name in (pair.draft, pair.target))
+        return target / draft if draft and target else None
 
     def models_of(self, name: str) -> tuple[Model, ...]:
+        """Those of `roles_of` that have files here. Raises UsageError for none."""
+        roles = self.roles_of(name)
+        if found := tuple(role for role in roles if isinstance(role, Model)):
+            return found
+        hosts = " and ".join(dict.fromkeys(role.host for role in roles if isinstance(role, RemoteModel)))
+        raise UsageError(f"{name} runs on {hosts}: there are no files of it here.", f"confspec models show {name}")
+
+    def roles_of(self, name: str) -> tuple[Model | RemoteModel, ...]:
         """Draft and target of the pair of that name, or the model of that name; raises ModelMissing."""
         if name in self.pairs:
-            return self.models[self.pairs[name].draft], self.models[self.pairs[name].target]
-        if name in self.models:
-            return (self.models[name],)
-        guess = did_you_mean(name, [*self.pairs, *self.models])
+            return self.role(self.pairs[name].draft), self.role(self.pairs[name].target)
+        if name in self.models or name in self.remotes:
+            return (self.role(name),)
+        guess = did_you_mean(name, [*self.pairs, *self.models, *self.remotes])
         raise ModelMissing(f'Unknown pair or model "{name}"{guess}', "confspec models")
 
 
-def fingerprints(roles: Iterable[Model | Path]) -> list[str]:
-    """What tells models from others of the same name: the sha256 of the first file, of a file not pinned its name."""
-    return [role.files[0].sha256 or role.files[0].name if isinstance(role, Model) else role.name for role in roles]
+def fingerprints(roles: Iterable[Model | Path | RemoteModel]) -> list[str]:
+    """What tells models from others of the same name: the sha256 of the first file, of a file not pinned its name.
+
+    Of a model on a server that is its address, which cannot tell that the server has changed what it serves.
+    """
+    return [_fingerprint(role) for role in roles]
+
+
+def _fingerprint(role: Model | Path | RemoteModel) -> str:
+    match role:
+        case Model():
+            return role.files[0].sha256 or role.files[0].name
+        case RemoteModel():
+            return role.address
+        case _:
+            return role.name
 
 
 def is_shipped(model: Model) -> bool:
     """Whether a model is one of those that come with confspec, which were run before they were listed."""
-    models = _shipped().table("models")
+    models = shipped_table().table("models")
     return model.name in models.values and read(Model, models.table(model.name), model.name).files == model.files
 
 
@@ -190,13 +213,15 @@ def load(user_file: Path | None) -> Registry:
 
 def read_registry(text: str, file: Path) -> Registry:
     """The registry that ships, with the text of the user's file over it; raises ConfigError, with the line."""
-    table = _over(_shipped(), _parse(text, file))
+    table = _over(shipped_table(), table_of(text, file))
     models, pairs = table.table("models"), table.table("pairs")
+    remotes = [name for name in models.values if "url" in models.table(name).values]
     default_pair = table.values.get("default_pair")
     registry = Registry(
-        {name: read(Model, models.table(name), name) for name in models.values},
+        {name: read(Model, models.table(name), name) for name in models.values if name not in remotes},
         {name: read(Pair, pairs.table(name), name) for name in pairs.values},
         str(default_pair),
+        {name: read(RemoteModel, models.table(name), name) for name in remotes},
         read(Switches, table.table("settings")),
     )
     _check(registry, models, pairs)
@@ -204,56 +229,6 @@ def read_registry(text: str, file: Path) -> Registry:
         guess = did_you_mean(registry.default_pair, registry.pairs)
         raise ConfigError(f'{table.at("default_pair")}: there is no pair "{default_pair}"{guess}')
     return registry
-
-
-def is_old(schema: object) -> bool:
-    """Whether a file of this schema may hold the names of schema 1; one that names none was written by hand."""
-    return schema in (1, None)
-
-
-def _shipped() -> YamlTable:
-    """The file inside the package; in a checkout it lies beside the package."""
-    packaged = importlib.resources.files("confspec_cli") / "models.yaml"
-    beside = Path(__file__).parents[2] / "models.yaml"
-    for place in (packaged, beside):
-        if place.is_file():
-            return _parse(place.read_text(encoding="utf-8"), Path("models.yaml"))
-    raise ConfigError("models.yaml is missing from this installation.", "pip install --force-reinstall confspec-cli")
-
-
-def _parse(text: str, file: Path) -> YamlTable:
-    """One models.yaml, its own keys and version checked."""
-    table = parse(text, file)
-    if not isinstance(table, YamlTable):
-        raise ConfigError(f"{file} must be a table of the keys schema, default_pair, settings, models and pairs.")
-    schema = table.values.get("schema", SCHEMA)
-    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-        raise ConfigError(f"{table.at('schema')}: schema must be {SCHEMA}.")
-    if schema > SCHEMA:
-        message = f"{table.at('schema')}: schema {schema} needs a later confspec; this one reads up to {SCHEMA}."
-        raise ConfigError(message, "pip install --upgrade confspec-cli")
-    if is_old(table.values.get("schema")):
-        table = _converted(table)
-    check_keys(table, ("schema", "default_pair", "settings", "models", "pairs"))
-    return table
-
-
-def _converted(table: YamlTable) -> YamlTable:
-    """A models.yaml of schema 1 in the present one, which has other names for keys of gates."""
-
-    def gate(inner: YamlTable) -> YamlTable:
-        if clash := next((old for old, new in OLD_KEYS.items() if {old, new} <= set(inner.values)), None):
-            raise ConfigError(f"{inner.at(clash)}: {clash} is the old name of {OLD_KEYS[clash]}, which is there too.")
-        return YamlTable(
-            inner.place,
-            {OLD_KEYS.get(name, name): value for name, value in inner.values.items()},
-            {OLD_KEYS.get(name, name): place for name, place in inner.places.items()},
-        )
-
-    def pair(inner: YamlTable) -> YamlTable:
-        return inner.mapped({"gate": gate, "gates": lambda gates: gates.mapped(dict.fromkeys(gates.values, gate))})
-
-    return table.mapped({"pairs": lambda pairs: pairs.mapped(dict.fromkeys(pairs.values, pair))})
 
 
 def _over(shipped: YamlTable, user: YamlTable) -> YamlTable:
@@ -267,9 +242,10 @@ def _over(shipped: YamlTable, user: YamlTable) -> YamlTable:
 def _check(registry: Registry, models: YamlTable, pairs: YamlTable) -> None:
     """Whether everything that is named exists, and every name means one thing."""
     pins: dict[str, ModelFile] = {}
-    for name, model in registry.models.items():
+    for name in (*registry.models, *registry.remotes):
         if not re.fullmatch(r"\w[\w.:-]*", name) or name in registry.pairs:
             raise ConfigError(f'{models.at(name)}: "{name}" cannot be the name of a model, or is that of a pair.')
+    for name, model in registry.models.items():
         for file in (file for file in model.files if not file.is_in_place):
             pin = pins.setdefault(file.name, file)
             if (pin.bytes, pin.sha256) != (file.bytes, file.sha256):
@@ -278,8 +254,8 @@ def _check(registry: Registry, models: YamlTable, pairs: YamlTable) -> None:
         if not re.fullmatch(r"\w[\w.:-]*", name):
             raise ConfigError(f'{pairs.at(name)}: "{name}" cannot be the name of a pair.')
         for model_name in (pair.draft, pair.target):
-            if model_name not in registry.models:
-                guess = did_you_mean(model_name, registry.models)
+            if model_name not in registry.models and model_name not in registry.remotes:
+                guess = did_you_mean(model_name, [*registry.models, *registry.remotes])
                 raise ConfigError(
                     f'{pairs.at(name)}: pair {name} names a model that is not there, "{model_name}"{guess}'
                 )

@@ -16,7 +16,7 @@ from typing import Any
 
 from confspec_cli.errors import ConfigError, StorageError
 from confspec_cli.files import make_private_folder, write_atomically
-from confspec_cli.models import registry
+from confspec_cli.models import models_yaml, registry
 from confspec_cli.models.registry import Registry
 from confspec_cli.yaml_reading import text_of
 
@@ -69,18 +69,18 @@ def _locked(file: Path) -> Iterator[None]:
 def _converted(text: str, whole: Any) -> str:
     """The text in the present schema, under the names it gives the keys of gates; nothing else is touched."""
     if whole is None:
-        return f"{text.rstrip()}\nschema: {registry.SCHEMA}\n".lstrip()
-    if not registry.is_old(whole.get("schema")):
+        return f"{text.rstrip()}\nschema: {models_yaml.SCHEMA}\n".lstrip()
+    if not models_yaml.is_old(whole.get("schema")):
         return text
     lines = text.splitlines(keepends=True)
     found = {
-        tuple(place[:2]): (str(name), registry.OLD_KEYS[name])
+        tuple(place[:2]): (str(name), models_yaml.OLD_KEYS[name])
         for gate in _gates(whole)
         for name, place in gate.lc.data.items()
-        if name in registry.OLD_KEYS
+        if name in models_yaml.OLD_KEYS
     }
     if "schema" in whole:
-        found[tuple(whole.lc.data["schema"][2:])] = ("1", str(registry.SCHEMA))
+        found[tuple(whole.lc.data["schema"][2:])] = ("1", str(models_yaml.SCHEMA))
     for (row, column), (old, new) in sorted(found.items(), reverse=True):  # from the end, so that columns hold
         line = lines[row]
         lines[row] = line[:column] + re.sub(rf"^(['\"]?){old}\1", new, line[column:])

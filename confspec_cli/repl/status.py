@@ -36,8 +36,9 @@ def usage(prompt: Prompt | None, engines: Mapping[Author, Engine]) -> Usage:
 
 def place(engines: Mapping[Author, Engine]) -> str:
     """Where the models run."""
-    offloaded = {engine.card.gpu_layers > 0 for engine in engines.values()}
-    return {frozenset({True}): "GPU", frozenset({False}): "CPU"}.get(frozenset(offloaded), "GPU and CPU")
+    cards = [engine.card for engine in engines.values()]
+    places = {"server" if card.server else "GPU" if card.gpu_layers > 0 else "CPU" for card in cards}
+    return " and ".join(sorted(places, reverse=True))
 
 
 def items(pair: str, config: RunConfig, use: Usage, stats: RunStats, where: str) -> Sequence[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -47,7 +47,8 @@ class SystemSnapshot:
     `selftest` is what the self-test process printed, None if it failed: then `exit_status` (negative for a signal) and
     `complaint` say how. `model` is the model it generated with, None for the generated one. `maker` is the maker of the
     GPU, `free` the free memory, `settings` what is wrong with the user's models.yaml. `models` is the number of
-    downloaded models and their size, `partial` the size of what interrupted pulls left.
+    downloaded models and their size, `partial` the size of what interrupted pulls left. `servers` says for each model
+    on a server that it answers, or why not and what to do about it.
     """
 
     python: str
@@ -66,6 +67,7 @@ class SystemSnapshot:
     hub_error: str | None
     has_token: bool
     terminal: Mapping[str, Any]
+    servers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def findings(snapshot: SystemSnapshot) -> Iterator[Finding]:
@@ -84,6 +86,8 @@ def findings(snapshot: SystemSnapshot) -> Iterator[Finding]:
         yield Finding("disk", Status.WARN if low else Status.OK, says, "confspec models list --all" if low else "")
     yield _hub(snapshot)
     yield Finding("token", Status.OK, "found" if snapshot.has_token else "none (only gated models need one)")
+    for says, remedy in snapshot.servers.values():
+        yield Finding("server", Status.WARN if remedy else Status.OK, says, remedy)
     yield _terminal(snapshot)
 
 

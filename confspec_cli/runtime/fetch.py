@@ -10,6 +10,7 @@ from confspec_cli.core.trace import Author
 from confspec_cli.core.units import size
 from confspec_cli.errors import ModelMissing
 from confspec_cli.models.registry import Model
+from confspec_cli.models.remote_models import RemoteModel
 from confspec_cli.models.store import Store, check_room
 from confspec_cli.runtime.folders import models_folder
 from confspec_cli.runtime.reporter import SILENT, Reporter
@@ -17,7 +18,7 @@ from confspec_cli.runtime.resolve import ResolvedPair
 
 
 def local_files(resolved: ResolvedPair, reporter: Reporter = SILENT) -> dict[Author, Path]:
-    """The file to load for each author; pulls what is missing, after asking once.
+    """The file to load for each author whose model runs here; pulls what is missing, after asking once.
 
     Raises ModelMissing, naming the command to type, where nobody agrees to that.
     """
@@ -26,7 +27,11 @@ def local_files(resolved: ResolvedPair, reporter: Reporter = SILENT) -> dict[Aut
     if missing := [model for model in wanted.values() if store.find(model) is None]:
         _pull(store, missing, reporter)
     found = {name: (store.find(model) or [Path()])[0] for name, model in wanted.items()}
-    return {author: found[role.name] if isinstance(role, Model) else role for author, role in resolved.roles.items()}
+    return {
+        author: found[role.name] if isinstance(role, Model) else role
+        for author, role in resolved.roles.items()
+        if not isinstance(role, RemoteModel)
+    }
 
 
 def verified_files(resolved: ResolvedPair, reporter: Reporter = SILENT) -> dict[Author, Path]:

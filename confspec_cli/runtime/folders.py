@@ -39,6 +39,11 @@ def history_file(env: Mapping[str, str]) -> Path:
     return _folder(env, "CONFSPEC_HISTORY", lambda: platformdirs.user_state_path("confspec") / "history")
 
 
+def remote_hosts_file(env: Mapping[str, str]) -> Path:
+    """The file of hosts the user was told about: in CONFSPEC_STATE, or where the system keeps a user's state."""
+    return _folder(env, "CONFSPEC_STATE", lambda: platformdirs.user_state_path("confspec")) / "remote-hosts"
+
+
 def loaded_folder(env: Mapping[str, str]) -> Path:
     """The folder of marks for files that llama.cpp is known to load: CONFSPEC_CACHE, or where the system caches."""
     return _folder(env, "CONFSPEC_CACHE", lambda: platformdirs.user_cache_path("confspec")) / "loaded"

@@ -1,4 +1,4 @@
-"""Files become engines: laid out in memory by the plan, loaded at the same time under one bar, and made acquainted."""
+"""Files and addresses become engines: files loaded at the same time under one bar, as the plan lays them out."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from confspec_cli.core.trace import Author
 from confspec_cli.errors import EngineError, UsageError
 from confspec_cli.models.checked import Checked
 from confspec_cli.models.registry import Model, is_shipped
+from confspec_cli.models.remote_models import RemoteModel
 from confspec_cli.runtime.folders import loaded_folder, models_folder
 from confspec_cli.runtime.offload import plan_offload
 from confspec_cli.runtime.options import KV_TYPES, HardwareOptions
+from confspec_cli.runtime.remote import open_remotes
 from confspec_cli.runtime.reporter import SILENT, Reporter
-from confspec_cli.runtime.resolve import ResolvedPair
+from confspec_cli.runtime.resolve import Place, ResolvedPair
 
 _LOOK = 0.1  # seconds between two looks at whether loads that were told to stop have
 
@@ -32,8 +34,11 @@ def engines(
     interrupt: Interrupt,
     reporter: Reporter = SILENT,
 ) -> Iterator[dict[Author, Engine]]:
-    """The models, loaded with progress and closed at the end. One file in both roles is still loaded twice."""
-    loaded = load_engines(resolved, paths, hardware, interrupt, reporter)
+    """The models of a pair, those on servers among them, opened with progress and closed at the end.
+
+    `paths` are the files of those that run here. One file in both roles is still loaded twice.
+    """
+    loaded = load_engines(resolved, resolved.places(paths), hardware, interrupt, reporter)
     try:
         acquaint(loaded)
         yield loaded
@@ -44,15 +49,39 @@ def engines(
 
 def load_engines(
     resolved: ResolvedPair,
-    paths: Mapping[Author, Path],
+    places: Mapping[Author, Place],
     hardware: HardwareOptions,
     interrupt: Interrupt,
     reporter: Reporter = SILENT,
 ) -> dict[Author, Engine]:
-    """Load these models at the same time, and say what does not fit on a GPU; the caller closes them.
+    """Connect to the models on servers, then load the others at the same time; the caller closes them.
 
-    Raises what loading one of them raises, with none of them left open.
+    Raises what opening one of them raises, with none of them left open.
     """
+    remote = {author: place for author, place in places.items() if isinstance(place, RemoteModel)}
+    files = {author: place for author, place in places.items() if not isinstance(place, RemoteModel)}
+    opened = open_remotes(remote, interrupt, reporter)
+    try:
+        opened |= _load_files(resolved, files, hardware, interrupt, reporter)
+    except BaseException:
+        for engine in opened.values():
+            engine.close()
+        raise
+    for name in sorted({engine.card.name for engine in opened.values() if engine.card.thinking == UNKNOWN}):
+        reporter.note(
+            f"warning: {name} may think in a style confspec does not know, and thoughts would stand in the reply"
+        )
+    return {author: opened[author] for author in places}
+
+
+def _load_files(
+    resolved: ResolvedPair,
+    paths: Mapping[Author, Path],
+    hardware: HardwareOptions,
+    interrupt: Interrupt,
+    reporter: Reporter,
+) -> dict[Author, Engine]:
+    """Load these models at the same time, and say what does not fit on a GPU."""
     if hardware.kv_type not in KV_TYPES:
         raise UsageError(f'Unknown KV cache type "{hardware.kv_type}".', f"one of: --kv-type {' '.join(KV_TYPES)}")
     hardware = replace(hardware, context=hardware.context or resolved.pair.context)
@@ -82,10 +111,6 @@ def load_engines(
             if len(paths) == 1:
                 raise
             loaded = _in_turn(one, list(paths))
-    for name in sorted({engine.card.name for engine in loaded.values() if engine.card.thinking == UNKNOWN}):
-        reporter.note(
-            f"warning: {name} may think in a style confspec does not know, and thoughts would stand in the reply"
-        )
     return loaded
 
 

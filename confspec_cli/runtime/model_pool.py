@@ -13,21 +13,22 @@ from confspec_cli.core.run_config import RunConfig, authors
 from confspec_cli.core.trace import Author
 from confspec_cli.errors import ConfspecError, EngineError, Interrupted
 from confspec_cli.models.registry import Registry
+from confspec_cli.models.remote_models import at_address, is_address
 from confspec_cli.runtime.build_prompt import prompt_of
 from confspec_cli.runtime.configure import build_config, thinks
 from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import acquaint, load_engines
 from confspec_cli.runtime.options import HardwareOptions, RunOptions
 from confspec_cli.runtime.reporter import SILENT, Reporter
-from confspec_cli.runtime.resolve import ResolvedPair, resolve_pair
+from confspec_cli.runtime.resolve import Place, ResolvedPair, resolve_pair
 from confspec_cli.runtime.signals import stopping
 
-_Part = tuple[Path, int | None]
-"""What an engine was made of: its file, and the context asked for in tokens."""
+_Part = tuple[Place, int | None]
+"""What an engine was made of: its file and the context asked for in tokens, or a model on a server."""
 
 FindFiles = Callable[[ResolvedPair, Reporter], Mapping[Author, Path]]
 LoadEngines = Callable[
-    [ResolvedPair, Mapping[Author, Path], HardwareOptions, Interrupt, Reporter], dict[Author, Engine]
+    [ResolvedPair, Mapping[Author, Place], HardwareOptions, Interrupt, Reporter], dict[Author, Engine]
 ]
 
 
@@ -61,7 +62,7 @@ class ModelPool:
     def pair(self) -> str:
         """The name of the pair, or of what stands in its models' places."""
         name = self._resolved.pair.name if self._resolved else ""
-        given = [Path(one).stem for one in (self._options.draft, self._options.target) if one]
+        given = [_short(one) for one in (self._options.draft, self._options.target) if one]
         if len(given) == 2:
             return " + ".join(given)
         return f"{name} with {given[0]}" if given else name
@@ -78,7 +79,8 @@ class ModelPool:
         """Load what the options ask for and is not loaded; on an error the models are those of before."""
         resolved = resolve_pair(self._registry, options)
         context = self._hardware.context or resolved.pair.context
-        wanted = {author: (path, context) for author, path in self._find(resolved, self._reporter).items()}
+        places = resolved.places(self._find(resolved, self._reporter))
+        wanted = {author: (place, context if isinstance(place, Path) else None) for author, place in places.items()}
         if _models_of(options) == _models_of(self._options):  # the mode alone: it may change back
             wanted = {**self._parts, **wanted}
         before = self._resolved, dict(self._parts)
@@ -115,7 +117,7 @@ class ModelPool:
 
     def names(self, kind: str) -> Sequence[str]:
         """What can be asked for by name: every `pair`, every `model`."""
-        return list(self._registry.pairs if kind == "pair" else self._registry.models)
+        return list(self._registry.pairs) if kind == "pair" else [*self._registry.models, *self._registry.remotes]
 
     def close(self) -> None:
         """Free the models."""
@@ -135,12 +137,20 @@ class ModelPool:
         for _, unwanted in spare:
             unwanted.close()
         missing = {author: part for author, part in wanted.items() if author not in self._engines}
-        for context in {context for _, context in missing.values()}:
-            paths = {author: path for author, (path, wants) in missing.items() if wants == context}
+        for context in sorted({context for _, context in missing.values()}, key=bool):  # what is on a server first
+            places = {author: place for author, (place, wants) in missing.items() if wants == context}
             hardware = replace(self._hardware, context=context)
-            self._engines |= self._load(resolved, paths, hardware, self.interrupt, self._reporter)
-            self._parts |= {author: missing[author] for author in paths}
+            self._engines |= self._load(resolved, places, hardware, self.interrupt, self._reporter)
+            self._parts |= {author: missing[author] for author in places}
         acquaint(self._engines)
+
+
+def _short(name: str) -> str:
+    """A model's name as it fits into a line: without the folder of a file, and the path of an address."""
+    if not is_address(name):
+        return Path(name).stem
+    model = at_address(name)
+    return f"{model.model} on {model.host}" if model.model else model.host
 
 
 def _models_of(options: RunOptions) -> tuple[str | None, ...]:

@@ -59,17 +59,19 @@ def machine() -> Machine:
 
 
 def about(registry: Registry, pair: Pair) -> int:
-    """Roughly what a pair needs, in bytes, from the size of its files alone."""
+    """Roughly what a pair needs here, in bytes, from the size of its files alone; some of its models may have none."""
     return round(_BESIDES * sum(model.bytes for model in registry.models_of(pair.name)))
 
 
 def best(registry: Registry, here: Machine) -> Pair:
     """The largest pair that fits, by the size of its files; on a processor one that is not too slow to read along with.
 
+    A pair with a model on a server is never chosen: what is asked leaves this machine only where somebody says so.
     Raises OutOfMemoryError where none fits.
     """
     room = here.room if here.gpus else min(here.room, _BEARABLE)
-    fitting = [pair for pair in registry.pairs.values() if about(registry, pair) <= room]
+    local = [pair for pair in registry.pairs.values() if not {pair.draft, pair.target} & registry.remotes.keys()]
+    fitting = [pair for pair in local if about(registry, pair) <= room]
     if not fitting:
         raise OutOfMemoryError(f"No pair fits: only {here} is free.", "confspec fit tiny --context 512")
     return max(fitting, key=lambda pair: about(registry, pair))

@@ -9,24 +9,33 @@ from pathlib import Path
 from confspec_cli.core.conversation import Turn
 from confspec_cli.core.run_config import Mode, RunConfig, authors
 from confspec_cli.core.trace import Author
-from confspec_cli.models.references import is_reference, resolve
+from confspec_cli.models.references import is_on_hub, is_reference, resolve
 from confspec_cli.models.registry import Model, Pair, Registry, fingerprints, load
+from confspec_cli.models.remote_models import RemoteModel, at_address, is_address
 from confspec_cli.runtime.folders import own_file
 from confspec_cli.runtime.offload import AUTO, best_here
 from confspec_cli.runtime.options import RunOptions
+from confspec_cli.runtime.remote import check_key
+
+Place = Path | RemoteModel
+"""What an engine is made from: the file to load, or the model to connect to."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPair:
-    """A pair's settings, and for each author a registered model or a file.
+    """A pair's settings, and for each author a registered model, a file, or a model on a server.
 
     `measured` is the pair as it stands in models.yaml, with the gates that were measured on other models too; None
     where it is not these models that stand there.
     """
 
     pair: Pair
-    roles: Mapping[Author, Model | Path]
+    roles: Mapping[Author, Model | Path | RemoteModel]
     measured: Pair | None = None
+
+    def places(self, files: Mapping[Author, Path]) -> dict[Author, Place]:
+        """What each engine is made from, given the files of the models that run here."""
+        return {author: role if isinstance(role, RemoteModel) else files[author] for author, role in self.roles.items()}
 
     def warnings(self, config: RunConfig) -> tuple[str, ...]:
         """What is to be said of the gate, where it decides and was not measured on this kind of work."""
@@ -54,12 +63,13 @@ def user_registry() -> Registry:
 def resolve_pair(registry: Registry, options: RunOptions) -> ResolvedPair:
     """The pair asked for, with `draft` and `target` in their places.
 
-    A pair changed by hand keeps its lengths, but not its gate: that was measured on other models.
+    A pair changed by hand keeps its lengths, but not its gate: that was measured on other models. Raises ConfigError
+    where the key of a model on a server is missing, or would be sent without encryption.
     """
     pair = registry.pair(best_here(registry) if options.pair == AUTO else options.pair or registry.default_pair)
     given = {Author.DRAFT: options.draft, Author.TARGET: options.target}
     names = {Author.DRAFT: options.draft or pair.draft, Author.TARGET: options.target or pair.target}
-    roles = {author: _role(registry, names[author]) for author in authors(options.mode)}
+    roles = {author: role_of(registry, names[author]) for author in authors(options.mode)}
     is_changed = any(given.values())
     if is_changed:
         pair = replace(Pair(pair.name, names[Author.DRAFT], names[Author.TARGET]), context=pair.context)
@@ -76,11 +86,25 @@ def as_before(registry: Registry, options: RunOptions, turns: Sequence[Turn]) ->
     for name, pair in {registry.default_pair: default, **registry.pairs}.items():
         if {"draft": pair.draft, "target": pair.target}.items() >= names.items():
             return replace(options, pair=name)
-    known = {author: name for author, name in names.items() if name in registry.models}
+    known = {
+        author: name
+        for author, name in names.items()
+        if name in {*registry.models, *registry.remotes} or is_address(name)
+    }
     return replace(options, draft=known.get("draft"), target=known.get("target"))
 
 
-def _role(registry: Registry, name: str) -> Model | Path:
+def role_of(registry: Registry, name: str) -> Model | Path | RemoteModel:
+    """What a name, a reference, a path or an address stands for. Raises ModelMissing, UsageError, or ConfigError."""
+    model: Model | RemoteModel
     if name in registry.models or not is_reference(name):
-        return registry.model(name)
-    return resolve(name) if name.startswith("hf:") else Path(name).expanduser()
+        model = registry.role(name)
+    elif name.startswith("hf:") or is_on_hub(name):
+        return resolve(name)
+    elif is_address(name):
+        model = at_address(name)
+    else:
+        return Path(name).expanduser()
+    if isinstance(model, RemoteModel):
+        check_key(model)
+    return model

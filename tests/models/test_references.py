@@ -198,6 +198,7 @@ def test_what_is_copied_from_a_browser_is_a_reference(monkeypatch, tmp_path, tex
     ("text", "says", "hint"),
     [
         ("https://example.com/x.gguf", "from the Hugging Face hub, not from other addresses", "hf:OWNER/REPO"),
+        ("http://gpubox:8000/v1#x", "not from other addresses", "confspec models add NAME 'http://gpubox:8000/v1#x'"),
         ("hf:foo--bar/baz", "is no repository", "hf:OWNER/REPO"),
         ("hf:../..", "is no repository", "hf:OWNER/REPO"),
         ("hf:owner/name@../../x", "is no revision in a repository", "hf:OWNER/REPO"),

@@ -6,14 +6,19 @@ Importing this package loads no HTTP client; opening a server does.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from confspec_cli.core.engine import Engine, Interrupt
+from confspec_cli.core.engine import Interrupt
 from confspec_cli.engines.remote.spec import RemoteSpec, ServerReport
+
+if TYPE_CHECKING:
+    from confspec_cli.engines.remote.chat_engine import ChatEngine
+    from confspec_cli.engines.remote.remote_engine import RemoteEngine
 
 __all__ = ["RemoteSpec", "ServerReport", "open_remote", "probe"]
 
 
-def open_remote(spec: RemoteSpec, interrupt: Interrupt, environ: Mapping[str, str]) -> Engine:
+def open_remote(spec: RemoteSpec, interrupt: Interrupt, environ: Mapping[str, str]) -> RemoteEngine | ChatEngine:
     """The model behind a server, found out about and ready.
 
     Raises UsageError for a URL or key that cannot be used, and ServerError where the server cannot be.
