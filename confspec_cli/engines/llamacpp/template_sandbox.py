@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -105,7 +108,9 @@ class SandboxedTemplate:
 
     def render(self, **variables: Any) -> str:
         """The text that the template makes of these variables."""
-        return _within_limits(lambda: self._template.generate(**variables))
+        text = _within_limits(lambda: self._template.generate(**variables))
+        text.encode()  # half of a surrogate pair cannot be told to a model
+        return text
 
 
 def _within_limits(produce: Callable[[], Iterable[str]]) -> str:
@@ -113,13 +118,11 @@ def _within_limits(produce: Callable[[], Iterable[str]]) -> str:
     deadline = time.thread_time() + MOST_SECONDS
 
     def watch(frame: FrameType, _event: str, _argument: object) -> Any:
-        if frame.f_code.co_filename != _TEMPLATE_FILE:
-            return None
         if time.thread_time() > deadline:
             raise TemplateLimitError("it takes too long")
         if tracemalloc.get_traced_memory()[0] > most_bytes:
             raise TemplateLimitError("it takes too much memory")
-        return watch
+        return watch if frame.f_code.co_filename == _TEMPLATE_FILE else None
 
     before, written, length = sys.gettrace(), list[str](), 0
     was_tracing = tracemalloc.is_tracing()
@@ -127,16 +130,40 @@ def _within_limits(produce: Callable[[], Iterable[str]]) -> str:
     most_bytes = tracemalloc.get_traced_memory()[0] + _MOST_BYTES
     sys.settrace(watch)
     try:
-        for text in produce():
-            written.append(text)
-            length += len(text)
-            if length > _LONGEST_TEXT:
-                raise TemplateLimitError("its output is too long")
+        with _little_memory():
+            for text in produce():
+                written.append(text)
+                length += len(text)
+                if length > _LONGEST_TEXT:
+                    raise TemplateLimitError("its output is too long")
+    except MemoryError:
+        raise TemplateLimitError("it takes too much memory") from None
     finally:
         sys.settrace(before)
         if not was_tracing:
             tracemalloc.stop()
     return "".join(written)
+
+
+@contextmanager
+def _little_memory() -> Iterator[None]:
+    """Let what needs much more memory than there is now fail, where the system can tell how much that is.
+
+    A single call, such as `replace`, can fill the memory of the machine with nobody looking in between.
+    """
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:
+        yield
+        return
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    most = pages * resource.getpagesize() + 2 * _MOST_BYTES
+    others = [one for one in limits if one != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min([most, *others]), limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def _raise(message: object) -> NoReturn:
