@@ -39,7 +39,7 @@ from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
 from confspec_cli.runtime.resolve import as_before, resolve_pair, user_registry
 from confspec_cli.runtime.session_saver import saving
-from confspec_cli.runtime.signals import exit_code, stopping
+from confspec_cli.runtime.signals import Suspension, exit_code, stopping
 from confspec_cli.storage import templates
 
 
@@ -92,10 +92,11 @@ def ask(
         shown = replace(show.show(), extract=answer.extract)
         renderer = choose(sys.stdout, sys.stderr, shown, os.environ, reading=lambda: reading(loaded.values()))
         try:
-            with stopping(interrupt) as signals:
+            with stopping(interrupt) as signals, Suspension(renderer.pause, renderer.resume) as suspension:
                 events = kept.over(ReasoningRun(opened, loaded, config, time.perf_counter).events())
                 for event in _told(events, resolved.warnings(config) + said.warnings):
-                    renderer.handle(event)
+                    with suspension.drawing():
+                        renderer.handle(event)
         finally:
             renderer.close()
     assert isinstance(event, RunFinished)

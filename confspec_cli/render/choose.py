@@ -29,7 +29,7 @@ def choose(
     env: Mapping[str, str],
     clock: Callable[[], float] = monotonic,
     reading: Reading = nothing_read,
-) -> Renderer:
+) -> Several:
     """The renderers of a run, combined: stdout carries the reply or the requested JSON, stderr the steps.
 
     When both are the same terminal, the step view doubles as the reply unless it is shortened. JSON on a screen is
@@ -52,7 +52,7 @@ def choose(
     steps = TerminalView(console, marks, replace(show, header=True), clock if moves else None, line)
     view = Ticking(steps, line) if moves else steps
     if show.format is Format.TEXT and not (show.brief or show.extract):
-        return view
+        return Several([view])
     return Several([view, speaker])
 
 

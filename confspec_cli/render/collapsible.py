@@ -80,6 +80,11 @@ class CollapsibleView:
         else:
             self._view.note(text)
 
+    def pause(self) -> None:
+        """Take the live part off the screen and restore the cursor, until it is drawn again."""
+        self._region.close()
+        self._view.pause()
+
     def redraw(self) -> None:
         """Draw what is live again."""
         if not self.collapsed:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from confspec_cli.core.events import Event
 
@@ -66,6 +66,19 @@ class Renderer(Protocol):
         ...
 
 
+@runtime_checkable
+class Live(Protocol):
+    """A renderer that redraws part of the screen."""
+
+    def pause(self) -> None:
+        """Take that part off the screen and restore the cursor, until something is shown again."""
+        ...
+
+    def resume(self) -> None:
+        """Draw it again, below whatever was printed meanwhile."""
+        ...
+
+
 class Several:
     """Passes every event to several renderers, in order."""
 
@@ -76,6 +89,18 @@ class Several:
         """Pass it to each renderer."""
         for renderer in self._renderers:
             renderer.handle(event)
+
+    def pause(self) -> None:
+        """Pause those that are live."""
+        for renderer in self._renderers:
+            if isinstance(renderer, Live):
+                renderer.pause()
+
+    def resume(self) -> None:
+        """Resume those that are live."""
+        for renderer in self._renderers:
+            if isinstance(renderer, Live):
+                renderer.resume()
 
     def close(self) -> None:
         """Close all of them, even if one fails."""

@@ -56,6 +56,10 @@ class StatusLine(PlainLines):
         """Draw the line again."""
         self._write([])
 
+    def pause(self) -> None:
+        """Take the line away, until it is drawn again."""
+        self._region.close()
+
     def close(self) -> None:
         """Take the line away."""
         self._region.close()

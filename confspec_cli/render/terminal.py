@@ -121,6 +121,10 @@ class TerminalView:
         """Print a permanent line above the live step."""
         self._print(self._page.line([text]))
 
+    def pause(self) -> None:
+        """Take the live part off the screen and restore the cursor, until it is drawn again."""
+        self._region.close()
+
     def redraw(self) -> None:
         """Draw what is live again."""
         self._print([])

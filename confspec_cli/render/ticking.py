@@ -25,6 +25,10 @@ class Redrawn(Protocol):
         """Draw the live part again."""
         ...
 
+    def pause(self) -> None:
+        """Take the live part off the screen, until it is drawn again."""
+        ...
+
     def close(self) -> None:
         """Remove the live part."""
         ...
@@ -63,6 +67,16 @@ class Ticking(Generic[View]):
         """The view, which nothing redraws meanwhile."""
         with self._lock:
             yield self._view
+
+    def pause(self) -> None:
+        """Take the live part off the screen and restore the cursor; nothing is drawn until `resume`."""
+        self._lock.acquire()
+        self._view.pause()
+
+    def resume(self) -> None:
+        """Draw the live part again, below whatever was printed meanwhile."""
+        self._view.redraw()
+        self._lock.release()
 
     def close(self) -> None:
         """Stop, and close the view."""

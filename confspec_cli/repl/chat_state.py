@@ -40,6 +40,7 @@ class Chat:
     hides_steps: bool = False
     attached: list[str] = field(default_factory=list)  # files sent along with the next message
     pending: str = ""  # the text the prompt starts with next time
+    typed: str = ""  # and after it, what was typed while the models were working
     editing: bool = False  # the next message replaces the last turn
     leaving: bool = False
     stats: RunStats = field(default_factory=RunStats)

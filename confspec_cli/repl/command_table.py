@@ -37,8 +37,9 @@ def _help(chat: Chat, text: str) -> None:
             ("Ctrl-X Ctrl-E", "opens the message in $EDITOR"),
             ("Ctrl-C", "stops the answer and keeps what has been written"),
             ("Ctrl-D", "quits"),
-            *((f"{key} (while working)", what) for key, what in keys_of(chat.config).items()),
-            ("", "other keys are ignored while the models are working"),
+            ("Ctrl-Z", "suspends confspec; fg in the shell brings it back"),
+            *((f"Alt-{key}", f"while the models work: {what}") for key, what in keys_of(chat.config).items()),
+            ("", "Esc and then the letter does the same; anything else you type waits on the next prompt"),
         ]
     )
 

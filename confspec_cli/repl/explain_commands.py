@@ -24,7 +24,7 @@ def _steps(chat: Chat, text: str) -> None:
     if text in ("show", "hide"):
         chat.hides_steps = text == "hide"
         chat.screen.say(
-            "Steps are shown." if text == "show" else "Steps are hidden; press s during an answer to show them."
+            "Steps are shown." if text == "show" else "Steps are hidden; Alt-s during an answer shows them."
         )
     elif text:
         raise UsageError(f'/steps takes show or hide, not "{text}".', "/steps   # the steps of the last answer")

@@ -32,7 +32,8 @@ def converse(chat: Chat) -> None:
 
 
 def _once(chat: Chat) -> None:
-    given, chat.pending = chat.pending, ""
+    given = "\n".join(filter(None, (chat.pending, chat.typed)))
+    chat.pending = chat.typed = ""
     try:
         typed = chat.desk.read(given)
     except KeyboardInterrupt:

@@ -58,7 +58,8 @@ class PromptLine:
             history=fittings.history,
             completer=fittings.completer,
             complete_while_typing=Condition(lambda: get_app().current_buffer.text.startswith("/")),
-            enable_open_in_editor=True,
+            enable_open_in_editor=False,  # its own binding sends at once what was edited
+            enable_suspend=True,
             enable_history_search=False,
             tempfile_suffix=".md",
             bottom_toolbar=self._toolbar,
@@ -123,5 +124,9 @@ def _bindings() -> KeyBindings:
     @keys.add("c-j", filter=typing)
     def _new_line(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
+
+    @keys.add("c-x", "c-e", filter=typing)
+    def _edit(event: KeyPressEvent) -> None:
+        event.current_buffer.open_in_editor(validate_and_handle=False)
 
     return keys

@@ -15,9 +15,12 @@ from confspec_cli.core.run_config import RunConfig, authors
 from confspec_cli.core.steering import Steering
 from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import EngineError, Exit, Interrupted
+from confspec_cli.render.collapsible import CollapsibleView
+from confspec_cli.render.ticking import Ticking
 from confspec_cli.repl import context_room as context
 from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.live_keys import LiveKeys
+from confspec_cli.runtime.signals import Suspension
 
 _KEYS = {
     "a": "answer now",
@@ -50,7 +53,7 @@ def ask(chat: Chat, question: str) -> None:
 
 
 def keys_of(config: RunConfig) -> dict[str, str]:
-    """The keys that act during a run, and what they do."""
+    """The keys that act during a run, with Alt, and what they do."""
     return {key: what for key, what in _KEYS.items() if key not in "et" or len(authors(config.mode)) > 1}
 
 
@@ -66,31 +69,48 @@ def play(
     keyed = {"a": steering.answer_now, "e": steering.escalate_step, "t": steering.target_from_here, "s": _nothing}
     actions = {key: keyed[key] for key in keys_of(config)}
     engines = chat.pool.engines
-    hints = [*(f"{key} {_HINTS[key]}" for key in actions), "Ctrl-C stop"]
+    hints = [*(f"Alt-{key} {_HINTS[key]}" for key in actions), "Ctrl-C stop"]
     view = chat.screen.view(chat.show, chat.hides_steps, hints, lambda: reading(engines.values()))
     last: Event | None = None
+    keys = LiveKeys(chat.keyboard, actions)
     try:
-        with chat.pool.stopping() as signals, LiveKeys(chat.keyboard, actions) as keys:
+        with chat.pool.stopping() as signals, keys, _suspension(view, keys) as suspension:
             run = ReasoningRun(prompt, engines, config, time.perf_counter, steering, drafting)
             for event in run.events():
                 warning = keep(event)
-                for key in keys.pressed():
-                    with view.held() as steps:
-                        steps.toggle() if key == "s" else steps.note(f"{key}: {_KEYS[key]}")
-                view.handle(event)
-                if warning:
-                    view.handle(warning)
+                with suspension.drawing():
+                    for key in keys.pressed():
+                        with view.held() as steps:
+                            steps.toggle() if key == "s" else steps.note(f"Alt-{key}: {_KEYS[key]}")
+                    view.handle(event)
+                    if warning:
+                        view.handle(warning)
                 last = event
     finally:
         view.close()
         with view.held() as steps:
             chat.hides_steps = steps.collapsed
+        chat.typed += keys.typed
     if signal.SIGTERM in signals:
         stopped = Interrupted("Stopped.")
         stopped.exit_code = Exit.TERMINATED
         raise stopped
     assert isinstance(last, RunFinished)
     return last
+
+
+def _suspension(view: Ticking[CollapsibleView], keys: LiveKeys) -> Suspension:
+    """Ctrl-Z during a run: the terminal is handed over as the shell knows it, and the live step drawn again after."""
+
+    def pause() -> None:
+        view.pause()
+        keys.pause()
+
+    def resume() -> None:
+        keys.resume()
+        view.resume()
+
+    return Suspension(pause, resume)
 
 
 def _answer(chat: Chat, question: str) -> RunFinished:

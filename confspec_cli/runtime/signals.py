@@ -1,4 +1,4 @@
-"""Ctrl-C and TERM: an error like any other, or, while a model writes, a request to stop at the next token.
+"""Ctrl-C and TERM: an error like any other, or, while a model writes, a request to stop at the next token; and Ctrl-Z.
 
 Signals belong to the process, so what came is remembered here: an error raised from a handler can be swallowed by
 whatever library it lands in, and a person has only pressed Ctrl-C once.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -81,3 +81,48 @@ def exit_code(reason: FinishReason, signals: list[int]) -> Exit:
         FinishReason.CONTEXT: Exit.CONTEXT_FULL,
         FinishReason.INTERRUPTED: Exit.INTERRUPTED,
     }[reason]
+
+
+class Suspension:
+    """Inside this context, Ctrl-Z calls `pause` before the process stops and `resume` when it goes on.
+
+    While something is being drawn the stop waits until that is done.
+    """
+
+    def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        self._pause, self._resume = pause, resume
+        self._is_busy = self._came = False
+
+    def __enter__(self) -> Suspension:
+        self._before = signal.getsignal(signal.SIGTSTP)
+        if self._before is not signal.SIG_IGN:  # as it is where the shell has no job control
+            signal.signal(signal.SIGTSTP, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTSTP, self._before)
+
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """While this holds, the process does not stop."""
+        self._is_busy = True
+        try:
+            yield
+        finally:
+            self._is_busy = False
+            if self._came:
+                self._stop()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._came = True
+        if not self._is_busy:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._came = False
+        self._pause()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, self._handle)
+        self._resume()

@@ -13,6 +13,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from confspec_cli.core.events import StepJudged
+from confspec_cli.core.trace import Cause
 from confspec_cli.models.registry import load
 from confspec_cli.models.store import Store
 from confspec_cli.runtime.folders import models_folder
@@ -21,7 +23,7 @@ from confspec_cli.storage.session_store import SessionStore
 ENDLESS = {"<|im_end|>": -40, "<|end|>": -40}
 PROMPT = "\x1b\\[\\?2004h"  # the prompt asks for bracketed paste, and a run does not
 COMMITTED = "(✓|▲|↻|·) (draft|escalated|target)"
-CTRL_C, CTRL_D, CTRL_J = "\x03", "\x04", "\n"
+CTRL_C, CTRL_D, CTRL_J, CTRL_Z = "\x03", "\x04", "\n", "\x1a"
 CSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -155,15 +157,75 @@ def test_keys_act_while_it_reasons(env, endless):
     with chatting(env, endless) as child:
         child.send("Go on and on\r")
         child.expect("… (draft|target)")
-        child.send("s")
-        child.expect(r"step \d.*s steps")
-        child.send("s")
+        child.send("\x1bs")
+        child.expect(r"step \d.*Alt-s steps")
+        child.send("\x1bs")
         time.sleep(0.05)
-        child.send("t")
-        child.expect("the target takes over from here")
+        child.send("\x1bt")
+        child.expect("Alt-t: the target takes over from here")
         child.send(CTRL_C)
         child.expect(PROMPT)
         leave(child)
+
+
+def test_what_is_typed_while_it_reasons_waits_on_the_prompt(env, endless):
+    with chatting(env, endless) as child:
+        child.send("Go on and on\r")
+        child.expect(COMMITTED)
+        child.delaybeforesend = None
+        for key in "what about tea?\r":
+            child.send(key)
+            time.sleep(0.005)
+        child.send(CTRL_C)
+        child.expect("Interrupted")
+        child.expect(PROMPT)
+        child.expect("what about tea\\?")
+        child.send(CTRL_C)
+        child.expect(PROMPT)
+        leave(child)
+    (turn,) = latest(env).turns()
+    causes = {event.cause for event in turn.events if isinstance(event, StepJudged)}
+    assert not causes & {Cause.ANSWER_NOW, Cause.ESCALATE_STEP, Cause.TARGET_FROM_HERE}
+
+
+@pytest.mark.parametrize("command", ["chat", "ask 'Go on and on'"])
+def test_ctrl_z_gives_the_terminal_back_and_fg_goes_on(env, endless, tmp_path, command):
+    argv = ["--norc", "--noprofile", "--noediting", "-i"]
+    given = {**env, "PS1": "shell> "}
+    shell = pexpect.spawn("/bin/bash", argv, env=given, encoding="utf-8", timeout=40, dimensions=(30, 100))
+    try:
+        shell.sendline(f"cd {tmp_path} && stty -a > before; echo rea''dy")
+        shell.expect("ready")
+        shell.sendline(" ".join([sys.executable, "-m", "confspec_cli", command, *endless]))
+        if command == "chat":
+            shell.expect(PROMPT)
+            time.sleep(0.2)
+            shell.send("Go on and on\r")
+        shell.expect("… (draft|target)")
+        shell.send(CTRL_Z)
+        shell.expect("\x1b\\[\\?25h")
+        shell.expect("Stopped")
+        shell.sendline("stty -a | diff before - && echo the sa''me")
+        shell.expect("the same")
+        shell.sendline("fg")
+        shell.expect("\x1b\\[\\?25l")  # drawn again, live
+        shell.expect("… (draft|target)")
+        shell.send(CTRL_C)
+        shell.expect("Interrupted")
+        if command == "chat":
+            shell.expect(PROMPT)
+            shell.send(CTRL_Z)
+            shell.expect("Stopped")
+            shell.sendline("fg")
+            shell.expect(PROMPT)
+            shell.send(CTRL_C)  # the question may be back on the prompt
+            shell.expect(PROMPT)
+            shell.send(CTRL_D)
+        shell.sendline("echo o''ver")
+        shell.expect("over")
+        assert "Traceback" not in shell.before
+    finally:
+        shell.close(force=True)
 
 
 def _leaves(shell, running):
@@ -266,10 +328,13 @@ def test_the_editor_opens_with_what_was_typed(env, flags, tmp_path):
     editor.chmod(0o755)
     with chatting({**env, "EDITOR": str(editor), "VISUAL": str(editor)}, flags) as child:
         child.send("Hello\x18\x05")
+        child.expect(", edited")  # on the prompt, to be looked at before it is sent
+        assert latest(env) is None
+        child.send("!\r")
         child.expect("tokens/s")
         child.expect(PROMPT)
         leave(child)
-    assert users(env) == ["Hello, edited"]
+    assert users(env) == ["Hello, edited!"]
 
 
 def test_a_model_can_be_changed_and_only_that_one_is_loaded(env, flags, tiny):

@@ -103,7 +103,7 @@ def test_help_lists_every_command_and_key():
     _, text = talk("/help", "/help why")
     assert all(name in text for name in COMMANDS)
     assert "Ctrl-X Ctrl-E" in text
-    assert "a (while working)" in text
+    assert "Alt-a" in text
 
 
 def test_every_command_the_issue_names_is_there():
