@@ -37,7 +37,8 @@ from confspec_cli.runtime.build_prompt import prompt_of
 from confspec_cli.runtime.configure import build_config, thinks
 from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
-from confspec_cli.runtime.resolve import as_before, resolve_pair, user_registry
+from confspec_cli.runtime.resolve import resolve_pair, user_registry
+from confspec_cli.runtime.resume import as_before
 from confspec_cli.runtime.session_saver import saving
 from confspec_cli.runtime.signals import Suspension, exit_code, stopping
 from confspec_cli.storage import templates

@@ -18,7 +18,8 @@ from confspec_cli.render.notices import Notices
 from confspec_cli.render.options import Format
 from confspec_cli.runtime.folders import history_file, sessions_folder
 from confspec_cli.runtime.model_pool import ModelPool
-from confspec_cli.runtime.resolve import as_before, user_registry
+from confspec_cli.runtime.resolve import user_registry
+from confspec_cli.runtime.resume import as_before
 from confspec_cli.runtime.session_saver import SessionOptions, session_for
 from confspec_cli.storage.session import Session
 from confspec_cli.storage.session_store import SessionStore

@@ -136,7 +136,8 @@ class RunFinished:
     `reason`: `stop` (the answer is complete), `length` (the tokens are used up), `context` (the context is full),
     `repetition` (the reply went in circles) or `interrupted`. `reply` is the text after any thinking, `partial` the
     beginning of an unfinished step, `answer` the final answer where one was recognised. `extract` is the part of the
-    reply for a program that wants the result alone: its last code block, or the final answer.
+    reply for a program that wants the result alone: its last code block, or the final answer. `partial_author` wrote
+    `partial_tokens` of the unfinished step.
     """
 
     reason: FinishReason
@@ -145,6 +146,8 @@ class RunFinished:
     answer: str | None
     seconds: float
     extract: str | None = None
+    partial_tokens: int = 0
+    partial_author: Author | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,7 @@ class ReasoningRun:
 
     def _commit(self, step: Step, began: float) -> StepCommitted:
         step = replace(step, seconds=self._clock() - began)
-        self._writer.partial = ""
+        self._writer.partial, self._writer.partial_tokens = "", 0
         self._transcript.steps.append(step)
         return StepCommitted(step)
 
@@ -204,4 +204,5 @@ class ReasoningRun:
             answer, result = final_answer(reply, kind), extract(reply, kind)
         else:
             reply, answer, result = said, said or None, said or None
-        return RunFinished(reason, reply, partial, answer, self._clock() - began, result)
+        tokens, author = self._writer.partial_tokens, self._writer.partial_author if partial else None
+        return RunFinished(reason, reply, partial, answer, self._clock() - began, result, tokens, author)

@@ -45,7 +45,7 @@ class RunStats:
     `draft_decisions` and `target_decisions` count what each model's assessment of a drafted step decided. Each model's
     time is spent on `decode`, `prefill` (of what the other model wrote) and `verification`. Of the tokens `written`,
     `speculation_accepted` needed no decode, as they had been proposed; `speculation_proposed` is how many were.
-    The target wrote `undrafted` steps because drafting did not pay.
+    `tokens` are committed, or were cut off and kept. The target wrote `undrafted` steps because drafting did not pay.
     `target_intervals` times it decoded one token after another, and it spent `prompt_seconds` on reading prompts.
     `prefetched` tokens were drafted while the target verified, and `prefetch_unused` of them thrown away.
     """
@@ -106,9 +106,11 @@ class RunStats:
             case StepPrefetched(tokens=tokens, used=used):
                 self.prefetched += tokens
                 self.prefetch_unused += tokens - used
-            case RunFinished(seconds=seconds, partial=partial):
+            case RunFinished(seconds=seconds, partial=partial, partial_tokens=cut_off, partial_author=author):
                 self.finished_seconds = seconds
                 self._is_cut_off = self._is_cut_off or bool(partial)
+                if author:
+                    self.tokens[author] += cut_off
 
     def _note_target_read(self, seconds: float, tokens: int) -> None:
         """The first time in a run the target reads the prompt, and with it the steps that stand by then."""
@@ -133,7 +135,7 @@ class RunStats:
 
     @property
     def total_tokens(self) -> int:
-        """Tokens committed."""
+        """Tokens of the reply, those of a step that was cut off included."""
         return sum(self.tokens.values())
 
     @property

@@ -58,6 +58,8 @@ class Writer:
         self._before = splitter
         self.partial = ""
         """What has been written for good of a step that is not yet committed."""
+        self.partial_tokens = 0
+        self.partial_author: Author | None = None
 
     def write(
         self, author: Author, request: GenerationRequest, is_broken_off: Callable[[], bool] = lambda: False
@@ -69,6 +71,7 @@ class Writer:
         self._before = self.splitter.copy()
         self.splitter.passes(request.prefix)
         self.partial = "" if request.provisional else request.prefix
+        self.partial_tokens, self.partial_author = 0, author
         prefetch, self._prefetch = self._prefetch, None
         tokens = prefetch.tokens(request.max_tokens) if prefetch else self._generate(author, request)
         engine, written, unsure = self._models[author], list[Token](), False
@@ -81,6 +84,7 @@ class Writer:
                     unsure = True
                     break
                 written.append(token)
+                self.partial_tokens += not request.provisional
                 if token.text:
                     self.partial += "" if request.provisional else token.text
                     yield TextWritten(request.n, author, token.text)

@@ -15,6 +15,7 @@ from confspec_cli.repl.turn import keys_of
 
 def find(name: str) -> Command:
     """The command with this name. Raises UsageError that suggests the nearest one."""
+    name = ALIASES.get(name, name)
     if name in COMMANDS:
         return COMMANDS[name]
     raise UsageError(
@@ -49,11 +50,19 @@ def _quit(chat: Chat, text: str) -> None:
     chat.leaving = True
 
 
+ALIASES = {
+    **dict.fromkeys(("/exit", "/bye"), "/quit"),
+    "/clear": "/new",
+    "/retry": "/regen",
+    "/h": "/help",
+}
+"""Other names that people type out of habit."""
+
 COMMANDS = {
     command.name: command
     for command in (
         Command("/help", "[COMMAND]", "lists the commands and keys", _help),
-        Command("/quit", "", "quits, like Ctrl-D", _quit),
+        Command("/quit", "", "quits, like Ctrl-D and a plain exit or quit", _quit),
         *models.COMMANDS,
         *settings.COMMANDS,
         *explanations.COMMANDS,

@@ -1,7 +1,7 @@
 """What a person typed: a message, or a command and its argument. Pure text; knows no command by name.
 
-A line that begins with a slash is a command; a space before it makes it a message. Three double quotes begin a block
-in which Enter is a new line, until three more end it.
+A line that begins with a slash is a command, and so is a plain exit or quit; a space before it makes it a message.
+Three double quotes begin a block in which Enter is a new line, until three more end it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _QUOTES = '"""'
+_LEAVES = ("exit", "quit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ def read(typed: str) -> Line:
         name, *rest = typed.split(maxsplit=1)
         return Line(name, rest[0].strip() if rest else "")
     text = typed.strip()
+    if text.lower() in _LEAVES and not is_private(typed):
+        return Line("/quit", "")
     if text.startswith(_QUOTES):
         text = text[len(_QUOTES) :].removesuffix(_QUOTES).strip("\n")
     return Line("", text)

@@ -6,8 +6,10 @@ import base64
 from dataclasses import replace
 from pathlib import Path
 
+from confspec_cli.core.conversation import Turn
 from confspec_cli.core.prompts import attached
 from confspec_cli.core.run_config import Mode
+from confspec_cli.core.trace import Cause, FinishReason
 from confspec_cli.errors import UsageError
 from confspec_cli.files import read_text
 from confspec_cli.render.wording import count
@@ -15,6 +17,8 @@ from confspec_cli.repl import turn
 from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.command import Command
 from confspec_cli.repl.explain_commands import last_turn
+
+_STEPPED_IN = (Cause.ANSWER_NOW, Cause.ESCALATE_STEP, Cause.TARGET_FROM_HERE)
 
 
 def _regen(chat: Chat, text: str) -> None:
@@ -24,8 +28,10 @@ def _regen(chat: Chat, text: str) -> None:
     options = chat.options
     if text:
         chat.change_options(replace(options, mode=Mode.TARGET))
-    elif options.temperature == 0:
-        chat.screen.say("Temperature is 0, so the answer will be the same. Try /set temperature 0.7 first.")
+    elif _would_repeat(chat, last_turn(chat)):
+        raise UsageError(
+            "Temperature is 0, so the answer would be the same.", "/set temperature 0.7   # or /regen target"
+        )
     try:
         _take_back(chat, 1)
         chat.changed()
@@ -33,6 +39,20 @@ def _regen(chat: Chat, text: str) -> None:
     finally:
         if text:
             chat.change_options(options)
+
+
+def _would_repeat(chat: Chat, turn: Turn) -> bool:
+    """Whether asking again would write the same: greedily, with the same settings, and nobody stepped in."""
+    before, now = turn.started, chat.config.parameters()
+    models = {author.value: engine.card.name for author, engine in chat.pool.engines.items()}
+    is_same = (
+        before.mode == chat.options.mode.value
+        and models == {author: card.name for author, card in before.models.items()}
+        and before.system == (chat.record.system or "")
+        and now == {name: before.parameters.get(name) for name in now}
+    )
+    stepped_in = turn.reason is FinishReason.INTERRUPTED or any(step.cause in _STEPPED_IN for step in turn.steps)
+    return chat.options.temperature == 0 and is_same and not stepped_in
 
 
 def _undo(chat: Chat, text: str) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from confspec_cli.core.conversation import Turn
 from confspec_cli.core.run_config import Mode, RunConfig, authors
 from confspec_cli.core.trace import Author
 from confspec_cli.models.references import is_on_hub, is_reference, resolve
@@ -75,23 +74,6 @@ def resolve_pair(registry: Registry, options: RunOptions) -> ResolvedPair:
         pair = replace(Pair(pair.name, names[Author.DRAFT], names[Author.TARGET]), context=pair.context)
     trusted = pair.trusting(fingerprints(roles.values())) if len(roles) > 1 else pair
     return ResolvedPair(trusted, roles, None if is_changed else pair)
-
-
-def as_before(registry: Registry, options: RunOptions, turns: Sequence[Turn]) -> RunOptions:
-    """The models a conversation was had with last, where none are named and they are known by these names still."""
-    if not turns or options.pair or options.draft or options.target:
-        return options
-    names = {author: card.name for author, card in turns[-1].started.models.items()}
-    default = registry.pairs[registry.default_pair]
-    for name, pair in {registry.default_pair: default, **registry.pairs}.items():
-        if {"draft": pair.draft, "target": pair.target}.items() >= names.items():
-            return replace(options, pair=name)
-    known = {
-        author: name
-        for author, name in names.items()
-        if name in {*registry.models, *registry.remotes} or is_address(name)
-    }
-    return replace(options, draft=known.get("draft"), target=known.get("target"))
 
 
 def role_of(registry: Registry, name: str) -> Model | Path | RemoteModel:

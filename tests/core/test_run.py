@@ -22,6 +22,7 @@ from confspec_cli.core.gate import Signal
 from confspec_cli.core.prompts import QUESTIONS
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import Mode
+from confspec_cli.core.stats import fold
 from confspec_cli.core.trace import Author, Cause, FinishReason, Origin
 from confspec_cli.engines.scripted import CARD, ScriptedEngine
 
@@ -71,6 +72,19 @@ def test_an_interrupt_ends_the_run_between_tokens_and_provisional_words_stay_out
             interrupt.set()
     assert seen[-1].reason == "interrupted"
     assert seen[-1].reply == DRAFT[0]
+
+
+def test_text_that_is_cut_off_counts_in_the_statistics():
+    interrupt = Interrupt()
+    target = ScriptedEngine(TARGET, interrupt=interrupt)
+    seen = []
+    for event in ReasoningRun(PROMPT, {Author.TARGET: target}, config(mode=Mode.TARGET), lambda: 0.0).events():
+        seen.append(event)
+        if [type(each) for each in seen].count(TextWritten) == 3:
+            interrupt.set()
+    assert seen[-1].partial
+    assert (seen[-1].partial_tokens, seen[-1].partial_author) == (3, Author.TARGET)
+    assert fold(seen).tokens == {Author.DRAFT: 0, Author.TARGET: 3}
 
 
 def test_the_record_holds_everything_and_survives_json():

@@ -143,6 +143,50 @@ def test_regen_replaces_the_last_answer_and_with_target_the_target_writes_it_alo
     assert second.started.mode == "confspec"
 
 
+def test_regen_at_temperature_0_says_so_before_it_spends_time():
+    chat, text = talk("One?", "/regen", "/retry")
+    assert text.count("Temperature is 0, so the answer would be the same.") == 2
+    assert len([event for event in chat.record.events if isinstance(event, RunStarted)]) == 1
+    assert "/set temperature 0.7" in text
+
+
+@pytest.mark.parametrize("change", ["/set accept 0.5", "/system Be brief.", "/mode target", "/set temperature 0.5"])
+def test_regen_asks_again_where_something_has_changed(change):
+    chat, _ = talk("One?", change, "/regen")
+    assert len([event for event in chat.record.events if isinstance(event, RunStarted)]) == 2
+
+
+@pytest.mark.parametrize("typed", ["/exit", "/bye", "/quit", "exit", "quit", "Quit"])
+def test_leaving_has_many_names(typed):
+    chat, _ = talk(typed, "never asked")
+    assert chat.desk.typed == ["never asked"]
+
+
+def test_a_space_makes_exit_a_message():
+    chat, _ = talk(" exit", "exit the loop")
+    assert [turn.user for turn in chat.record.turns()] == ["exit", "exit the loop"]
+
+
+def test_clear_starts_a_new_chat_and_h_is_help():
+    chat, text = talk("One?", "/clear", "/h")
+    assert chat.record.turns() == []
+    assert "Started a new chat." in text
+    assert "/why [N]" in text
+
+
+def test_only_a_name_that_is_nearly_right_is_suggested():
+    _, text = talk("/copies", "/statz")
+    assert "Unknown command /copies." in text
+    assert 'did you mean "/stats"?' in text
+
+
+def test_what_was_typed_meanwhile_follows_what_comes_back_to_the_prompt():
+    chat = opened("^C")
+    chat.pending, chat.typed = "One?", "and"
+    converse(chat)
+    assert chat.desk.given[0] == "One?\nand"
+
+
 def test_edit_puts_the_question_on_the_prompt_and_replaces_the_turn_when_sent():
     chat, _ = talk("One?", "/edit", "Better?")
     assert chat.desk.given == ["", "", "One?", ""]
