@@ -37,6 +37,7 @@ from confspec_cli.runtime.build_prompt import prompt_of
 from confspec_cli.runtime.configure import build_config, thinks
 from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
+from confspec_cli.runtime.preflight import refuse_early
 from confspec_cli.runtime.resolve import resolve_pair, user_registry
 from confspec_cli.runtime.resume import as_before
 from confspec_cli.runtime.session_saver import saving
@@ -86,6 +87,7 @@ def ask(
     options = as_before(registry, options, kept.session.turns() if kept.session else ())
     resolved = resolve_pair(registry, options)
     config = build_config(resolved.pair, options, want.form)
+    refuse_early(resolved, options, hardware)
     paths = local_files(resolved, reporter)
     interrupt = Interrupt()
     with kept, engines(resolved, paths, hardware, interrupt, reporter) as loaded:

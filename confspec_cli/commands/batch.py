@@ -24,6 +24,7 @@ from confspec_cli.core.run_config import RunConfig
 from confspec_cli.core.trace import Author, FinishReason
 from confspec_cli.errors import EngineError, Exit, UsageError
 from confspec_cli.files import read_text
+from confspec_cli.models.registry import Model
 from confspec_cli.render.batch_progress import BatchProgress, Tally, counting
 from confspec_cli.render.console import is_dumb, put
 from confspec_cli.render.console_reporter import ConsoleReporter
@@ -33,7 +34,8 @@ from confspec_cli.runtime.build_prompt import prompt_of
 from confspec_cli.runtime.configure import build_config, thinks
 from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import engines
-from confspec_cli.runtime.resolve import resolve_pair, user_registry
+from confspec_cli.runtime.preflight import refuse_early
+from confspec_cli.runtime.resolve import ResolvedPair, resolve_pair, user_registry
 from confspec_cli.runtime.signals import exit_code, stopping
 from confspec_cli.storage.batch_input import Item, read_items, remaining
 from confspec_cli.storage.jsonl_log import JsonlLog
@@ -77,10 +79,13 @@ def batch(
     resolved = resolve_pair(user_registry(), options)
     config = build_config(resolved.pair, options)
     if not left:
+        if changed := _changed(_settings_of(records) or {}, resolved, config):
+            put(sys.stderr, f"warning: the records in {output} were made with another {', '.join(changed)}\n")
         if not quiet:
             put(sys.stderr, f"Already complete: {count(len(items), 'record')} in {output}\n")
         raise typer.Exit(Exit.FAILURE if failed else Exit.OK)
     reporter = ConsoleReporter(sys.stderr, os.environ, yes)
+    refuse_early(resolved, options, hardware)
     paths = local_files(resolved, reporter)
     interrupt = Interrupt()
     if log:
@@ -172,6 +177,13 @@ def _written(log: JsonlLog | None) -> Callable[[dict[str, Any]], None]:
 def _settings_of(records: list[str]) -> dict[str, Any] | None:
     """The settings of the last record that has any."""
     return next((settings for line in reversed(records) if (settings := _settings(json.loads(line)))), None)
+
+
+def _changed(earlier: Mapping[str, Any], resolved: ResolvedPair, config: RunConfig) -> list[str]:
+    """The settings that records would be made with now and were not, as far as no model need be loaded to know."""
+    names = {f"{author.value} model": role.name for author, role in resolved.roles.items() if isinstance(role, Model)}
+    now = {"mode": config.mode.value, **names, **config.parameters()}
+    return [name for name, value in now.items() if name in earlier and earlier[name] != value]
 
 
 def _settings(record: Mapping[str, Any]) -> dict[str, Any]:

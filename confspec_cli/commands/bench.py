@@ -34,6 +34,7 @@ from confspec_cli.render.console import is_dumb, put
 from confspec_cli.render.console_reporter import ConsoleReporter
 from confspec_cli.runtime.fetch import verified_files
 from confspec_cli.runtime.load import engines
+from confspec_cli.runtime.preflight import refuse_early
 from confspec_cli.runtime.resolve import resolve_pair, user_registry
 from confspec_cli.runtime.signals import exit_code, stopping
 from confspec_cli.storage.jsonl_log import JsonlLog
@@ -105,6 +106,7 @@ def run(
     log = JsonlLog(place)
     results = read_results(log.lines(), str(place))
     reporter = ConsoleReporter(sys.stderr, os.environ, yes)
+    refuse_early(resolved, options, hardware)
     paths = verified_files(resolved, reporter)
     interrupt = Interrupt()
     with (

@@ -44,6 +44,7 @@ from confspec_cli.runtime.fetch import verified_files
 from confspec_cli.runtime.folders import own_file
 from confspec_cli.runtime.load import engines
 from confspec_cli.runtime.options import HardwareOptions
+from confspec_cli.runtime.preflight import refuse_early
 from confspec_cli.runtime.resolve import ResolvedPair, resolve_pair, user_registry
 from confspec_cli.runtime.signals import exit_code, stopping
 from confspec_cli.runtime.system import system_snapshot
@@ -111,8 +112,10 @@ def calibrate(
     problem_set.check(chosen, allow_code, quiet)
     config = build_config(resolved.pair, replace(options, speculate=Speculation.OFF, task=task))
     place = output or Path(f"{Path(problems).stem}.{pair}.labels.jsonl")
-    chains = _labelled(_Job(resolved, config, hardware, yes, quiet), chosen, Path(problems).stem, place)
     promise = Promise(bound, confidence)
+    refuse_early(resolved, options, hardware)
+    job = _Job(resolved, config, hardware, yes, quiet, None if dry_run else promise)
+    chains = _labelled(job, chosen, Path(problems).stem, place)
     known = knowledge(chains)
     choice = choose(chains, signal or resolved.pair.gate_for(task).signal, promise)
     tables = [signals_sheet(known, chains), *map(reliability_sheet, known[:1]), curve(choice, promise)]
@@ -144,13 +147,14 @@ def calibrate(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """The models and settings used for labelling."""
+    """The models and settings used for labelling; `promise`: what the labels must be able to show, if anything."""
 
     resolved: ResolvedPair
     config: RunConfig
     hardware: HardwareOptions
     yes: bool
     quiet: bool
+    promise: Promise | None = None
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -177,6 +181,12 @@ def _labelled(job: _Job, problems: Sequence[Problem], name: str, place: Path) ->
             )
     left = [problem for problem in problems if problem.id not in records]
     if left:
+        if job.promise and len(problems) < job.promise.problems_needed:
+            raise UsageError(
+                f"{count_of(len(problems), 'problem')} cannot show that at most {job.promise.bound:.0%} are lost: that "
+                f"takes {job.promise.problems_needed} or more.",
+                "--dry-run   # labels them all the same, and changes nothing",
+            )
         with closing(log):
             if not earlier:
                 log.append(Conditions(name, job.fixed, system_snapshot()).to_dict())

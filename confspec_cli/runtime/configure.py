@@ -93,12 +93,17 @@ def thinks(options: RunOptions, loaded: Mapping[Author, Engine]) -> bool:
     """
     card = list(loaded.values())[-1].card
     if options.think and not card.thinks:
-        raise UsageError(f"{card.name} is not a reasoning model: {_NO_MARKS}.", "leave out --think")
+        raise cannot_think(card.name)
     think = card.thinks if options.think is None else options.think
     if options.think_budget is not None and not think:
         reason = "it was told not to" if card.thinks else _NO_MARKS
         raise UsageError(f"{card.name} does not think, so it needs no budget: {reason}.", "leave out --think-budget")
     return think
+
+
+def cannot_think(name: str) -> UsageError:
+    """The error for a model that does not know thinking and is told to do it."""
+    return UsageError(f"{name} is not a reasoning model: {_NO_MARKS}.", "leave out --think")
 
 
 def _sampling(options: RunOptions) -> Sampling:

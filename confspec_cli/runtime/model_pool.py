@@ -19,6 +19,7 @@ from confspec_cli.runtime.configure import build_config, thinks
 from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.load import acquaint, load_engines
 from confspec_cli.runtime.options import HardwareOptions, RunOptions
+from confspec_cli.runtime.preflight import refuse_early
 from confspec_cli.runtime.reporter import SILENT, Reporter
 from confspec_cli.runtime.resolve import Place, ResolvedPair, resolve_pair
 from confspec_cli.runtime.signals import stopping
@@ -79,6 +80,7 @@ class ModelPool:
         """Load what the options ask for and is not loaded; on an error the models are those of before."""
         resolved = resolve_pair(self._registry, options)
         context = self._hardware.context or resolved.pair.context
+        refuse_early(resolved, options, self._hardware)
         places = resolved.places(self._find(resolved, self._reporter))
         wanted = {author: (place, context if isinstance(place, Path) else None) for author, place in places.items()}
         if _models_of(options) == _models_of(self._options):  # the mode alone: it may change back

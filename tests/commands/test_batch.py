@@ -244,6 +244,13 @@ def test_other_settings_than_those_of_the_records_are_warned_of(batch, capsys):
     assert capsys.readouterr().err == 2 * doubted + "warning: earlier records in this file used a different accept\n"
 
 
+def test_a_finished_batch_warns_of_other_settings_too(batch, capsys):
+    batch("Hello\n", "-o", "out", "-q")
+    capsys.readouterr()
+    batch("Hello\n", "-o", "out", "-q", "--accept", "0.3")
+    assert capsys.readouterr().err == "warning: the records in out were made with another accept\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

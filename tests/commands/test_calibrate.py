@@ -254,6 +254,13 @@ def test_too_few_problems_are_told_and_nothing_is_kept(own, capsys):
     assert not (own / "config").exists()
 
 
+def test_too_few_problems_are_refused_before_any_is_labelled(own, capsys):
+    assert main([*RUN, "--problems", "20"]) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert "20 problems cannot show that at most 10% are lost: that takes 29 or more." in said
+    assert not (own / "labels.jsonl").exists()
+
+
 def test_how_many_problems_were_skipped_is_told(own, capsys):
     labels(own)
     skipped = {"record": "problem", "problem": "p3", "solved": False, "skipped": True, "steps": []}
