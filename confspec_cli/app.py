@@ -21,7 +21,7 @@ COMMANDS = {
     "ask": "Ask one question and watch the models work it out.",
     "chat": "Chat with a pair; type /help for the commands.",
     "batch": "Run every prompt in a file; writes one JSON record each.",
-    "sessions": "List, show, rename, export and delete saved sessions.",
+    "sessions": "List, search, show, rename, export and delete saved sessions.",
     "pull": "Download pairs or single models.",
     "models": "List, inspect, add and remove models and pairs.",
     "fit": "Show how much memory a pair needs and whether it fits.",

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from typing import Annotated
 
 import typer
@@ -29,23 +30,50 @@ _NAME = "Name or id of a session."
 _Name = Annotated[str, typer.Argument(metavar="NAME", help=_NAME)]
 _MaybeName = Annotated[str | None, typer.Argument(metavar="[NAME]", help=_NAME, show_default="the most recent one")]
 
-app = typer.Typer(invoke_without_command=True, help="List, show, rename, export and delete saved sessions.")
+_Json = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
+_Yes = Annotated[bool, typer.Option("-y", "--yes", help="Delete without asking.")]
+
+
+def _age(text: str) -> timedelta:
+    """A number of hours, days or weeks."""
+    units = {"h": "hours", "d": "days", "w": "weeks"}
+    if not (text[:-1].isdecimal() and text[-1:] in units and int(text[:-1]) < 10_000):
+        raise UsageError(f'"{text}" is no age: give hours, days or weeks.', "confspec sessions prune --older-than 30d")
+    return timedelta(**{units[text[-1]]: int(text[:-1])})
+
+
+app = typer.Typer(invoke_without_command=True, help="List, search, show, rename, export and delete saved sessions.")
 
 
 @app.callback()
 def sessions(context: typer.Context) -> None:
-    """List, show, rename, export and delete saved sessions."""
+    """List, search, show, rename, export and delete saved sessions."""
     if context.invoked_subcommand is None:
         list_sessions()
 
 
 @app.command("list")
 def list_sessions(
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
+    as_json: _Json = False,
 ) -> None:
-    """List the saved sessions, oldest first."""
+    """List the saved sessions, the one last used first."""
     store = _store()
-    found = store.list()
+    _put_list(store, store.list(), as_json, "No saved sessions")
+
+
+@app.command()
+def search(
+    words: Annotated[list[str], typer.Argument(metavar="WORDS...", help="Words that all must occur, in any order.")],
+    as_json: _Json = False,
+) -> None:
+    """List the sessions whose name, questions or replies hold these words."""
+    store = _store()
+    found = [session for session in store.list() if session.mentions(words)]
+    _put_list(store, found, as_json, f"No session mentions {' and '.join(words)}")
+
+
+def _put_list(store: SessionStore, found: Sequence[SavedSession], as_json: bool, otherwise: str) -> None:
+    """Print sessions, and which files could not be read."""
     if as_json:
         listed = [
             {
@@ -55,7 +83,7 @@ def list_sessions(
                 "created": session.created.isoformat(),
                 "used": session.used.isoformat(),
                 "turns": len(session.turns()),
-                "first_prompt": _first_prompt(session),
+                "first_prompt": next((turn.user for turn in session.turns()), ""),
                 "warnings": session.warnings,
             }
             for session in found
@@ -65,7 +93,7 @@ def list_sessions(
     elif found:
         put(sys.stdout, _listing(found) + "\n")
     else:
-        put(sys.stderr, f"No saved sessions in {store.folder}.\n")
+        put(sys.stderr, f"{otherwise} in {store.folder}.\n")
     for warning in store.warnings:
         put(sys.stderr, f"warning: {warning}\n")
 
@@ -97,22 +125,42 @@ def show(
 @app.command()
 def rm(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names or ids of sessions.")],
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Delete without asking.")] = False,
+    yes: _Yes = False,
 ) -> None:
     """Delete sessions permanently."""
     store = _store()
     found = {session.id: session for session in map(store.open, names)}
-    for session in found.values():
+    _delete(store, list(found.values()), yes, "confspec sessions rm --yes NAME")
+
+
+@app.command()
+def prune(
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="AGE", help="How long ago they were last used: 12h, 30d or 8w.")
+    ],
+    yes: _Yes = False,
+) -> None:
+    """Delete sessions that have not been used for a while, permanently."""
+    since = datetime.now(timezone.utc) - _age(older_than)
+    store = _store()
+    found = [session for session in store.list() if session.used < since]
+    if found:
+        _delete(store, found, yes, f"confspec sessions prune --yes --older-than {older_than}")
+    else:
+        put(sys.stderr, f"No session was last used more than {older_than} ago.\n")
+
+
+def _delete(store: SessionStore, found: Sequence[SavedSession], yes: bool, command: str) -> None:
+    """Delete sessions once that was agreed to. Raises UsageError where nobody can be asked."""
+    for session in found:
         put(sys.stderr, f"{session.label}: {count(len(session.turns()), 'turn')}, {session.path}\n")
     if not yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError(
-                "Needs confirmation but stdin is not a terminal; add --yes.", "confspec sessions rm --yes NAME"
-            )
+            raise UsageError("Needs confirmation but stdin is not a terminal; add --yes.", command)
         if not typer.confirm(f"Delete {count(len(found), 'session')} permanently?", err=True):
             put(sys.stderr, "Nothing was deleted.\n")
             return
-    for session in found.values():
+    for session in found:
         store.remove(session)
     put(sys.stderr, f"Deleted {count(len(found), 'session')}.\n")
 
@@ -158,15 +206,10 @@ def _put_document(session: SavedSession) -> None:
     put(sys.stdout, json.dumps(document(session.id, session.name, session.turns()), indent=2) + "\n")
 
 
-def _first_prompt(session: SavedSession) -> str:
-    return next((turn.user for turn in session.turns()), "")
-
-
 def _listing(found: Sequence[SavedSession]) -> str:
-    rows = [("NAME", "LAST USED", "TURNS", "FIRST PROMPT")]
+    rows = [("NAME", "LAST USED", "TURNS", "TITLE")]
     for session in found:
         used = f"{session.used.astimezone():%Y-%m-%d %H:%M}"
-        begin = " ".join(_first_prompt(session).split())
-        begin = begin if len(begin) <= 48 else begin[:47] + "…"
+        begin = session.title if len(session.title) <= 48 else session.title[:47] + "…"
         rows.append((session.label, used, str(len(session.turns())), begin))
     return columns(rows)

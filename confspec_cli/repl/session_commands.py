@@ -57,11 +57,10 @@ def _list(chat: Chat, text: str) -> None:
     if not sessions:
         chat.screen.say(f"No saved sessions in {chat.shelf().folder}.")
     for session in sessions:
-        turns = session.turns()
-        begin = " ".join(turns[0].user.split())[:60] if turns else ""
         mark = "*" if session.id == chat.record.id else " "
         used = f"{session.used.astimezone():%Y-%m-%d %H:%M}"
-        chat.screen.say(f"{mark} {session.label}  {used}  {count(len(turns), 'turn')}  {begin}", style="")
+        turns = count(len(session.turns()), "turn")
+        chat.screen.say(f"{mark} {session.label}  {used}  {turns}  {session.title[:60]}", style="")
     for warning in chat.shelf().warnings:
         chat.screen.say(f"warning: {warning}", style="yellow")
 

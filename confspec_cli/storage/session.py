@@ -58,6 +58,17 @@ class Session:
         """The system prompt of the next run; None where nothing has been said yet."""
         return self._conversation.system
 
+    @property
+    def title(self) -> str:
+        """How it begins: the first thing the user said, on one line."""
+        return " ".join(next((turn.user for turn in self.turns()), "").split())
+
+    def mentions(self, words: Sequence[str]) -> bool:
+        """Whether all words stand in its name, questions and replies; upper and lower case are the same."""
+        said = [self.name, *(text for turn in self.turns() for text in (turn.user, turn.reply))]
+        whole = "\n".join(said).casefold()
+        return all(word.casefold() in whole for word in words)
+
     def turns(self) -> list[Turn]:
         """What was said so far and not undone."""
         return self._conversation.turns

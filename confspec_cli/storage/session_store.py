@@ -69,12 +69,11 @@ class SessionStore:
 
     def latest(self) -> SavedSession | None:
         """The session that was last recorded in, if there is any."""
-        paths = sorted(self._paths(), key=lambda path: (_used(path), path.name), reverse=True)
-        return next(self._read(paths), None)
+        return next(self._read(self._by_use()), None)
 
     def list(self) -> Sequence[SavedSession]:
-        """All sessions that can be read, the oldest first."""
-        return list(self._read(self._paths()))
+        """All sessions that can be read, the one last recorded in first."""
+        return list(self._read(self._by_use()))
 
     def rename(self, session: SavedSession, name: str) -> None:
         """Give a session another name. Raises UsageError for one that is taken or cannot be a name."""
@@ -92,6 +91,9 @@ class SessionStore:
             raise StorageError(f"{session.path} cannot be deleted: {problem.strerror}.") from problem
         finally:
             session.close()
+
+    def _by_use(self) -> Sequence[Path]:
+        return sorted(self._paths(), key=lambda path: (_used(path), path.name), reverse=True)
 
     def _paths(self) -> Sequence[Path]:
         try:

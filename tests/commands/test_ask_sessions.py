@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import sys
+import time
 
 import pytest
 
@@ -47,8 +49,8 @@ def run(capsys):
 
 @pytest.fixture
 def sessions(own_sessions):
-    """The sessions there are."""
-    return SessionStore(own_sessions).list
+    """The sessions there are, in the order they were made."""
+    return lambda: sorted(SessionStore(own_sessions).list(), key=lambda session: session.id)
 
 
 def test_a_run_is_saved_as_a_session(ask, sessions):
@@ -185,17 +187,57 @@ def test_the_list_has_a_line_for_each(two, run):
         code, out, err = run(*argv)
         assert (code, err) == (0, "")
         header, first, second = out.splitlines()
-        assert header.split() == ["NAME", "LAST", "USED", "TURNS", "FIRST", "PROMPT"]
-        assert (first.split()[0], first.split()[-2:]) == ("maths", ["2", "Hello"])
-        assert (second.split()[0], second.split()[-2:]) == (two[1].id, ["1", "Elsewhere"])
+        assert header.split() == ["NAME", "LAST", "USED", "TURNS", "TITLE"]
+        assert (first.split()[0], first.split()[-2:]) == (two[1].id, ["1", "Elsewhere"])
+        assert (second.split()[0], second.split()[-2:]) == ("maths", ["2", "Hello"])
+
+
+def test_the_list_begins_with_the_session_last_used(two, run):
+    later = time.time() + 5
+    os.utime(two[0].path, (later, later))
+    assert [line.split()[0] for line in run("sessions")[1].splitlines()] == ["NAME", "maths", two[1].id]
+
+
+def test_search_finds_the_sessions_that_hold_all_words(two, run):
+    def found(*words):
+        return [line.split()[0] for line in run("sessions", "search", *words)[1].splitlines()[1:]]
+
+    assert found("hello") == ["maths"]
+    assert found("HEADING", "hello") == ["maths"]
+    assert found("maths") == ["maths"]
+    assert found("elsewhere", "hello") == []
+    assert run("sessions", "search", "nowhere")[2].startswith("No session mentions nowhere")
+
+
+def test_prune_deletes_what_was_not_used_for_that_long_and_nothing_else(two, run):
+    long_ago = time.time() - 31 * 24 * 3600
+    os.utime(two[0].path, (long_ago, long_ago))
+    code, _, err = run("sessions", "prune", "--older-than", "30d")
+    assert code == Exit.USAGE
+    assert "add --yes" in err
+    assert two[0].path.exists()
+    code, _, err = run("sessions", "prune", "--older-than", "30d", "-y")
+    assert code == Exit.OK
+    assert "Deleted 1 session." in err
+    assert not two[0].path.exists()
+    assert two[1].path.exists()
+    assert "more than 30d ago" in run("sessions", "prune", "--older-than", "30d")[2]
+
+
+@pytest.mark.parametrize("age", ["30", "d", "-1d", "1.5d", "30 days", "99999d", ""])
+def test_an_age_that_is_none_deletes_nothing(two, run, age):
+    code, _, err = run("sessions", "prune", f"--older-than={age}", "-y")
+    assert code == Exit.USAGE
+    assert "is no age" in err
+    assert two[0].path.exists()
 
 
 def test_the_list_as_json_has_the_paths(two, run, own_sessions):
     document = json.loads(run("sessions", "list", "--json")[1])
     assert document["folder"] == str(own_sessions)
-    assert [session["name"] for session in document["sessions"]] == ["maths", None]
-    assert document["sessions"][0]["path"] == str(two[0].path)
-    assert document["sessions"][0]["turns"] == 2
+    assert [session["name"] for session in document["sessions"]] == [None, "maths"]
+    assert document["sessions"][1]["path"] == str(two[0].path)
+    assert document["sessions"][1]["turns"] == 2
 
 
 def test_no_sessions_is_said_so(run):

@@ -106,10 +106,11 @@ def test_undoing_renaming_and_forgetting_only_ever_append(store):
 def test_ids_sort_by_time_and_the_last_used_is_the_latest(store):
     first, second = recorded(store.new()), recorded(store.new())
     assert first.id < second.id
-    assert [session.id for session in store.list()] == [first.id, second.id]
+    assert [session.id for session in store.list()] == [second.id, first.id]
     assert store.latest().id == second.id
     os.utime(first.path, (time.time() + 5, time.time() + 5))
     assert store.latest().id == first.id
+    assert [session.id for session in store.list()] == [first.id, second.id]
     assert first.used > second.used > first.created
 
 
@@ -199,7 +200,8 @@ def test_a_file_that_cannot_be_read_is_skipped_with_a_warning(store):
     os.mkfifo(store.folder / "20260101-000000-000002.jsonl")
     (store.folder / "99999999-999999-999999.jsonl").touch()
     assert [session.name for session in store.list()] == ["maths"]
-    assert [warning.split()[0] for warning in store.warnings] == [f"20260101-000000-00000{n}.jsonl" for n in range(3)]
+    assert sorted(store.warnings)[-1].startswith("20260101-000000-000002.jsonl")
+    assert len(store.warnings) == 3
     assert store.latest().name == store.open("maths").name == "maths"
     assert len(store.new("physics").warnings) == 3
 
