@@ -35,11 +35,16 @@ def names(folder: Path) -> list[str]:
 
 def load(folder: Path, name: str) -> Template:
     """The template of that name; raises UsageError where there is none, ConfigError where it is wrong."""
-    file = _file(folder, name)
+    file = file_of(folder, name)
     text = text_of(file)
     if text is None:
         guess = did_you_mean(name, names(folder))
         raise UsageError(f'No template named "{name}" in {folder}{guess}', f"confspec ask ... --save-template {name}")
+    return read(text, file)
+
+
+def read(text: str, file: Path) -> Template:
+    """The template in the text of a file. Raises ConfigError, with the line, where it is wrong."""
     table = parse(text, file)
     if not isinstance(table, YamlTable):
         raise ConfigError(f"{file} must be a table of the keys prompt, system, pair, task and flags.")
@@ -54,9 +59,9 @@ def load(folder: Path, name: str) -> Template:
 
 def save(folder: Path, name: str, template: Template) -> Path:
     """Write a new template, whole or not at all; raises UsageError where the name is taken, StorageError."""
-    file = _file(folder, name)
+    file = file_of(folder, name)
     if file.exists():
-        raise UsageError(f'A template named "{name}" already exists.', f"rm {file}")
+        raise UsageError(f'A template named "{name}" already exists.', f"confspec templates rm {name}")
     own = {key: template.options[key] for key in _OWN_KEYS if key in template.options}
     flags = {key.replace("_", "-"): value for key, value in template.options.items() if key not in _OWN_KEYS}
     values = {**({"prompt": template.prompt} if template.prompt else {}), **own, **({"flags": flags} if flags else {})}
@@ -70,7 +75,8 @@ def save(folder: Path, name: str, template: Template) -> Path:
     return file
 
 
-def _file(folder: Path, name: str) -> Path:
+def file_of(folder: Path, name: str) -> Path:
+    """Where a template of that name is kept. Raises UsageError for what cannot be a name."""
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise UsageError(
             f'"{name}" cannot be the name of a template: letters, digits, _, - and . can.', "--save-template short-name"
