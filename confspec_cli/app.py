@@ -28,6 +28,7 @@ COMMANDS = {
     "fit": "Show how much memory a pair needs and whether it fits.",
     "doctor": "Check this installation.",
     "templates": "List, show, edit and remove templates.",
+    "config": "Show settings and where they come from; edit them.",
     "replay": "Play back a recorded run.",
     "bench": "Benchmark every mode on problems with known answers.",
     "calibrate": "Tune a pair's thresholds on problems with known answers.",
