@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
@@ -22,6 +23,7 @@ from confspec_cli.core.events import Event, RunFinished, SessionEvent, Warned
 from confspec_cli.errors import UsageError
 from confspec_cli.files import MAX_TEXT_BYTES
 from confspec_cli.render.choose import choose
+from confspec_cli.render.pacing import paced
 from confspec_cli.storage.event_lines import event_of, is_record
 
 
@@ -33,6 +35,18 @@ def replay(
             metavar="FILE", help="File with one event per line, as written by --format jsonl; - reads stdin."
         ),
     ],
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            "--speed",
+            help="Play at this multiple of the recorded speed: 1 as it happened, 4 four times as fast. "
+            "[default: all at once]",
+            min=0.01,
+            max=1000,
+            show_default=False,
+        ),
+    ] = None,
+    *,
     show: ShowOptions,
 ) -> None:
     """Play back a recorded run."""
@@ -40,7 +54,8 @@ def replay(
     with _opened(file) as stream, closing(choose(sys.stdout, sys.stderr, show.show(), os.environ)) as renderer:
         try:
             lines = iter(partial(stream.readline, MAX_TEXT_BYTES), "")  # a device may hold a line without an end
-            for event in read(lines, name):
+            events = read(lines, name)
+            for event in paced(events, speed, time.sleep) if speed else events:
                 renderer.handle(event)
         except UnicodeDecodeError as problem:
             raise UsageError(f"{name} is not text.") from problem
