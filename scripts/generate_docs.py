@@ -1,4 +1,4 @@
-"""Generate the reference pages: docs/cli.md from the commands, docs/events.md from the event classes.
+"""Generate the reference pages: docs/cli.md and the man page from the commands, docs/events.md from the event classes.
 
 `python scripts/generate_docs.py` writes them to docs/. Nothing in them depends on a terminal.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from man_page import man_page
 
 from confspec_cli.app import app
 from confspec_cli.core.events import SCHEMA_VERSION, Event
@@ -53,11 +54,20 @@ _MEANINGS = {
 
 def cli_page() -> str:
     """docs/cli.md: every command with its arguments and options, the exit codes, completion."""
-    root = typer.main.get_command(app)
-    context = typer.Context(root, info_name="confspec", **root.context_settings)
+    root, context = _root()
     codes = "".join(f"| {code.value} | {_MEANINGS[code]} |\n" for code in Exit)
     commands = "\n".join(_command(root, context))
     return f"# Commands\n\n{_WRITTEN}\n{commands}\n## Exit codes\n\n| code | when |\n|---|---|\n{codes}\n{_COMPLETION}"
+
+
+def manual() -> str:
+    """docs/confspec.1: the man page."""
+    return man_page(*_root(), _MEANINGS)
+
+
+def _root() -> tuple[Any, typer.Context]:
+    root = typer.main.get_command(app)
+    return root, typer.Context(root, info_name="confspec", **root.context_settings)
 
 
 def events_page() -> str:
@@ -75,9 +85,9 @@ def events_page() -> str:
 
 
 def write(folder: Path) -> None:
-    """Write both pages."""
+    """Write all pages."""
     folder.mkdir(exist_ok=True)
-    for name, page in (("cli.md", cli_page()), ("events.md", events_page())):
+    for name, page in (("cli.md", cli_page()), ("events.md", events_page()), ("confspec.1", manual())):
         (folder / name).write_text(page, encoding="utf-8")
 
 
