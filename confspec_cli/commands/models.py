@@ -23,7 +23,7 @@ from confspec_cli.models.registry import Model, Registry, load
 from confspec_cli.models.sources import HubSource, PackagesSource, PathSource, QuantizedSource
 from confspec_cli.models.store import Store
 from confspec_cli.render.console import echo, put
-from confspec_cli.render.wording import columns, counted
+from confspec_cli.render.wording import columns, count, counted
 from confspec_cli.runtime.folders import models_folder, own_file
 
 SCHEMA_VERSION = 1
@@ -34,20 +34,23 @@ app = typer.Typer(invoke_without_command=True, help="List, inspect, add and remo
 _Json = Annotated[bool, typer.Option("--json", help="Print a JSON document, including file paths.")]
 
 
+_All = Annotated[bool, typer.Option("--all", help="Also list models not downloaded, and partial downloads.")]
+
+
 @app.callback()
-def models(context: typer.Context, as_json: _Json = False) -> None:
+def models(context: typer.Context, as_json: _Json = False, everything: _All = False) -> None:
     """List, inspect, add and remove models and pairs."""
     if context.invoked_subcommand is None:
-        show_list(as_json)
+        show_list(as_json, everything=everything)
 
 
 @app.command("list")
 def show_list(
     as_json: _Json = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only the names of downloaded models.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Also list partial downloads.")] = False,
+    everything: _All = False,
 ) -> None:
-    """List pairs and models, and whether they are downloaded (same as plain `confspec models`)."""
+    """List pairs, and the models that are downloaded (same as plain `confspec models`)."""
     registry = load(own_file())
     store = Store(models_folder(os.environ))
     if quiet:
@@ -60,7 +63,7 @@ def show_list(
     if as_json:
         echo(json.dumps(document, indent=2))
         return
-    echo(_listing(document))
+    echo(_listing(document, everything))
     if left:
         rows = [("PARTIAL DOWNLOAD", "SIZE"), *((str(one["path"]), size(one["bytes"])) for one in left)]
         echo(f"\n{columns(rows)}")
@@ -131,14 +134,15 @@ def _read(path: Path, counts: bool) -> tuple[int | None, int | None]:
     return header.number("context_length") or None, sum(tensor.elements for tensor in header.tensors)
 
 
-def _listing(document: dict[str, Any]) -> str:
-    """The two tables shown in a terminal."""
+def _listing(document: dict[str, Any], everything: bool) -> str:
+    """The tables shown in a terminal."""
     pairs = [("PAIR", "SIZE", "DOWNLOADED", "DRAFT + TARGET")]
     for pair in document["pairs"]:
         mark = " (default)" if pair["name"] == document["default_pair"] else ""
         here = "yes" if pair["here"] else "-"
         taken = size(pair["bytes"]) if pair["bytes"] else "-"
         pairs.append((pair["name"] + mark, taken, here, f"{pair['draft']} + {pair['target']}"))
+    listed = [model for model in document["models"] if everything or model["here"]]
     models = [("MODEL", "SIZE", "QUANT", "PARAMETERS", "CONTEXT", "LICENCE", "SOURCE", "PATH")]
     models += [
         (
@@ -151,14 +155,18 @@ def _listing(document: dict[str, Any]) -> str:
             ", ".join(dict.fromkeys(source.split()[0] for source in model["sources"])),
             model["paths"][0] if model["paths"] else "-",
         )
-        for model in document["models"]
+        for model in listed
     ]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    tables = [columns(pairs, width, folded=1), columns(models, width, folded=3)]
+    tables = [columns(pairs, width, folded=1)]
+    if listed:
+        tables.append(columns(models, width, folded=3))
     if document["remotes"]:
         remotes = [("ON A SERVER", "URL", "MODEL", "SERVER")]
         remotes += [(one["name"], one["url"], one["model"] or "-", one["server"]) for one in document["remotes"]]
         tables.append(columns(remotes, width, folded=1))
+    if more := len(document["models"]) - len(listed):
+        tables.append(f"{count(more, 'model')} not downloaded: confspec models --all")
     return "\n\n".join(tables)
 
 

@@ -56,6 +56,18 @@ def test_list_is_what_models_says_by_itself_and_quiet_is_for_scripts(home, capsy
     assert capsys.readouterr().out == "small\n"
 
 
+def test_models_shows_what_is_here_and_all_shows_the_rest(home, capsys):
+    def lines(*argv):
+        assert main(["models", *argv]) == Exit.OK
+        return [line.split()[0] for line in capsys.readouterr().out.splitlines() if line]
+
+    few, every = lines(), lines("--all")
+    assert few[few.index("MODEL") + 1 : -1] == ["small"]
+    assert few[-1].isdecimal()  # so many are not downloaded
+    assert len(every[every.index("MODEL") + 1 :]) == int(few[-1]) + 1
+    assert "mine" in few[: few.index("MODEL")]
+
+
 def test_all_and_json_tell_of_what_an_interrupted_pull_left(home, capsys):
     (home / "models" / ".big.gguf.0123abcd.part").write_bytes(b"half")
     main(["models", "list", "--all"])
