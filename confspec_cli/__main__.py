@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-
-from confspec_cli.runtime import signals
 
 
 def run() -> None:
     """The console script."""
-    signals.leave_at_once()
+    for number in (signal.SIGINT, signal.SIGTERM):  # while there is nothing to lose, a signal ends the process at once
+        signal.signal(number, lambda number, _: os._exit(128 + number))
     _open_closed_streams()
     from confspec_cli.app import main  # noqa: PLC0415 - after the signals
     from confspec_cli.errors import Interrupted  # noqa: PLC0415
+    from confspec_cli.runtime import signals  # noqa: PLC0415
 
     signals.raise_errors()
     try:

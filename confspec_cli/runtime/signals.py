@@ -6,7 +6,6 @@ whatever library it lands in, and a person has only pressed Ctrl-C once.
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,12 +17,6 @@ from confspec_cli.errors import Exit, Interrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _came: list[int] = []
-
-
-def leave_at_once() -> None:
-    """From here on a signal ends the process: for the time in which there is nothing to lose."""
-    for number in _SIGNALS:
-        signal.signal(number, lambda number, _: os._exit(128 + number))
 
 
 def raise_errors() -> None:
