@@ -31,7 +31,7 @@ class Cascade:
     policy: Policy
 
     def step(self, max_tokens: int) -> Generator[Event, None, Step | None]:
-        """The next step, not yet committed; None where the user stopped the draft of it."""
+        """The next step, not yet committed; None if the user stopped the draft."""
         n = self.transcript.n
 
         # 1. Draft. The draft continues the transcript by one step: to the step boundary, the end of its turn, or the
@@ -47,13 +47,13 @@ class Cascade:
         if outcome.stands:
             return outcome.step(n, drafted)
 
-        # 5. Regenerate. The target writes the step again, on from the prefix that stands.
+        # 5. Regenerate. The target rewrites the step, continuing after the kept prefix.
         yield StepDropped(n, drafted, outcome.reason, outcome.kept, outcome.kept_tokens)
         self.writer.take_back()
         prompt, rest = self.transcript.so_far(outcome.kept), max(max_tokens - outcome.kept_tokens, 1)
         request = GenerationRequest(n, prompt, self.config.sampling, rest, prefix=outcome.kept)
         rewritten = yield from self.writer.write(Author.TARGET, request, self.policy.stops_step)
-        self.policy.escalates()  # a wish for the target that came meanwhile is fulfilled
+        self.policy.take_escalation()  # one requested meanwhile is moot now
         return outcome.step(n, drafted, rewritten)
 
     def decide(self, drafted: WrittenStep) -> Generator[Event, None, Outcome]:
@@ -63,15 +63,16 @@ class Cascade:
             return Outcome(Decision.REJECT, DropReason.REPEATED)
         if drafted.unsure and not drafted.text:
             return Outcome(Decision.REJECT, DropReason.UNSURE, cause=Cause.UNSURE)
-        reason, cause = (DropReason.UNSURE, Cause.UNSURE) if drafted.unsure else (DropReason.REJECTED, None)
+        reason = DropReason.UNSURE if drafted.unsure else DropReason.REJECTED
+        cause = Cause.UNSURE if drafted.unsure else None
 
         # 2. Verify. The draft's own assessment: its verdict, one prefill that is rolled back, and its likelihoods.
         assessment = self.verifier.draft(prompt, drafted)
 
         # 3. Gate. Confident enough either way is final; the target is asked about the rest.
-        decision = gate_draft(assessment, gate)
-        cause = Cause.ESCALATE_STEP if self.policy.escalates() else cause
-        decision = Decision.ESCALATE if cause else decision
+        if self.policy.take_escalation():
+            cause = Cause.ESCALATE_STEP
+        decision = Decision.ESCALATE if cause else gate_draft(assessment, gate)
         confidence = confidence_of(assessment, gate)
         threshold = gate.reject if decision is Decision.REJECT else gate.accept
         yield StepJudged(n, assessment, decision, confidence, threshold, cause)
@@ -85,7 +86,7 @@ class Cascade:
         decision, confidence = gate_target(final, gate), confidence_of(final, gate)
         yield StepJudged(n, final, decision, confidence, gate.target)
         outcome = Outcome(decision, reason, (assessment, final), confidence, gate.target, cause)
-        return outcome.keeping(drafted, accepted_prefix(tokens, gate)) if gate.min_token_prob else outcome
+        return outcome.keeping(drafted, accepted_prefix(tokens, gate)) if gate.min_token_prob > 0 else outcome
 
     def _draft_request(self, n: int, said: str, max_tokens: int) -> GenerationRequest:
         prompt, floor = self.transcript.so_far(said), self.config.gate.min_token_prob if self.config.is_gated else 0.0

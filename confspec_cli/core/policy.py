@@ -31,7 +31,7 @@ class Policy:
         self._is_draft_full = False
 
     def sole_author(self) -> tuple[Author | None, Cause | None]:
-        """Who writes the next step unverified, if anyone does, and why, where the mode does not say so."""
+        """The model that writes the next step alone, and why unless the mode says so; (None, None) if it is drafted."""
         if self._sole is not Author.TARGET and self._wants_target:
             return Author.TARGET, Cause.TARGET_FROM_HERE
         if self._sole:
@@ -58,8 +58,8 @@ class Policy:
         """The answer the user wants is being written from here on."""
         self._is_answering = True
 
-    def escalates(self) -> bool:
-        """Whether the user wants this step escalated; asking grants the wish."""
+    def take_escalation(self) -> bool:
+        """Whether the user asked for this step to be escalated; the request is then used up."""
         return self._steering.take(Cause.ESCALATE_STEP)
 
     def stops_step(self) -> bool:
@@ -67,7 +67,7 @@ class Policy:
         return self.wants_answer()
 
     def stops_draft(self) -> bool:
-        """The same of a step that the draft writes."""
+        """Whether the user wants the draft to stop this step."""
         return self.wants_answer() or self._wants_target
 
     @property
@@ -119,8 +119,8 @@ class AdaptiveDrafting:
         """How long the next step may be as the draft writes it: shorter than `max_tokens` in a trial."""
         return min(max_tokens, _TRIAL) if self._is_trying else max_tokens
 
-    def switches(self) -> bool:
-        """Whether drafting was just turned on or off; to be asked once before each step."""
+    def switch_if_due(self) -> bool:
+        """Turn drafting on or off if it is time to; returns whether it did. Call it once before each step."""
         if not self._active:
             return False
         if self.drafts and not self._is_trying and self.gain < _PATIENCE:
@@ -138,9 +138,9 @@ class AdaptiveDrafting:
             return
         if not self._target_seconds:
             return  # nothing to compare it with yet
-        token = self._target_seconds / self._target_tokens
-        accepted_prefix = {Origin.TARGET: 0, Origin.SALVAGED: step.kept_tokens}.get(step.origin, step.tokens)
-        gain = (accepted_prefix * token - cost) / (max(step.tokens, 1) * token)
+        seconds_per_token = self._target_seconds / self._target_tokens
+        kept = {Origin.TARGET: 0, Origin.SALVAGED: step.kept_tokens}.get(step.origin, step.tokens)
+        gain = (kept * seconds_per_token - cost) / (max(step.tokens, 1) * seconds_per_token)
         self.gain += _RATE * (gain - self.gain)
         if self._is_trying:
             self._is_trying = False

@@ -30,7 +30,7 @@ from confspec_cli.errors import ContextFull, Interrupted
 class ReasoningRun:
     """One reply to one prompt. `models` holds the engines that the mode needs; `clock` gives seconds.
 
-    A `drafting` that has learned from earlier runs with the same models and gate knows from the start what pays.
+    Pass the `drafting` of earlier runs with the same models and gate to reuse what they measured.
     Raises UsageError where a model cannot do what the configuration asks of it.
     """
 
@@ -95,7 +95,7 @@ class ReasoningRun:
                 yield from self._cut_short(cause)
             if self._config.form and self._transcript.thought is Thought.CLOSED:
                 return FinishReason.STOP
-            if self._policy.drafting.switches():
+            if self._policy.drafting.switch_if_due():
                 yield DraftingSwitched(self._transcript.n, self._policy.drafting.drafts, self._policy.drafting.gain)
             began = self._clock()
             step = yield from self._step()
@@ -158,7 +158,7 @@ class ReasoningRun:
         """The answer in its form, after the reasoning: the target writes it whole, or the model that writes alone."""
         if reason is not FinishReason.STOP:
             is_circular = reason is FinishReason.REPETITION
-            what = "went in circles" if is_circular else f"used up {self._config.max_tokens} tokens"
+            what = "repeated itself" if is_circular else f"reached the limit of {self._config.max_tokens} tokens"
             yield Warned(f"the reasoning {what} and was stopped before the answer")
         if self._is_thinking:
             yield from self._cut_short(Cause.THINK_BUDGET)

@@ -32,8 +32,8 @@ _NO_MARKS = "its chat template has no thinking marks that confspec knows"
 def build_config(pair: Pair, options: RunOptions, form: Form | None = None) -> RunConfig:
     """The configuration of a run. A seed nobody gave is drawn, and recorded.
 
-    A pair's own verification question was chosen for its own kind of work; any other asks its own. Raises UsageError
-    for options that cannot be.
+    The pair's verification question is used only for the pair's own task; other tasks use theirs. Raises UsageError for
+    options that contradict each other.
     """
     usual = pair.task or TaskName.MATH
     task = TASKS[options.task or usual]
@@ -43,7 +43,7 @@ def build_config(pair: Pair, options: RunOptions, form: Form | None = None) -> R
     gate = pair.gate_for(task.name)
     return RunConfig(
         mode=options.mode,
-        gate=gated(gate, options) if options.mode is Mode.CONFSPEC else gate,
+        gate=with_thresholds(gate, options) if options.mode is Mode.CONFSPEC else gate,
         question=QUESTIONS[question],
         sampling=_sampling(options),
         max_tokens=options.max_tokens or pair.max_tokens or MAX_TOKENS,
@@ -64,7 +64,7 @@ def _named(pair: Pair, options: RunOptions) -> str:
     return f"{Path(pair.draft).stem} + {Path(pair.target).stem}" if options.draft or options.target else pair.name
 
 
-def gated(gate: Gate, options: RunOptions) -> Gate:
+def with_thresholds(gate: Gate, options: RunOptions) -> Gate:
     """The thresholds given, laid over a gate; one alone moves the other along where they would cross.
 
     Raises UsageError when one is outside 0..1 or both are given crossed.
@@ -87,11 +87,11 @@ def gated(gate: Gate, options: RunOptions) -> Gate:
 
 
 def thinks(options: RunOptions, loaded: Mapping[Author, Engine]) -> bool:
-    """Whether the models think before they answer, which the last to be loaded decides: the target, if there is one.
+    """Whether the models think before they answer; the target decides, if there is one.
 
     Raises UsageError where that model does not know thinking and is told to do it.
     """
-    card = list(loaded.values())[-1].card
+    card = (loaded.get(Author.TARGET) or loaded[Author.DRAFT]).card
     if options.think and not card.thinks:
         raise cannot_think(card.name)
     think = card.thinks if options.think is None else options.think

@@ -21,7 +21,7 @@ from confspec_cli.runtime.resolve import user_registry
 class OpenPair:
     """A pair whose models are loaded. One question at a time; a `with` statement, or `close`, frees them.
 
-    What one run teaches of whether drafting is worth it on this machine, the next one knows.
+    Later runs reuse what earlier ones measured about whether drafting pays on this machine.
     """
 
     def __init__(self, pool: ModelPool, options: RunOptions) -> None:
@@ -45,7 +45,7 @@ class OpenPair:
         yield from run.events()
 
     def ask(self, question: str, *, system: str | None = None, before: Sequence[Message] = ()) -> RunFinished:
-        """One reply, once it is complete: its `reply`, its `answer`, and the `reason` it ended for."""
+        """One reply, once it is complete: its `reply`, its `answer`, and the `reason` why it ended."""
         *_, last = self.reason(question, system=system, before=before)
         assert isinstance(last, RunFinished)
         return last
@@ -72,7 +72,8 @@ def open_pair(
 ) -> OpenPair:
     """Load the models of a pair from models.yaml, or those that `options` name; None is the default pair.
 
-    With `pull`, models that are not here yet are downloaded. Raises a ConfspecError for everything a person can mend.
+    With `pull`, models that are not here yet are downloaded. Raises a ConfspecError for
+    every error that the user can fix.
     """
     options = options or RunOptions()
     pool = ModelPool(user_registry(), hardware or HardwareOptions(), Silent(pulls=pull))

@@ -75,7 +75,7 @@ def test_a_thought_that_its_budget_cuts_short_is_closed_before_the_answer():
 def test_reasoning_that_runs_out_of_tokens_is_told_and_the_answer_is_written_all_the_same():
     events, _ = run(mode=Mode.TARGET, max_tokens=8)
     assert [event.message for event in events if isinstance(event, Warned)] == [
-        "the reasoning used up 8 tokens and was stopped before the answer"
+        "the reasoning reached the limit of 8 tokens and was stopped before the answer"
     ]
     assert (events[-1].reason, events[-1].reply) == ("stop", JSON)
 

@@ -37,7 +37,7 @@ def simulate(drafting, steps, is_right, prefill=0.0):
     total, drafted = 0.0, []
     alone = TOKENS * TARGET_TOKEN
     for n in range(1, steps + 1):
-        drafting.switches()
+        drafting.switch_if_due()
         origin = Origin.TARGET
         if drafting.drafts:
             drafted.append(n)
@@ -104,7 +104,7 @@ def test_a_trial_is_a_short_step():
     drafting = AdaptiveDrafting(worth_drafting=False)
     assert drafting.draft_tokens(160) == 160
     simulate(drafting, 48, lambda n: False)
-    drafting.switches()
+    drafting.switch_if_due()
     assert drafting.drafts
     assert drafting.draft_tokens(160) == 24
     assert drafting.draft_tokens(10) == 10
@@ -159,7 +159,7 @@ def test_a_slow_draft_is_turned_off_though_every_step_of_it_stands():
     drafting = AdaptiveDrafting()
     origins = []
     for n in range(1, 41):
-        drafting.switches()
+        drafting.switch_if_due()
         author = Author.TARGET if drafting.needs_probe or not drafting.drafts else Author.DRAFT
         drafting.add(written(author, TOKENS * (TARGET_TOKEN if author is Author.TARGET else 5.0), n))
         if author is Author.DRAFT:

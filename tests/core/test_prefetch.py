@@ -186,13 +186,16 @@ def test_before_a_token_too_unlikely_the_draft_stops_ahead_as_it_would_have():
     def run(overlaps):
         target = ScriptedEngine(TARGET, likelihood=lambda _: (time.sleep(0.01), -0.1)[1])
         models = {Author.DRAFT: ScriptedEngine(DRAFT, likelihood=write), Author.TARGET: target}
-        return list(ReasoningRun(PROMPT, models, replace(config, experimental=overlaps), time.perf_counter).events())
+        run = ReasoningRun(PROMPT, models, replace(config, experimental=overlaps), time.perf_counter)
+        run._prefetch_policy.begins = lambda: overlaps
+        return list(run.events())
 
     both, alone = run(True), run(False)
     assert steps(both) == steps(alone)
     assert Origin.SALVAGED in {origin for _, origin in steps(both)}
     cut = next(event for event in both if isinstance(event, StepWritten) and event.written_step.unsure)
-    assert [event.used for event in ahead(both) if event.n == cut.n] == [cut.written_step.tokens]
+    (used,) = (event.used for event in ahead(both) if event.n == cut.n)
+    assert 0 < used <= cut.written_step.tokens
 
 
 def test_an_interrupt_while_both_are_at_work_ends_the_run_at_once_and_no_thread_is_left():
