@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from confspec_cli.commands._completion import pairs_and_models
 from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands.server_models import ServerFlags, reached
 from confspec_cli.core.units import size
-from confspec_cli.errors import Exit, ModelMissing, StorageError, UsageError
+from confspec_cli.errors import Exit, ModelMissing, ServerError, StorageError, UsageError
 from confspec_cli.models.checked import Checked
 from confspec_cli.models.references import is_on_hub, resolve
 from confspec_cli.models.registry import Model, Registry, load
@@ -123,15 +124,30 @@ def check(
                 except StorageError as error:
                     damaged[model.name] = "" if file.is_in_place else f"confspec pull {model.name}"
                     progress.warned(str(error))
+    remotes = [role for role in dict.fromkeys(roles) if isinstance(role, RemoteModel)]
+    unreachable = _unreachable(remotes, quiet)
     if damaged:
         hint = " && ".join(filter(None, damaged.values()))
         raise StorageError(f"These models do not match their sha256: {', '.join(damaged)}.", hint)
-    remotes = [role for role in dict.fromkeys(roles) if isinstance(role, RemoteModel)]
-    for remote in remotes:
-        line = reached(remote)
-        put(sys.stderr, "" if quiet else f"{line}\n")
+    if unreachable:
+        hint = f"confspec models show {unreachable[0]}"
+        raise ServerError(f"These models cannot be reached: {', '.join(unreachable)}.", hint)
     if not seen and not remotes:
         raise ModelMissing("No model is downloaded.", "confspec pull")
+
+
+def _unreachable(models: Iterable[RemoteModel], quiet: bool) -> list[str]:
+    """The names of the models whose servers cannot be used; each model is told of, or only those."""
+    found = []
+    for model in models:
+        try:
+            line = reached(model)
+        except (ServerError, UsageError) as error:
+            found.append(model.name)
+            put(sys.stderr, f"warning: {model.name}: {error}\n")
+        else:
+            put(sys.stderr, "" if quiet else f"{line}\n")
+    return found
 
 
 def path(

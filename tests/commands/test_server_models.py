@@ -112,9 +112,17 @@ def test_add_refuses_what_cannot_be_a_server(home, capsys, words, says):
     assert (home / "config" / "models.yaml").read_text() == before
 
 
-@pytest.mark.parametrize("words", [("models", "verify", "big"), ("ask", "-p", "mixed", "--no-stdin", "Hi")])
-def test_a_server_that_does_not_answer_is_named_before_anything_is_loaded(home, capsys, words, closed_port):
-    assert main([*words]) == Exit.DOWNLOAD
+def test_verify_goes_through_all_servers_and_names_those_that_cannot_be_used(home, capsys, closed_port):
+    assert main(["models", "verify", "-q"]) == Exit.DOWNLOAD
+    err = capsys.readouterr().err
+    assert f"warning: big: Nothing answers at http://127.0.0.1:{closed_port}" in err
+    assert "warning: paid: CONFSPEC_TEST_KEY is not set" in err
+    assert "These models cannot be reached: big, paid." in err
+    assert "confspec models show big" in err
+
+
+def test_a_server_that_does_not_answer_is_named_before_anything_is_loaded(home, capsys, closed_port):
+    assert main(["ask", "-p", "mixed", "--no-stdin", "Hi"]) == Exit.DOWNLOAD
     err = capsys.readouterr().err
     assert f"127.0.0.1:{closed_port}" in err
     assert "Traceback" not in err
