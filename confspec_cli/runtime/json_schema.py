@@ -39,6 +39,8 @@ def schema_error(schema: Any) -> str | None:
         return f"is not a valid JSON schema: {_said(problem)}"
     except RecursionError:
         return "is nested too deeply"
+    if isinstance(schema, Mapping) and _is_other_json(schema):
+        return f'is not a JSON schema: it says "{next(iter(schema))}", but neither type nor properties nor the like'
     return next(_foreign(schema, "#"), None)
 
 
@@ -67,6 +69,13 @@ def _validator(schema: Any) -> Validator:
 
     validator: Validator = validator_for(schema, default=Draft202012Validator)(schema, registry=Registry())
     return validator
+
+
+def _is_other_json(schema: Mapping[str, Any]) -> bool:
+    """Whether an object asks for nothing that a validator could check, and holds what no schema does."""
+    annotations = {"$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "default", "examples"}
+    keywords = set(_validator(schema).VALIDATORS)
+    return not schema.keys() & {*keywords, "$schema"} and bool(schema.keys() - annotations)
 
 
 def _said(problem: ValidationError) -> str:

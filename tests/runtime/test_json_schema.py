@@ -113,3 +113,13 @@ def test_a_schema_of_endless_depth_is_refused():
     assert schema_error(schema) == "is nested too deeply"
     with pytest.raises(ValueError, match="nested too deeply"):
         load('{"items":' * 20_000 + "{}" + "}" * 20_000)
+
+
+@pytest.mark.parametrize("value", [{"name": "Ann", "age": 3}, {"typ": "object"}])
+def test_json_that_is_no_schema_is_not_taken_for_one(value):
+    assert "is not a JSON schema" in (schema_error(value) or "")
+
+
+@pytest.mark.parametrize("schema", [{}, {"description": "anything"}, {"required": ["a"], "x-made-by": "hand"}, PERSON])
+def test_a_schema_may_say_little_or_more_than_is_known(schema):
+    assert schema_error(schema) is None
