@@ -17,6 +17,9 @@ from confspec_cli import __version__
 from confspec_cli.errors import ConfspecError, Exit, Interrupted, StorageError, UsageError
 from confspec_cli.render.console import echo, put
 
+_UsageError: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError")
+"""Typer's own error for a wrong command line, which it does not export."""
+
 COMMANDS = {
     "ask": "Ask one question and watch the models work it out.",
     "chat": "Chat with a pair; type /help for the commands.",
@@ -118,9 +121,12 @@ def _called(argv: Sequence[str]) -> int:
     """Run a command and return its exit code. Raises StorageError if Typer's own output cannot be written."""
     code: int = Exit.OK
     try:
-        app(list(argv), prog_name="confspec")
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        code = app(list(argv), prog_name="confspec", standalone_mode=False) or Exit.OK
+    except typer.Abort:  # a question that was answered by Ctrl-C or the end of the input
+        code = Exit.INTERRUPTED
+    except _UsageError as error:
+        path = error.ctx.command_path if error.ctx else "confspec"
+        raise UsageError(error.format_message().replace("Value error, ", ""), f"{path} --help") from error
     except OSError as problem:
         if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise

@@ -1,5 +1,7 @@
 """The command line as a whole: its commands by name, imported when they are called."""
 
+import pytest
+
 from confspec_cli.app import COMMANDS, main
 from confspec_cli.errors import Exit
 
@@ -26,3 +28,22 @@ def test_a_command_line_without_a_command_is_a_mistake_that_shows_the_help(capsy
 def test_a_misspelt_command_is_met_with_the_one_that_was_meant(capsys):
     assert main(["aks"]) == Exit.USAGE
     assert "Did you mean 'ask'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "words", "command"),
+    [
+        (["aks"], "No such command 'aks'. Did you mean 'ask'?", "confspec --help"),
+        (["ask", "--temprature", "1"], "No such option: --temprature", "confspec ask --help"),
+        (["ask", "--mode", "foo"], "'foo' is not one of", "confspec ask --help"),
+        (["sessions", "rm"], "Missing argument 'NAME", "confspec sessions rm --help"),
+    ],
+)
+def test_a_wrong_command_line_is_told_like_every_other_error(capsys, argv, words, command):
+    assert main(argv) == Exit.USAGE
+    said = capsys.readouterr()
+    assert said.out == ""
+    first, hint = said.err.splitlines()
+    assert first.startswith("confspec: ")
+    assert words in first
+    assert hint == f"  {command}"

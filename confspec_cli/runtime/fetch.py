@@ -46,9 +46,10 @@ def verified_files(resolved: ResolvedPair, reporter: Reporter = SILENT) -> dict[
             files = list(zip(role.files, store.find(role) or [], strict=False)) if isinstance(role, Model) else []
             for file, path in files:
                 store.checked.verify(path, file, progress)
-            if not store.checked.sha256(paths[author]):
-                progress.started(paths[author].name, "reading", paths[author].stat().st_size)
-                store.checked.computed(paths[author], progress.advanced)
+            here = paths.get(author)  # none on a server; and loading says which file does not exist
+            if here and here.is_file() and not store.checked.sha256(here):
+                progress.started(here.name, "reading", here.stat().st_size)
+                store.checked.computed(here, progress.advanced)
     return paths
 
 
