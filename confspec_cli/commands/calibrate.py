@@ -39,7 +39,7 @@ from confspec_cli.render.batch_progress import Tally, counting
 from confspec_cli.render.console import is_dumb, put
 from confspec_cli.render.console_reporter import ConsoleReporter
 from confspec_cli.render.wording import count as count_of
-from confspec_cli.runtime.configure import build_config
+from confspec_cli.runtime.configure import build_config, setting_of
 from confspec_cli.runtime.fetch import verified_files
 from confspec_cli.runtime.folders import own_file
 from confspec_cli.runtime.load import engines
@@ -50,7 +50,7 @@ from confspec_cli.runtime.signals import exit_code, stopping
 from confspec_cli.runtime.system import system_snapshot
 from confspec_cli.storage.jsonl_log import JsonlLog, parsed
 
-_SETTINGS = ("question", "max_tokens", "max_step_tokens", "min_step_chars", "task")
+_SETTINGS = ("question", "temperature", "max_tokens", "max_step_tokens", "min_step_chars", "task")
 
 
 @grouped
@@ -110,7 +110,7 @@ def calibrate(
     chosen = load_problems(problems, graded=False)[:count]
     task = task or _task(chosen, problems)
     problem_set.check(chosen, allow_code, quiet)
-    config = build_config(resolved.pair, replace(options, speculate=Speculation.OFF, task=task))
+    config = build_config(resolved.pair, replace(options, speculate=Speculation.OFF, task=task, seed=0))
     place = output or Path(f"{Path(problems).stem}.{pair}.labels.jsonl")
     promise = Promise(bound, confidence)
     refuse_early(resolved, options, hardware)
@@ -138,6 +138,7 @@ def calibrate(
             "models": fingerprints(resolved.roles.values()),
             "bound": bound,
             "confidence": confidence,
+            "setting": asdict(setting_of(config)),
         }
         file = own_file()
         own = ("pairs", resolved.pair.name)
@@ -161,7 +162,8 @@ class _Job:
         """Conditions that must be the same for labels to be added to a file."""
         parameters = self.config.parameters()
         models = dict(zip(("draft", "target"), fingerprints(self.resolved.roles.values()), strict=True))
-        return {"models": models, "settings": {key: parameters[key] for key in _SETTINGS}}
+        settings = {key: parameters[key] for key in _SETTINGS} | {"prompts": setting_of(self.config).prompts}
+        return {"models": models, "settings": settings}
 
 
 def _labelled(job: _Job, problems: Sequence[Problem], name: str, place: Path) -> Chains:

@@ -39,8 +39,8 @@ class Transcript:
 
     @property
     def thought(self) -> Thought:
-        """Whether the reply so far ends inside a thought."""
-        return thought(self.text, self.prompt.think)
+        """Whether the reply so far ends inside a thought; what of it stood before the run counts too."""
+        return thought("".join(self.prompt.reply) + self.text, self.prompt.think)
 
     def so_far(self, more: str = "") -> Prompt:
         """The prompt with the reply so far, and `more`, in its open turn."""

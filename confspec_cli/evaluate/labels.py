@@ -1,13 +1,14 @@
-"""Steps with labels: what the models make of a drafted step, and whether the answer survives it.
+"""Labelled steps: what both models make of a drafted step, and whether the answer survives it.
 
-The target solves a problem alone. Where it does, the draft writes the solution step by step; after each step the target
-finishes it from there, and the step is right when the answer still is. Where no answer is known, a step is right when
-the target, asked, says so. A step that is wrong is on record, and the target's own goes on in its place: so each step
-is met behind nothing but right ones.
+The target solves a problem alone. If it does, the draft writes the solution step by step; after each step the target
+finishes the reply from there, and the step is right if the answer still is. Where no answer is known, a step is right
+if the target, asked, says so. A wrong step is recorded and the target's own takes its place, so that every step follows
+right ones only.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,7 @@ from confspec_cli.core.messages import Prompt
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.steps import Splitter
+from confspec_cli.core.thinking import reply_of
 from confspec_cli.core.trace import Assessment, Author, FinishReason, WrittenStep
 from confspec_cli.core.verify import Verifier
 from confspec_cli.core.writing import GenerationRequest, Writer
@@ -27,13 +29,12 @@ from confspec_cli.evaluate.grader import grade
 from confspec_cli.evaluate.problems import AnswerKind, Problem
 from confspec_cli.runtime.build_prompt import prompt_of
 
-_MOST_STEPS = 12
 _ASKED = Gate(Signal.VERDICT)
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One drafted step of a problem: its two readings, whether it was right, and what it and the target's own cost.
+    """One drafted step of a problem: both assessments, whether it was right, and what it and the target's own cost.
 
     Seconds: `drafting` the step, `rewriting` as many tokens at the target's measured pace. `drafted` and `read` are the
     log-probabilities of its tokens to the draft and to the target.
@@ -60,13 +61,13 @@ class Chains:
 
 
 class Labeller:
-    """Labels the steps of problems. `rules` are those of the pair; `clock` gives seconds."""
+    """Labels the steps of problems. `config` is the pair's; its tokens are one budget, from a problem to its answer."""
 
     def __init__(self, models: Mapping[Author, Engine], config: RunConfig, clock: Callable[[], float]) -> None:
         self._models = models
-        self._rules = replace(config, asks=True)
+        self._config = replace(config, asks=True)
         self._clock = clock
-        self._judge = Verifier(models, config.question, clock)
+        self._verifier = Verifier(models, config.question, clock)
 
     def record(self, problem: Problem) -> dict[str, Any]:
         """The record of a problem, JSON-ready, with its labelled steps; without any where the target fails alone.
@@ -80,64 +81,77 @@ class Labeller:
             return {**known, "solved": False, "skipped": True, "steps": []}
 
     def _labels(self, problem: Problem) -> dict[str, Any]:
-        prompt = prompt_of(problem.prompt, problem.system, self._models, (), self._rules)
-        alone, pace = self._finish(prompt)
-        solved = problem.kind is AnswerKind.NONE or grade(problem, alone).correct is True
+        prompt = prompt_of(problem.prompt, problem.system, self._models, (), self._config)
+        alone, pace = self._finish(prompt, self._config.max_tokens)
+        solved = problem.kind is AnswerKind.NONE or self._is_answer(problem, prompt, alone)
         steps = list(self._chain(problem, prompt, pace)) if solved else []
         return {"solved": solved, "steps": steps}
 
     def _chain(self, problem: Problem, prompt: Prompt, pace: float) -> Iterator[dict[str, Any]]:
-        for n in range(1, _MOST_STEPS + 1):
-            written_step = self._written(Author.DRAFT, n, prompt)
-            assessment = self._judge.draft(prompt, written_step)
-            final, read = self._judge.target(prompt, written_step)
-            drafted = self._models[Author.DRAFT].score(prompt, written_step.text, written_step.ended)
-            extended = replace(prompt, reply=(*prompt.reply, written_step.text))
-            right = self._is_right(problem, final, extended, written_step.ended)
-            judged = [to_dict(StepJudged(n, one, Decision.ESCALATE, None, None)) for one in (assessment, final)]
+        left = self._config.max_tokens
+        for n in itertools.count(1):
+            drafted = self._written(Author.DRAFT, n, prompt, left)
+            own = self._verifier.draft(prompt, drafted)
+            final, read = self._verifier.target(prompt, drafted)
+            scored = self._models[Author.DRAFT].score(prompt, drafted.text, drafted.ended)
+            extended = replace(prompt, reply=(*prompt.reply, drafted.text))
+            right = self._is_right(problem, final, extended, 0 if drafted.ended else left - drafted.tokens)
+            judged = [to_dict(StepJudged(n, one, Decision.ESCALATE, None, None)) for one in (own, final)]
             yield {
                 "n": n,
                 "right": right,
-                "tokens": written_step.tokens,
-                "drafting": written_step.seconds,
-                "rewriting": written_step.tokens * pace,
-                "drafted": [round(token.logprob, 4) for token in drafted],
+                "tokens": drafted.tokens,
+                "drafting": drafted.seconds,
+                "rewriting": drafted.tokens * pace,
+                "drafted": [round(token.logprob, 4) for token in scored],
                 "read": [round(token.logprob, 4) for token in read],
                 "judged": judged,
             }
-            ended = written_step.ended
+            written = drafted
             if not right:
-                own = self._written(Author.TARGET, n, prompt)
-                extended, ended = replace(prompt, reply=(*prompt.reply, own.text)), own.ended
-            if ended:
+                written = self._written(Author.TARGET, n, prompt, left)
+                extended = replace(prompt, reply=(*prompt.reply, written.text))
+            left -= max(written.tokens, 1)
+            if written.ended or left <= 0:
                 return
             prompt = extended
 
-    def _is_right(self, problem: Problem, final: Assessment, extended: Prompt, ended: bool) -> bool:
-        """Whether the last step stands: the target's word for it where no answer is known, else what comes of it."""
+    def _is_right(self, problem: Problem, final: Assessment, extended: Prompt, left: int) -> bool:
+        """Whether the last step stands: the target's word for it where no answer is known, else what comes of it.
+
+        The target has `left` tokens to get from there to the answer.
+        """
         if problem.kind is AnswerKind.NONE:
             return gate_target(final, _ASKED) is Decision.ACCEPT
-        said = "" if ended else self._finish(extended)[0]
-        return grade(problem, "".join(extended.reply) + said).correct is True
+        rest = self._finish(extended, left)[0] if left > 0 else ""
+        return self._is_answer(problem, extended, rest)
 
-    def _written(self, author: Author, n: int, prompt: Prompt) -> WrittenStep:
-        """The next step, as one model writes it."""
-        config = self._rules
+    def _is_answer(self, problem: Problem, prompt: Prompt, rest: str) -> bool:
+        """Whether the reply in a prompt, with the rest of it, has the right answer behind its thinking."""
+        thinks = any(engine.card.thinks for engine in self._models.values())
+        return grade(problem, reply_of("".join(prompt.reply) + rest, prompt.think, thinks)).correct is True
+
+    def _written(self, author: Author, n: int, prompt: Prompt, left: int) -> WrittenStep:
+        """The next step, as one model writes it with so many tokens left."""
+        config = self._config
         writer = Writer(self._models, Splitter(config.min_step_chars, config.task.cuts_code), self._clock)
         for step in prompt.reply:
             if not writer.splitter.passes(step):
                 writer.splitter.force()
-        events = writer.write(author, GenerationRequest(n, prompt, config.sampling, config.max_step_tokens))
+        events = writer.write(author, GenerationRequest(n, prompt, config.sampling, min(left, config.max_step_tokens)))
         while True:
             try:
                 next(events)
             except StopIteration as done:
-                written_step: WrittenStep = done.value
-                return written_step
+                written: WrittenStep = done.value
+                return written
 
-    def _finish(self, prompt: Prompt) -> tuple[str, float]:
-        """What the target writes on to the end, and its seconds per token. Raises ContextFull short of the end."""
-        config = replace(self._rules, mode=Mode.TARGET)
+    def _finish(self, prompt: Prompt, left: int) -> tuple[str, float]:
+        """What the target writes on, by as many tokens as are left, and its seconds for each.
+
+        Raises ContextFull short of the end.
+        """
+        config = replace(self._config, mode=Mode.TARGET, max_tokens=left)
         target = {Author.TARGET: self._models[Author.TARGET]}
         events: list[Event] = list(ReasoningRun(prompt, target, config, self._clock).events())
         said = "".join(event.step.text for event in events if isinstance(event, StepCommitted))

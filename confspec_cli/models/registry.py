@@ -6,11 +6,11 @@ Knows names, pins and thresholds; refuses to know whether a file is here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from confspec_cli.core.gate import Gate
+from confspec_cli.core.gate import Gate, Real
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import ConfigError, ModelMissing, UsageError, did_you_mean
 from confspec_cli.models.models_yaml import shipped_table, table_of
@@ -48,10 +48,25 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """What a calibration holds for, models aside: a gate measured in one setting says nothing about another.
+
+    `prompts` is a hash of the system prompts for that kind of work.
+    """
+
+    prompts: str
+    question: str
+    temperature: Real
+    max_step_tokens: int
+    min_step_chars: int
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """How a gate was measured: the day, the problems and how many, the bound it keeps and with what confidence.
 
-    `models` are the sha256 of draft and target as they were; a gate measured on others is not to be trusted.
+    `models` are the sha256 of draft and target as they were; a gate measured on others is not to be trusted, nor one
+    that was measured in another `setting`, where that is known.
     """
 
     date: str
@@ -62,6 +77,7 @@ class Calibration:
     models: tuple[str, ...]
     bound: float | None = None
     confidence: float | None = None
+    setting: Setting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +129,16 @@ class Pair:
 
     def trusting(self, models: Sequence[str]) -> Pair:
         """The same, without the gates that were measured on models of other fingerprints."""
+        return self._where(lambda _, one: list(one.models) == list(models))
+
+    def trusting_in(self, task: TaskName, setting: Setting) -> Pair:
+        """The same, without the gate for a kind of work if that was measured in another setting."""
+        return self._where(lambda name, one: name != task.value or one.setting in (None, setting))
+
+    def _where(self, is_valid: Callable[[str, Calibration], bool]) -> Pair:
+        """The same, without the gates whose calibration is not valid."""
         fields = {task.value: getattr(self.calibrations, task.value) for task in TaskName}
-        good = {name: one for name, one in fields.items() if one and list(one.models) == list(models)}
+        good = {name: one for name, one in fields.items() if one and is_valid(name, one)}
         gates = {name: getattr(self.gates, name) for name in fields if name in good or fields[name] is None}
         return replace(self, gates=Gates(**gates), calibrations=Calibrations(**good))
 

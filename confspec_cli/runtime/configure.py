@@ -6,20 +6,21 @@ one that ships; here the options are laid over the pair.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from confspec_cli.core.engine import Engine
-from confspec_cli.core.gate import Gate
+from confspec_cli.core.gate import Gate, Real
 from confspec_cli.core.messages import Sampling, Speculation
 from confspec_cli.core.prompts import QUESTIONS
 from confspec_cli.core.run_config import Form, Mode, RunConfig
 from confspec_cli.core.tasks import TASKS, TaskName
 from confspec_cli.core.trace import Author
 from confspec_cli.errors import ConfigError, UsageError
-from confspec_cli.models.registry import Pair
+from confspec_cli.models.registry import Pair, Setting
 from confspec_cli.runtime.options import RunOptions
 
 MAX_TOKENS = 2048
@@ -40,10 +41,9 @@ def build_config(pair: Pair, options: RunOptions, form: Form | None = None) -> R
     question = (pair.question if task.name is usual else None) or task.question
     if question not in QUESTIONS:
         raise ConfigError(f"Unknown verification question {question!r}; known: {', '.join(QUESTIONS)}.")
-    gate = pair.gate_for(task.name)
-    return RunConfig(
+    config = RunConfig(
         mode=options.mode,
-        gate=with_thresholds(gate, options) if options.mode is Mode.CONFSPEC else gate,
+        gate=pair.gate,
         question=QUESTIONS[question],
         sampling=_sampling(options),
         max_tokens=options.max_tokens or pair.max_tokens or MAX_TOKENS,
@@ -52,10 +52,28 @@ def build_config(pair: Pair, options: RunOptions, form: Form | None = None) -> R
         task=task,
         think_budget=options.think_budget,
         form=form,
-        asks=not pair.is_calibrated_for(task.name),
         adaptive=not options.always_draft,
         experimental=options.experimental,
         pair=_named(pair, options),
+    )
+    pair = pair.trusting_in(task.name, setting_of(config))
+    gate = pair.gate_for(task.name)
+    return replace(
+        config,
+        gate=with_thresholds(gate, options) if options.mode is Mode.CONFSPEC else gate,
+        asks=not pair.is_calibrated_for(task.name),
+    )
+
+
+def setting_of(config: RunConfig) -> Setting:
+    """What a calibration under this configuration holds for."""
+    prompts = hashlib.sha256(f"{config.task.system}\0{config.task.system_thinking}".encode()).hexdigest()[:16]
+    return Setting(
+        prompts,
+        config.question.text,
+        Real(config.sampling.temperature),
+        config.max_step_tokens,
+        config.min_step_chars,
     )
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from confspec_cli.core.run_config import Mode, RunConfig, authors
 from confspec_cli.core.trace import Author
 from confspec_cli.models.references import is_on_hub, is_reference, resolve
-from confspec_cli.models.registry import Model, Pair, Registry, fingerprints, load
+from confspec_cli.models.registry import Calibration, Model, Pair, Registry, Setting, fingerprints, load
 from confspec_cli.models.remote_models import RemoteModel, at_address, is_address
+from confspec_cli.runtime.configure import setting_of
 from confspec_cli.runtime.folders import own_file
 from confspec_cli.runtime.offload import AUTO, best_here
 from confspec_cli.runtime.options import RunOptions
@@ -38,12 +39,16 @@ class ResolvedPair:
 
     def warnings(self, config: RunConfig) -> tuple[str, ...]:
         """What is to be said of the gate, where it decides and was not measured on this kind of work."""
-        task = config.task.name
-        if config.mode is not Mode.CONFSPEC or not config.gate.is_open or self.pair.is_calibrated_for(task):
+        task, setting = config.task.name, setting_of(config)
+        trusted = self.pair.trusting_in(task, setting)
+        if config.mode is not Mode.CONFSPEC or not config.gate.is_open or trusted.is_calibrated_for(task):
             return ()
         if self.measured is None:
             return ("these two models have no tuned thresholds; using cautious defaults",)
         name, command = self.pair.name, f"confspec calibrate {self.pair.name} FILE"
+        if self.pair.is_calibrated_for(task):
+            changed = _differences(getattr(self.pair.calibrations, task.value), setting)
+            return (f"the gate of {name} for {task.value} was measured with another {changed}: {command}",)
         if self.measured.is_calibrated_for(task):
             return (
                 f'{name}\'s thresholds for task "{task.value}" were tuned on other versions of its models; to tune '
@@ -52,6 +57,19 @@ class ResolvedPair:
         return (
             f'{name} has no tuned thresholds for task "{task.value}"; using cautious defaults. To tune them: {command}',
         )
+
+
+def _differences(calibration: Calibration, setting: Setting) -> str:
+    """What of a setting is not as it was calibrated, in words."""
+    names = {
+        "prompts": "system prompt",
+        "question": "verification question",
+        "temperature": "temperature",
+        "max_step_tokens": "maximum step length",
+        "min_step_chars": "minimum step length",
+    }
+    changed = [word for key, word in names.items() if getattr(calibration.setting, key) != getattr(setting, key)]
+    return " and ".join(changed)
 
 
 def user_registry() -> Registry:

@@ -11,6 +11,7 @@ from support.scripted_runs import CONFIG
 
 from confspec_cli.app import main
 from confspec_cli.core.gate import Gate, Signal
+from confspec_cli.core.messages import Message, Prompt
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import Assessment, Author, Likelihood, Verdict
 from confspec_cli.engines.scripted import ScriptedEngine
@@ -20,6 +21,7 @@ from confspec_cli.evaluate.calibration_tables import verdict_on
 from confspec_cli.evaluate.labels import Chains, Labelled, Labeller, chains_of
 from confspec_cli.evaluate.problems import read_problems
 from confspec_cli.models.registry import load
+from confspec_cli.runtime.configure import build_config
 from confspec_cli.runtime.options import RunOptions
 from confspec_cli.runtime.resolve import resolve_pair, user_registry
 
@@ -155,6 +157,52 @@ def test_a_problem_that_does_not_fit_into_the_context_is_skipped_and_tells_nothi
     assert chains_of(records).solved == {"a": True}
 
 
+def long_chain(count):
+    return (*(f"This is step number {n} of a long chain.\n\n" for n in range(count)), LAST)
+
+
+def record_of(steps, config=CONFIG):
+    models = {author: ScriptedEngine(steps) for author in Author}
+    (problem,) = read_problems('{"id": "a", "question": "?", "answer": "42"}', "some")
+    return Labeller(models, config, itertools.count().__next__).record(problem)
+
+
+def test_every_step_of_a_long_chain_is_labelled():
+    record = record_of(long_chain(30))
+    assert [step["right"] for step in record["steps"]] == [True] * 31
+
+
+def test_a_problem_has_one_budget_of_tokens_from_its_first_step_to_the_answer():
+    whole = sum(len(step.split()) for step in long_chain(30))
+    assert len(record_of(long_chain(30), replace(CONFIG, max_tokens=whole))["steps"]) == 31
+    short = record_of(long_chain(30), replace(CONFIG, max_tokens=whole - 2))
+    assert (short["solved"], short["steps"]) == (False, [])
+
+    class Rambling(ScriptedEngine):
+        def generate(self, prompt, sampling, max_tokens):
+            self.segments = ("word " * 40 + "goes on.\n\n", *long_chain(2))
+            return super().generate(prompt, sampling, max_tokens)
+
+    models = {Author.DRAFT: Rambling(()), Author.TARGET: ScriptedEngine(long_chain(2))}
+    (problem,) = read_problems('{"id": "a", "question": "?", "answer": "42"}', "some")
+    rambled = Labeller(models, replace(CONFIG, max_tokens=50), itertools.count().__next__).record(problem)
+    assert [step["right"] for step in rambled["steps"]][:1] == [False]  # nothing is left for the answer
+    assert sum(step["tokens"] for step in rambled["steps"]) <= 50 + 42
+
+
+def test_a_thought_that_the_chain_has_closed_is_known_as_closed():
+    steps = ("So I think about it a bit.\n\n", "That is enough of it.\n</think>\n", "And so it goes on.\n\n", LAST)
+    card = replace(ScriptedEngine(()).card, thinks=True)
+    models = {author: ScriptedEngine(steps, card=card) for author in Author}
+    prompt = Prompt((Message("user", "?"),), steps[:2], think=True)
+    labeller = Labeller(models, replace(CONFIG, think_budget=4), itertools.count().__next__)
+    assert labeller._finish(prompt, 100)[0] == "".join(steps[2:])
+    (problem,) = read_problems('{"id": "a", "question": "?", "answer": "42"}', "some")
+    boxed = ("I first think of \\boxed{42}.\n\n", "That was it.\n</think>\n", "It is \\boxed{41}.")
+    models = {author: ScriptedEngine(boxed, card=card) for author in Author}
+    assert not Labeller(models, CONFIG, itertools.count().__next__).record(problem)["solved"]
+
+
 def test_where_no_answer_is_known_a_step_is_right_when_the_target_says_so():
     def labels(text):
         return {"Yes": 0.1, "No": 0.8} if text == SLIP else {"Yes": 0.8, "No": 0.1}
@@ -230,15 +278,34 @@ def test_the_gate_found_goes_into_the_users_models_yaml_and_is_gone_by_until_the
     assert (pair.calibrations.math.problems, pair.calibrations.math.bound) == (40, 0.1)
     resolved = resolve_pair(user_registry(), RunOptions("starter"))
     assert resolved.pair.gate_for(TaskName.MATH) == pair.gates.math
-    assert resolved.warnings(CONFIG) == ()
+    here = build_config(resolved.pair, RunOptions("starter"))
+    assert resolved.warnings(here) == ()
     file = own / "config" / "models.yaml"
     file.write_text(file.read_text().replace(pair.calibrations.math.models[0], "f" * 64))
-    (said,) = resolve_pair(user_registry(), RunOptions("starter")).warnings(CONFIG)
+    (said,) = resolve_pair(user_registry(), RunOptions("starter")).warnings(here)
     assert said == (
         'starter\'s thresholds for task "math" were tuned on other versions of its models; '
         "to tune them: confspec calibrate starter FILE"
     )
     assert resolve_pair(user_registry(), RunOptions("starter")).pair.gate_for(TaskName.MATH) == pair.gate
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [({"temperature": 0.7}, "temperature"), ({"max_step_tokens": 64}, "maximum step length")],
+)
+def test_a_gate_is_not_gone_by_in_a_setting_that_it_was_not_measured_in(own, changed, said):
+    labels(own)
+    assert main(RUN) == Exit.OK
+    resolved = resolve_pair(user_registry(), RunOptions("starter", task=TaskName.MATH))
+    here = build_config(resolved.pair, RunOptions(task=TaskName.MATH))
+    assert here.gate == resolved.pair.gates.math and resolved.warnings(here) == ()
+    elsewhere = build_config(resolved.pair, RunOptions(task=TaskName.MATH, **changed))
+    assert elsewhere.gate == resolved.pair.gate and elsewhere.asks
+    (warning,) = resolved.warnings(elsewhere)
+    assert warning == (
+        f"the gate of starter for math was measured with another {said}: confspec calibrate starter FILE"
+    )
 
 
 def test_a_dry_run_leaves_everything_as_it_is(own, capsys):
