@@ -48,7 +48,10 @@ class ResolvedPair:
         name, command = self.pair.name, f"confspec calibrate {self.pair.name} FILE"
         if self.pair.is_calibrated_for(task):
             changed = _differences(getattr(self.pair.calibrations, task.value), setting)
-            return (f"the gate of {name} for {task.value} was measured with another {changed}: {command}",)
+            return (
+                f'{name}\'s thresholds for task "{task.value}" were tuned with another {changed}; to tune them: '
+                f"{command}",
+            )
         if self.measured.is_calibrated_for(task):
             return (
                 f'{name}\'s thresholds for task "{task.value}" were tuned on other versions of its models; to tune '

@@ -304,7 +304,8 @@ def test_a_gate_is_not_gone_by_in_a_setting_that_it_was_not_measured_in(own, cha
     assert elsewhere.gate == resolved.pair.gate and elsewhere.asks
     (warning,) = resolved.warnings(elsewhere)
     assert warning == (
-        f"the gate of starter for math was measured with another {said}: confspec calibrate starter FILE"
+        f'starter\'s thresholds for task "math" were tuned with another {said}; to tune them: '
+        "confspec calibrate starter FILE"
     )
 
 
