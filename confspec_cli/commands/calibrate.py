@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
@@ -19,16 +19,26 @@ from confspec_cli.commands import _problem_set as problem_set
 from confspec_cli.commands._completion import pairs
 from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import CalibrateFlags, HardwareFlags, PlotOptions, YesFlag
-from confspec_cli.core.engine import Interrupt
+from confspec_cli.core.engine import Engine, Interrupt
+from confspec_cli.core.frontier import fastest
 from confspec_cli.core.gate import Gate, Signal
 from confspec_cli.core.messages import Speculation
 from confspec_cli.core.run_config import RunConfig
 from confspec_cli.core.tasks import TaskName
-from confspec_cli.core.trace import FinishReason
+from confspec_cli.core.trace import Author, FinishReason
 from confspec_cli.errors import Exit, Interrupted, UsageError
-from confspec_cli.evaluate.calibration import Promise, choose, knowledge
-from confspec_cli.evaluate.calibration_tables import JUDGED, METHOD, curve, reliability_sheet, signals_sheet, verdict_on
-from confspec_cli.evaluate.labels import Chains, Labeller, chains_of
+from confspec_cli.evaluate.calibration import Promise, costs_of, knowledge
+from confspec_cli.evaluate.calibration_file import CalibrationFile
+from confspec_cli.evaluate.calibration_tables import (
+    JUDGED,
+    METHOD,
+    frontier_sheet,
+    reliability_sheet,
+    signals_sheet,
+    verdict_on,
+)
+from confspec_cli.evaluate.gate_trials import GateTrials, candidates
+from confspec_cli.evaluate.labels import Labeller
 from confspec_cli.evaluate.plots import draw_calibration
 from confspec_cli.evaluate.problems import AnswerKind, Problem, load_problems
 from confspec_cli.evaluate.results import Conditions
@@ -48,7 +58,7 @@ from confspec_cli.runtime.preflight import refuse_early
 from confspec_cli.runtime.resolve import ResolvedPair, resolve_pair, user_registry
 from confspec_cli.runtime.signals import exit_code, stopping
 from confspec_cli.runtime.system import system_snapshot
-from confspec_cli.storage.jsonl_log import JsonlLog, parsed
+from confspec_cli.storage.jsonl_log import JsonlLog
 
 _SETTINGS = ("question", "temperature", "max_tokens", "max_step_tokens", "min_step_chars", "task")
 
@@ -79,7 +89,7 @@ def calibrate(
     bound: Annotated[
         float,
         typer.Option(
-            "--bound", help="Largest acceptable loss of accuracy against the target alone.", min=0.01, max=0.9
+            "--bound", help="Largest acceptable share of the target's right answers that is lost.", min=0.01, max=0.9
         ),
     ] = 0.1,
     confidence: Annotated[
@@ -103,8 +113,9 @@ def calibrate(
 ) -> None:
     """Tune a pair's thresholds on problems with known answers.
 
-    The target solves each problem alone; then each draft step is labelled by whether the target can still reach the
-    right answer from it. The fastest gate whose loss stays below the limit is written to your models.yaml.
+    Each draft step is labelled by whether the target can still reach the right answer from it, which tells what each
+    signal knows. Then a set of gates is tried on every problem. What each gate loses and takes
+    is saved to your models.yaml, with the fastest gate whose loss stays below the limit.
     """
     resolved = resolve_pair(user_registry(), replace(options, pair=pair))
     chosen = load_problems(problems, graded=False)[:count]
@@ -112,21 +123,24 @@ def calibrate(
     problem_set.check(chosen, allow_code, quiet)
     config = build_config(resolved.pair, replace(options, speculate=Speculation.OFF, task=task, seed=0))
     place = output or Path(f"{Path(problems).stem}.{pair}.labels.jsonl")
-    promise = Promise(bound, confidence)
+    promise, wanted = Promise(bound, confidence), signal or resolved.pair.gate_for(task).signal
     refuse_early(resolved, options, hardware)
     job = _Job(resolved, config, hardware, yes, quiet, None if dry_run else promise)
-    chains = _labelled(job, chosen, Path(problems).stem, place)
-    known = knowledge(chains)
-    choice = choose(chains, signal or resolved.pair.gate_for(task).signal, promise)
-    tables = [signals_sheet(known, chains), *map(reliability_sheet, known[:1]), curve(choice, promise)]
+    file = _completed(job, chosen, wanted, Path(problems).stem, place)
+    chains = file.chains()
+    known, frontier = knowledge(chains), file.frontier(wanted, confidence)
+    costs = costs_of(chains)
+    kept = fastest([one for one in frontier if one.bound <= bound], costs)
+    tables = [signals_sheet(known, chains), *map(reliability_sheet, known[:1])]
+    tables += [frontier_sheet(frontier, promise, costs)] if frontier else []
     unknown = sum(problem.kind is AnswerKind.NONE for problem in chosen)
     if unknown:
         put(sys.stdout, f"{unknown} of {len(chosen)} problems have no known answer: {JUDGED}.\n\n")
-    put(sys.stdout, shown(tables, Layout.TEXT) + "\n" + verdict_on(choice, promise) + "\n")
+    put(sys.stdout, shown(tables, Layout.TEXT) + "\n" + verdict_on(frontier, kept, promise, costs) + "\n")
     if plots.plots:
-        for path in draw_calibration(known, choice, plots.plots, plots.suffix):
+        for path in draw_calibration(known, frontier, costs, plots.plots, plots.suffix):
             put(sys.stderr, f"wrote {path}\n")
-    if choice.gate is None:
+    if kept is None:
         raise typer.Exit(Exit.FAILURE)
     if not dry_run:
         account = {
@@ -139,16 +153,17 @@ def calibrate(
             "bound": bound,
             "confidence": confidence,
             "setting": asdict(setting_of(config)),
+            "frontier": [{**asdict(one), "gate": _plain(one.gate)} for one in frontier],
         }
-        file = own_file()
+        gate = replace(kept.gate, worth_drafting=costs.seconds(kept.work) < kept.alone * costs.writing)
         own = ("pairs", resolved.pair.name)
-        keep(file, ((*own, "gates", task.value), _plain(choice.gate)), ((*own, "calibrations", task.value), account))
-        put(sys.stderr, f"Saved to {file}; confspec ask -p {resolved.pair.name} --task {task.value} uses it.\n")
+        keep(own_file(), ((*own, "gates", task.value), _plain(gate)), ((*own, "calibrations", task.value), account))
+        put(sys.stderr, f"Saved to {own_file()}; confspec ask -p {resolved.pair.name} --task {task.value} uses it.\n")
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """The models and settings used for labelling; `promise`: what the labels must be able to show, if anything."""
+    """The models and settings of a calibration; `promise`: what it must be able to show, if anything."""
 
     resolved: ResolvedPair
     config: RunConfig
@@ -159,66 +174,52 @@ class _Job:
 
     @property
     def fixed(self) -> dict[str, Any]:
-        """Conditions that must be the same for labels to be added to a file."""
+        """Conditions that must be the same for records to be added to a file."""
         parameters = self.config.parameters()
         models = dict(zip(("draft", "target"), fingerprints(self.resolved.roles.values()), strict=True))
         settings = {key: parameters[key] for key in _SETTINGS} | {"prompts": setting_of(self.config).prompts}
         return {"models": models, "settings": settings}
 
 
-def _labelled(job: _Job, problems: Sequence[Problem], name: str, place: Path) -> Chains:
-    """The labelled steps of the problems; problems that are not in the file yet are labelled and added."""
-    log = JsonlLog(place)
-    earlier, records = _read(log)
-    if earlier and earlier.get("fixed") != job.fixed:
-        raise UsageError(
-            f"{place} holds labels for different models or settings; nothing was added.",
-            "confspec calibrate PAIR FILE -o another-file",
-        )
-    for problem in problems:
-        if records.get(problem.id, {}).get("problem_sha256", problem.sha256) != problem.sha256:
-            raise UsageError(
-                f"{place} holds labels for another problem with the id {problem.id}; nothing was added.",
-                "confspec calibrate PAIR FILE -o another-file",
-            )
-    left = [problem for problem in problems if problem.id not in records]
-    if left:
-        if job.promise and len(problems) < job.promise.problems_needed:
-            raise UsageError(
-                f"{count_of(len(problems), 'problem')} cannot show that at most {job.promise.bound:.0%} are lost: that "
-                f"takes {job.promise.problems_needed} or more.",
-                "--dry-run   # labels them all the same, and changes nothing",
-            )
-        with closing(log):
-            if not earlier:
-                log.append(Conditions(name, job.fixed, system_snapshot()).to_dict())
-            _label(job, left, log, records)
-    skipped = [problem.id for problem in problems if records[problem.id].get("skipped")]
-    if skipped:
+def _completed(job: _Job, problems: Sequence[Problem], signal: Signal, name: str, place: Path) -> CalibrationFile:
+    """The records of the problems; what is missing in the file is computed and added."""
+    with closing(JsonlLog(place)) as log:
+        file = CalibrationFile(log, Conditions(name, job.fixed, system_snapshot()).to_dict(), problems)
+        if file.unlabelled() or file.unanswered(signal):
+            _check_count(job, len(problems), signal)
+            _complete(job, file, signal, 2 * len(problems))
+    if skipped := file.skipped():
         counted = f"{count_of(len(skipped), 'problem')} did not fit into a model's context"
         put(sys.stderr, f"warning: {counted}; left out (the first: {skipped[0]})\n")
-    return chains_of([records[problem.id] for problem in problems])
+    return file
 
 
-def _label(job: _Job, problems: Sequence[Problem], log: JsonlLog, records: dict[str, Mapping[str, Any]]) -> None:
+def _check_count(job: _Job, problems: int, signal: Signal) -> None:
+    """Raise UsageError for fewer problems than it takes to show anything, were the target to solve them all."""
+    needed = job.promise.solved_needed(len(candidates(signal))) if job.promise else 0
+    if problems < needed:
+        assert job.promise
+        raise UsageError(
+            f"{count_of(problems, 'problem')} cannot show that at most {job.promise.bound:.0%} are lost: that "
+            f"takes {needed} or more.",
+            "--dry-run   # tries them all the same, and changes nothing",
+        )
+
+
+def _complete(job: _Job, file: CalibrationFile, signal: Signal, total: int) -> None:
     interrupt = Interrupt()
     reporter = ConsoleReporter(sys.stderr, os.environ, job.yes)
-    tally = Tally(len(records) + len(problems), earlier=len(records), done=len(records))
+    tally = Tally(total, earlier=file.done, done=file.done)
     with (
         engines(job.resolved, verified_files(job.resolved, reporter), job.hardware, interrupt, reporter) as loaded,
         stopping(interrupt) as signals,
         counting(sys.stderr, tally, job.quiet, sys.stderr.isatty() and not is_dumb(os.environ)) as watch,
+        suppress(Interrupted),
     ):
-        labeller = Labeller(loaded, job.config, time.perf_counter)
-        for problem in problems:
-            try:
-                record = labeller.record(problem)
-            except Interrupted:
-                break
+        for record in _records(job, file, signal, loaded):
             if interrupt.is_set():
                 break
-            log.append(record)
-            records[problem.id] = record
+            file.add(record)
             watch.counted(failed=False)
     if interrupt.is_set():
         if not job.quiet:
@@ -226,24 +227,16 @@ def _label(job: _Job, problems: Sequence[Problem], log: JsonlLog, records: dict[
         raise typer.Exit(exit_code(FinishReason.INTERRUPTED, signals))
 
 
-def _read(log: JsonlLog) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
-    """The conditions of a label file, and its records by problem. Raises UsageError if it is not one."""
-    conditions: dict[str, Any] = {}
-    records: dict[str, Mapping[str, Any]] = {}
-    for number, line in enumerate(log.lines(), 1):
-        try:
-            record = parsed(line)
-            if record["record"] == "conditions":
-                conditions = record
-            else:
-                chains_of([record])
-                records[record["problem"]] = record
-        except (ValueError, TypeError, KeyError) as problem:
-            raise UsageError(
-                f"Line {number} of {log.path} is not a record of labelled steps.",
-                "confspec calibrate PAIR FILE -o LABELS",
-            ) from problem
-    return conditions, records
+def _records(
+    job: _Job, file: CalibrationFile, signal: Signal, loaded: Mapping[Author, Engine]
+) -> Iterator[dict[str, Any]]:
+    """The records that are missing: labelled steps first, as the gates to try may depend on them."""
+    labeller = Labeller(loaded, job.config, time.perf_counter)
+    for problem in file.unlabelled():
+        yield labeller.record(problem)
+    trials = GateTrials(loaded, job.config, file.gates(signal))
+    for problem in file.unanswered(signal):
+        yield trials.record(problem)
 
 
 def _task(problems: Sequence[Problem], name: str) -> TaskName:

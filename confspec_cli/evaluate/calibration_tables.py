@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from confspec_cli.core.gate import Gate, Signal
-from confspec_cli.evaluate.calibration import Choice, Knowledge, Promise, Trial
+from collections.abc import Sequence
+
+from confspec_cli.core.frontier import MeasuredGate, TokenCosts
+from confspec_cli.evaluate.calibration import Knowledge, Promise
 from confspec_cli.evaluate.labels import Chains
 from confspec_cli.evaluate.tables import Table
 
-JUDGED = "steps are right where the target says so, and it may be wrong itself"
-METHOD = "Learn then Test over Clopper-Pearson bounds"
+JUDGED = (
+    "there steps are right where the target says so, and answers where they are the target's; it may be wrong itself"
+)
+METHOD = "Clopper-Pearson bounds over whole replies, for all gates at once"
 
 
 def signals_sheet(known: list[Knowledge], chains: Chains) -> Table:
@@ -49,64 +53,53 @@ def reliability_sheet(one: Knowledge) -> Table:
     )
 
 
-def curve(choice: Choice, promise: Promise) -> Table:
-    """The loss and the speed-up over thresholds, in the order they were tried."""
+def frontier_sheet(frontier: Sequence[MeasuredGate], promise: Promise, costs: TokenCosts) -> Table:
+    """What each gate loses and takes, and its speed-up at the costs measured here."""
+    solved, alone = frontier[0].solved, frontier[0].alone
     return Table(
-        f"gates tried, looser and looser, until the loss may be above {promise.bound:.0%}",
-        ("accept", "target", "stop", "lost", "at most", "unasked", "kept", "speed-up"),
-        [_trial(trial) for trial in choice.trials],
+        f"gates tried on whole replies: of the {solved} right answers of the target they lost so many, and with "
+        f"{promise.confidence:.0%} confidence at most so many of all; tokens per answer, where the target alone writes "
+        f"{alone:.0f}",
+        ("gate", "lost", "at most", "drafted", "wasted", "read", "written", "speed-up"),
+        [
+            (
+                one.name,
+                f"{round(one.lost * solved)}/{solved}",
+                f"{one.bound:.3f}",
+                *(f"{tokens:.0f}" for tokens in (one.drafted, one.wasted, one.read, one.written)),
+                f"{one.alone * costs.writing / costs.seconds(one.work):.2f}" if costs.seconds(one.work) else "-",
+            )
+            for one in frontier
+        ],
     )
 
 
-def verdict_on(choice: Choice, promise: Promise) -> str:
+def verdict_on(frontier: Sequence[MeasuredGate], kept: MeasuredGate | None, promise: Promise, costs: TokenCosts) -> str:
     """What came of it, in a sentence or two."""
-    tried = choice.trials[0].problems
-    if choice.gate is None:
-        needed, few = promise.problems_needed, ""
-        if tried < needed:
-            few = f" It takes at least {needed} problems without a loss."
-        elif choice.trials[0].bound <= promise.bound:
-            few = " The target itself solves next to none of them, so there is nothing to lose and nothing to learn."
+    if kept is None:
+        if not frontier:
+            why = "The target alone solves none of them, so there is nothing to lose and nothing to learn."
+        else:
+            needed = promise.solved_needed(len(frontier))
+            few = f"the target solves {frontier[0].solved}, and it takes at least {needed} of which none is lost"
+            why = f"{few[0].upper()}{few[1:]}."
         return (
-            f"No gate can be promised to lose at most {promise.bound:.0%} with {promise.confidence:.0%} confidence "
-            f"on {tried} problems.{few} Nothing was changed."
+            f"No gate can be promised to lose at most {promise.bound:.0%} of the target's right answers with "
+            f"{promise.confidence:.0%} confidence. {why} Nothing was changed."
         )
-    best = next(trial for trial in choice.trials if _same(trial.gate, choice.gate))
-    worth_drafting = (
-        "pays"
-        if choice.gate.worth_drafting
-        else "does not pay here: the target begins alone, and drafting is tried now and then"
+    speedup = kept.alone * costs.writing / costs.seconds(kept.work)
+    pays = (
+        ""
+        if speedup > 1
+        else "; here the target alone is faster, so it begins alone, and drafting is tried now and then"
     )
+    promised = sum(one.bound <= promise.bound for one in frontier)
     return (
-        f"{_gate(choice.gate)}: at most {promise.bound:.0%} of problems are lost to the target, with "
-        f"{promise.confidence:.0%} confidence ({best.lost} of {best.problems} lost here; {METHOD}; the problems are "
-        f"taken to be independent and like those to come). Estimated speed-up {best.speedup:.2f}; "
-        f"drafting {worth_drafting}."
+        f"Gate {kept.name}: at most {promise.bound:.0%} of the target's right answers are lost, with "
+        f"{promise.confidence:.0%} confidence ({round(kept.lost * kept.solved)} of {kept.solved} lost here; {METHOD}; "
+        f"the problems are taken to be independent and like those to come). {promised} of {len(frontier)} gates keep "
+        f"that promise; this one is the fastest of them here, at an estimated speed-up of {speedup:.2f}{pays}."
     )
-
-
-def _trial(trial: Trial) -> tuple[str, ...]:
-    gate = trial.gate
-    return (
-        f"{gate.accept:g}",
-        f"{gate.target:g}",
-        f"{gate.min_token_prob:g}",
-        f"{trial.lost}/{trial.problems}",
-        f"{trial.bound:.2f}",
-        f"{trial.accepted}/{trial.steps}",
-        f"{trial.kept}/{trial.steps}",
-        f"{trial.speedup:.2f}",
-    )
-
-
-def _gate(gate: Gate) -> str:
-    stop = f", stop {gate.min_token_prob:g}" if gate.min_token_prob else ""
-    name = {Signal.LIKELIHOOD: "lowest likelihood"}.get(gate.signal, gate.signal.value)
-    return f"Gate: {name}, accept {gate.accept:g}{stop}, target {gate.target:g}"
-
-
-def _same(one: Gate, other: Gate) -> bool:
-    return (one.accept, one.target, one.min_token_prob) == (other.accept, other.target, other.min_token_prob)
 
 
 def _interval(interval: tuple[float, float] | None) -> str:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from confspec_cli.core.frontier import MeasuredGate, TokenCosts
 from confspec_cli.errors import UsageError
-from confspec_cli.evaluate.calibration import Choice, Knowledge
+from confspec_cli.evaluate.calibration import Knowledge
 from confspec_cli.evaluate.rejudging import Swept
 from confspec_cli.evaluate.summary import TARGET, Interval, Row, Summary
 from confspec_cli.files import write_atomically
@@ -48,11 +49,17 @@ def _saved(figure: Any, path: Path) -> Path:
     return path
 
 
-def draw_calibration(known: Sequence[Knowledge], choice: Choice, folder: Path, suffix: str = "svg") -> list[Path]:
+def draw_calibration(
+    known: Sequence[Knowledge],
+    frontier: Sequence[MeasuredGate],
+    costs: TokenCosts,
+    folder: Path,
+    suffix: str = "svg",
+) -> list[Path]:
     """Draw how reliable the three signals are that know most, and loss and speed-up over the gates tried."""
     pictures = (
         ("reliability", lambda axes: _reliability(axes, known[:3])),
-        ("thresholds", lambda axes: _swept(axes, choice)),
+        ("frontier", lambda axes: _lost(axes, frontier, costs)),
     )
     with _drawing() as kind:
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,20 +102,13 @@ def _reliability(axes: Any, known: Sequence[Knowledge]) -> None:
     axes.legend(frameon=False, fontsize=8)
 
 
-def _swept(axes: Any, choice: Choice) -> None:
-    """Each gate tried: what it gains over the share of problems it lost, and the bound on that."""
-    trials = choice.trials
-    axes.plot(
-        [trial.speedup for trial in trials],
-        [trial.bound for trial in trials],
-        "s--",
-        color=_COLOURS[1],
-        label="at most",
-    )
-    lost = [trial.lost / max(trial.problems, 1) for trial in trials]
-    axes.plot([trial.speedup for trial in trials], lost, "o", color=_COLOURS[0], label="lost here")
+def _lost(axes: Any, frontier: Sequence[MeasuredGate], costs: TokenCosts) -> None:
+    """Each gate tried: the share of the target's right answers it lost, and the bound on that, over its speed-up."""
+    speedups = [one.alone * costs.writing / (costs.seconds(one.work) or 1.0) for one in frontier]
+    axes.plot(speedups, [one.bound for one in frontier], "s", color=_COLOURS[1], label="at most")
+    axes.plot(speedups, [one.lost for one in frontier], "o", color=_COLOURS[0], label="lost here")
     axes.axvline(1.0, color="0.7", linewidth=0.8, zorder=0)
-    axes.set(xlabel="estimated speed-up over the target alone", ylabel="problems lost to it", ylim=(0, None))
+    axes.set(xlabel="estimated speed-up over the target alone", ylabel="its right answers lost", ylim=(0, None))
     axes.legend(frameon=False, fontsize=8)
 
 

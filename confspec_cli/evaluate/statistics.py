@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from bisect import bisect_left, bisect_right
@@ -43,6 +44,7 @@ def _ratio(pairs: Sequence[tuple[float, float]]) -> float:
     return sum(one for one, _ in pairs) / sum(other for _, other in pairs)
 
 
+@functools.cache
 def upper_bound(failures: int, count: int, confidence: float) -> float:
     """The Clopper-Pearson upper bound on a probability, one-sided: at most this, with that confidence.
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from confspec_cli.core.gate import Gate, Real
+from confspec_cli.core.gate import Gate
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import ConfigError, ModelMissing, UsageError, did_you_mean
+from confspec_cli.models.calibrations import Calibration, Calibrations, Gates, Setting
 from confspec_cli.models.models_yaml import shipped_table, table_of
 from confspec_cli.models.remote_models import RemoteModel
 from confspec_cli.models.sources import ModelFile
@@ -38,59 +39,6 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Gates:
-    """The gates of a pair that were measured on one kind of work alone."""
-
-    math: Gate | None = None
-    qa: Gate | None = None
-    code: Gate | None = None
-    plain: Gate | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What a calibration holds for, models aside: a gate measured in one setting says nothing about another.
-
-    `prompts` is a hash of the system prompts for that kind of work.
-    """
-
-    prompts: str
-    question: str
-    temperature: Real
-    max_step_tokens: int
-    min_step_chars: int
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """How a gate was measured: the day, the problems and how many, the bound it keeps and with what confidence.
-
-    `models` are the sha256 of draft and target as they were; a gate measured on others is not to be trusted, nor one
-    that was measured in another `setting`, where that is known.
-    """
-
-    date: str
-    data: str
-    problems: int
-    steps: int
-    method: str
-    models: tuple[str, ...]
-    bound: float | None = None
-    confidence: float | None = None
-    setting: Setting | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Calibrations:
-    """The calibrations of a pair, by the kind of work."""
-
-    math: Calibration | None = None
-    qa: Calibration | None = None
-    code: Calibration | None = None
-    plain: Calibration | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Pair:
     """A draft and a target, models by name, with their gate and what else they want to be run with, where they do.
 
@@ -104,9 +52,9 @@ class Pair:
     target: str
     about: str = ""
     gate: Gate = Gate()  # noqa: RUF009 - frozen
-    gates: Gates = Gates()
+    gates: Gates = Gates()  # noqa: RUF009 - frozen
     calibrated: bool = False
-    calibrations: Calibrations = Calibrations()
+    calibrations: Calibrations = Calibrations()  # noqa: RUF009 - frozen
     context: int | None = None
     max_tokens: int | None = None
     max_step_tokens: int | None = None

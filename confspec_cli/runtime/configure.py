@@ -20,7 +20,8 @@ from confspec_cli.core.run_config import Form, Mode, RunConfig
 from confspec_cli.core.tasks import TASKS, TaskName
 from confspec_cli.core.trace import Author
 from confspec_cli.errors import ConfigError, UsageError
-from confspec_cli.models.registry import Pair, Setting
+from confspec_cli.models.calibrations import Setting
+from confspec_cli.models.registry import Pair
 from confspec_cli.runtime.options import RunOptions
 
 MAX_TOKENS = 2048

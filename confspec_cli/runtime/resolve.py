@@ -8,8 +8,9 @@ from pathlib import Path
 
 from confspec_cli.core.run_config import Mode, RunConfig, authors
 from confspec_cli.core.trace import Author
+from confspec_cli.models.calibrations import Calibration, Setting
 from confspec_cli.models.references import is_on_hub, is_reference, resolve
-from confspec_cli.models.registry import Calibration, Model, Pair, Registry, Setting, fingerprints, load
+from confspec_cli.models.registry import Model, Pair, Registry, fingerprints, load
 from confspec_cli.models.remote_models import RemoteModel, at_address, is_address
 from confspec_cli.runtime.configure import setting_of
 from confspec_cli.runtime.folders import own_file
