@@ -37,18 +37,27 @@ def _layers(text: str) -> int | None:
     raise typer.BadParameter(f'{text} is neither "auto" nor a number of layers')
 
 
-def _fits_mode(context: typer.Context, parameter: typer.CallbackParam, value: float | None) -> float | None:
-    """Refuse a threshold typed in a mode without a gate; one from the environment is ignored there."""
+def _fits_mode(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
+    """Refuse a gate or threshold typed in a mode without a gate; one from the environment is ignored there."""
     mode = Mode(context.params.get("mode", Mode.CONFSPEC))
     source = context.get_parameter_source(str(parameter.name))
     if value is None or mode is Mode.CONFSPEC or getattr(source, "name", "") != "COMMANDLINE":
         return value
     raise UsageError(
-        f"--mode {mode.value} has no gate, so --accept, --reject and --min-token-prob do not apply.",
+        f"--mode {mode.value} has no gate, so --gate, --accept, --reject and --min-token-prob do not apply.",
         "--mode confspec --accept 0.8",
     )
 
 
+_NAMED_GATE = {
+    "gate": _option(
+        _GATE,
+        "--gate",
+        env="GATE",
+        text='Measured gate to use, by name, or "target" for the target alone. [default: auto, the fastest here]',
+        callback=_fits_mode,
+    ),
+}
 _GATES = {
     "accept": _option(
         _GATE,
@@ -194,7 +203,9 @@ _CONVERSATION = {
     "no_log": _option(_SESSION, "--no-log", env="NO_LOG", text="Don't save this run as a session."),
 }
 
-RunFlags = Annotated[RunOptions, _MODELS_OF_PAIR | _MODE | _WORKING | _GATES | _LENGTHS | _CHOOSING | _GUESSING]
+RunFlags = Annotated[
+    RunOptions, _MODELS_OF_PAIR | _MODE | _WORKING | _NAMED_GATE | _GATES | _LENGTHS | _CHOOSING | _GUESSING
+]
 BenchFlags = Annotated[RunOptions, _MODELS_OF_PAIR | _WORKING | _GATES | _LENGTHS | _CHOOSING]
 """The options of a benchmark, which sets the modes itself."""
 CalibrateFlags = Annotated[RunOptions, _LENGTHS | {"temperature": _CHOOSING["temperature"]}]
@@ -281,16 +292,3 @@ class ShowOptions:
             self.format,
             brief=self.steps is Steps.BRIEF,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class PlotOptions:
-    """Where to write plots, and in which format."""
-
-    plots: Annotated[Path | None, typer.Option("--plots", help="Write plots to this folder.")] = None
-    png: Annotated[bool, typer.Option("--png", help="Write PNG instead of SVG.")] = False
-
-    @property
-    def suffix(self) -> str:
-        """The extension of the files."""
-        return "png" if self.png else "svg"

@@ -35,7 +35,9 @@ from confspec_cli.render.options import Format
 from confspec_cli.runtime.answer_form import wanted
 from confspec_cli.runtime.build_prompt import prompt_of
 from confspec_cli.runtime.configure import build_config, thinks
+from confspec_cli.runtime.device_costs import learning
 from confspec_cli.runtime.fetch import local_files
+from confspec_cli.runtime.gate_choice import check_gate, with_gate_of_choice
 from confspec_cli.runtime.load import engines
 from confspec_cli.runtime.preflight import refuse_early
 from confspec_cli.runtime.resolve import resolve_pair, user_registry
@@ -89,14 +91,17 @@ def ask(
     config = build_config(resolved.pair, options, want.form)
     refuse_early(resolved, options, hardware)
     paths = local_files(resolved, reporter)
+    check_gate(resolved.pair, config, options)
     interrupt = Interrupt()
     with kept, engines(resolved, paths, hardware, interrupt, reporter) as loaded:
+        config = with_gate_of_choice(config, resolved.pair, options, loaded)
         opened = prompt_of(said.text, system, loaded, kept.messages, config, thinks(options, loaded))
         shown = replace(show.show(), extract=answer.extract)
         renderer = choose(sys.stdout, sys.stderr, shown, os.environ, reading=lambda: reading(loaded.values()))
         try:
             with stopping(interrupt) as signals, Suspension(renderer.pause, renderer.resume) as suspension:
-                events = kept.over(ReasoningRun(opened, loaded, config, time.perf_counter).events())
+                run = ReasoningRun(opened, loaded, config, time.perf_counter).events()
+                events = kept.over(learning(run, loaded, config.choice is not None))
                 for event in _told(events, resolved.warnings(config) + said.warnings):
                     with suspension.drawing():
                         renderer.handle(event)

@@ -32,7 +32,9 @@ from confspec_cli.render.document import RunRecord
 from confspec_cli.render.wording import count
 from confspec_cli.runtime.build_prompt import prompt_of
 from confspec_cli.runtime.configure import build_config, thinks
+from confspec_cli.runtime.device_costs import learning
 from confspec_cli.runtime.fetch import local_files
+from confspec_cli.runtime.gate_choice import check_gate, with_gate_of_choice
 from confspec_cli.runtime.load import engines
 from confspec_cli.runtime.preflight import refuse_early
 from confspec_cli.runtime.resolve import ResolvedPair, resolve_pair, user_registry
@@ -78,6 +80,7 @@ def batch(
     tally = Tally(len(items), earlier=len(records), done=len(records), failed=failed)
     resolved = resolve_pair(user_registry(), options)
     config = build_config(resolved.pair, options)
+    check_gate(resolved.pair, config, options)
     if not left:
         if changed := _changed(_settings_of(records) or {}, resolved, config):
             put(sys.stderr, f"warning: the records in {output} were made with another {', '.join(changed)}\n")
@@ -98,6 +101,7 @@ def batch(
     ):
         for doubt in resolved.warnings(config):
             watch.warned(doubt)
+        config = with_gate_of_choice(config, resolved.pair, options, loaded)
         job = Job(loaded, config, system, interrupt, thinks(options, loaded))
         job.work(left, _written(log), watch, _settings_of(records))
     if interrupt.is_set():
@@ -150,7 +154,8 @@ class Job:
         system = self.system if item.system is None else item.system
         try:
             prompt = prompt_of(item.prompt, system, self.models, (), self.config, self.think)
-            for event in ReasoningRun(prompt, self.models, self.config, time.perf_counter, drafting=drafting).events():
+            events = ReasoningRun(prompt, self.models, self.config, time.perf_counter, drafting=drafting).events()
+            for event in learning(events, self.models, self.config.choice is not None):
                 run.add(event)
         except (EngineError, UsageError) as problem:
             error = str(problem)

@@ -15,7 +15,8 @@ from typer.core import TyperGroup
 
 from confspec_cli.commands import _problem_set as problem_set
 from confspec_cli.commands._option_groups import grouped
-from confspec_cli.commands._options import BenchFlags, HardwareFlags, PlotOptions, YesFlag
+from confspec_cli.commands._options import BenchFlags, HardwareFlags, YesFlag
+from confspec_cli.commands._plot_options import PlotOptions
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import Exit, UsageError

@@ -18,7 +18,8 @@ import typer
 from confspec_cli.commands import _problem_set as problem_set
 from confspec_cli.commands._completion import pairs
 from confspec_cli.commands._option_groups import grouped
-from confspec_cli.commands._options import CalibrateFlags, HardwareFlags, PlotOptions, YesFlag
+from confspec_cli.commands._options import CalibrateFlags, HardwareFlags, YesFlag
+from confspec_cli.commands._plot_options import PlotOptions
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.frontier import fastest
 from confspec_cli.core.gate import Gate, Signal

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from confspec_cli.core.frontier import ChoiceReason
 from confspec_cli.core.gate import Decision
 from confspec_cli.core.legacy_events import upgrade
 from confspec_cli.core.messages import ModelCard
@@ -33,6 +34,21 @@ class RunStarted:
     models: dict[str, ModelCard]
     parameters: dict[str, str | int | float | bool | None]
     schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class GateChosen:
+    """The gate was chosen among those that were measured for this pair and kind of work.
+
+    `gate` is its name, `target` where the target alone is faster. An answer is predicted to take `seconds`, and the
+    target alone `alone`. `is_measured`: by what tokens have cost on this machine, and not by the sizes of the models.
+    """
+
+    gate: str
+    seconds: float
+    alone: float
+    reason: ChoiceReason
+    is_measured: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +200,7 @@ SessionEvent = SessionNamed | SystemChanged | TurnsUndone | TurnsForgotten
 
 Event = (
     RunStarted
+    | GateChosen
     | StepOpened
     | TextWritten
     | StepWritten

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from confspec_cli.core.gate import Gate, Real
 from confspec_cli.core.speed_model import AnswerWork
@@ -61,17 +62,27 @@ class TokenCosts:
         return work.drafted * self.drafting + work.read * self.reading + work.written * self.writing
 
 
+class ChoiceReason(str, Enum):
+    """Why a gate is used."""
+
+    FASTEST = "fastest"  # of those that lose little enough, and the target alone, it takes least time here
+    ASKED_FOR = "asked_for"  # the user named it
+
+
 @dataclass(frozen=True, slots=True)
 class GateChoice:
-    """What takes least time: a gate or, where `gate` is None, the target alone.
+    """The gate that is used or, where `gate` is None, the target alone.
 
-    `seconds` are predicted per answer, and `alone` those of the target alone.
+    `seconds` are predicted per answer, and `alone` those of the target alone. `is_measured`: by costs that were
+    measured where the pair runs, and not estimated.
     """
 
     name: str
     gate: Gate | None
     seconds: float
     alone: float
+    reason: ChoiceReason = ChoiceReason.FASTEST
+    is_measured: bool = False
 
     @property
     def speedup(self) -> float:

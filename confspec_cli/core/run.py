@@ -10,7 +10,7 @@ from confspec_cli.core.answer import ask_in_form, cut_short
 from confspec_cli.core.baselines import Alone, SpecReason
 from confspec_cli.core.cascade import Cascade
 from confspec_cli.core.engine import Engine, Power
-from confspec_cli.core.events import DraftingSwitched, Event, RunFinished, RunStarted, StepCommitted, Warned
+from confspec_cli.core.events import DraftingSwitched, Event, GateChosen, RunFinished, RunStarted, StepCommitted, Warned
 from confspec_cli.core.grading import extract, final_answer
 from confspec_cli.core.messages import Prompt
 from confspec_cli.core.needs import check_powers
@@ -72,6 +72,8 @@ class ReasoningRun:
     def _events(self) -> Generator[Event, None, None]:
         began = self._clock()
         yield self._started()
+        if choice := self._config.choice:
+            yield GateChosen(choice.name, choice.seconds, choice.alone, choice.reason, choice.is_measured)
         try:
             try:
                 reason = yield from self._reason()

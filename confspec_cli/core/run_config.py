@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from enum import Enum
 
+from confspec_cli.core.frontier import GateChoice
 from confspec_cli.core.gate import Gate, Signal
 from confspec_cli.core.messages import Sampling
 from confspec_cli.core.prompts import Question
@@ -47,6 +48,7 @@ class RunConfig:
     no model is asked for a verdict that the gate does not look at. If `adaptive`, drafting is turned off where it
     takes longer than it saves. If `experimental`, the draft may begin the next step while the target verifies one.
     `pair` is what the two models are called together, for the record.
+    `choice` says how the gate was chosen, where it was.
     """
 
     mode: Mode
@@ -63,6 +65,7 @@ class RunConfig:
     adaptive: bool = False
     experimental: bool = False
     pair: str = ""
+    choice: GateChoice | None = None
 
     @property
     def is_gated(self) -> bool:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any, TextIO
 
-from confspec_cli.core.events import SCHEMA_VERSION, Event, RunFinished, RunStarted, StepCommitted, Warned, to_dict
+from confspec_cli.core.events import (
+    SCHEMA_VERSION,
+    Event,
+    GateChosen,
+    RunFinished,
+    RunStarted,
+    StepCommitted,
+    Warned,
+    to_dict,
+)
 from confspec_cli.core.stats import RunStats
 from confspec_cli.core.trace import Assessment, Author, Step
 from confspec_cli.render.console import put
@@ -19,6 +28,7 @@ class RunRecord:
         self._finished: RunFinished | None = None
         self._steps: list[dict[str, Any]] = []
         self._warnings: list[str] = []
+        self._gate: dict[str, Any] | None = None
         self._stats = RunStats()
 
     def add(self, event: Event) -> None:
@@ -29,6 +39,9 @@ class RunRecord:
                 self.started = event
             case StepCommitted(step=step):
                 self._steps.append(_step(step))
+            case GateChosen():
+                self._gate = to_dict(event)
+                del self._gate["event"]
             case Warned(message=message):
                 self._warnings.append(message)
             case RunFinished():
@@ -46,6 +59,7 @@ class RunRecord:
             "finish_reason": finished.reason if finished else None,
             "steps": self._steps,
             **{key: started.get(key) for key in ("prompt", "system", "mode", "models", "parameters")},
+            "gate": self._gate,
             "stats": self._stats.to_dict(),
             "warnings": self._warnings,
         }

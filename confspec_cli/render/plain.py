@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from confspec_cli.core.events import Event, RunFinished, RunStarted, StepCommitted, StepDropped, StepJudged, Warned
+from confspec_cli.core.events import (
+    Event,
+    GateChosen,
+    RunFinished,
+    RunStarted,
+    StepCommitted,
+    StepDropped,
+    StepJudged,
+    Warned,
+)
 from confspec_cli.core.stats import RunStats
 from confspec_cli.render import wording
 from confspec_cli.render.console import clean, paint, send
@@ -43,6 +52,8 @@ class PlainLines:
                 self._print_step(
                     event.n, self._marks.dropped, wording.rejection(event, [self._judged] if self._judged else [])
                 )
+            case GateChosen() if not self._show.quiet:
+                self._print(wording.choice(event))
             case Warned(message=message):
                 self._print(f"warning: {message}")
             case RunFinished():

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from confspec_cli.core.events import (
     Event,
+    GateChosen,
     RunFinished,
     RunStarted,
     StepCommitted,
@@ -107,10 +108,16 @@ class TerminalView:
                 self._drop(event)
             case StepCommitted(step=step):
                 self._commit(step)
-            case Warned(message=message):
-                self._print(self._page.line(["warning:", clean(message)], style="yellow"))
+            case Warned() | GateChosen():
+                self._tell(event)
             case RunFinished():
                 self._finish(event)
+
+    def _tell(self, event: Warned | GateChosen) -> None:
+        if isinstance(event, Warned):
+            self._print(self._page.line(["warning:", clean(event.message)], style="yellow"))
+        elif not self._show.quiet:
+            self._print(self._page.line([wording.choice(event)], style="dim"))
 
     @property
     def is_brief(self) -> bool:

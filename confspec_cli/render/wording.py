@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from confspec_cli.core.events import RunFinished, RunStarted, StepDropped, StepJudged
+from confspec_cli.core.events import GateChosen, RunFinished, RunStarted, StepDropped, StepJudged
+from confspec_cli.core.frontier import ALONE, ChoiceReason
 from confspec_cli.core.stats import Rate, RunStats
 from confspec_cli.core.trace import Assessment, Author, DropReason, FinishReason, Origin, Step
 
 _SHORTEST = 0.05  # seconds that are not shown as 0.0
+
+
+def choice(chosen: GateChosen) -> str:
+    """The gate that was chosen, what is predicted of it, and why it was taken."""
+    basis = "measured here" if chosen.is_measured else "estimated"
+    against = f"{chosen.alone / chosen.seconds:.2f}x the target alone" if chosen.seconds else "no time at all"
+    why = "as asked" if chosen.reason is ChoiceReason.ASKED_FOR else "the fastest here"
+    if chosen.gate == ALONE:
+        why = "as asked" if chosen.reason is ChoiceReason.ASKED_FOR else "no measured gate is faster here"
+        return f"gate: the target alone, about {duration(chosen.seconds)} an answer ({basis}); {why}"
+    return f"gate: {chosen.gate}, about {duration(chosen.seconds)} an answer, {against} ({basis}); {why}"
 
 
 def ending(finished: RunFinished, started: RunStarted | None) -> str:

@@ -42,7 +42,7 @@ def _threshold(name: str) -> Setting:
         if chat.options.mode is not Mode.CONFSPEC:
             raise UsageError("Thresholds only apply in mode confspec.", "/mode confspec")
         value = None if text == "default" else _number(name, text, 0, 1)
-        options = chat.options
+        options = replace(chat.options, gate=None)
         if name == "accept":
             crosses = value is not None and options.reject is not None and options.reject > value
             chat.change_options(replace(options, accept=value, reject=None if crosses else options.reject))
@@ -148,7 +148,18 @@ def _vi(chat: Chat, on: bool) -> None:
     chat.desk.vi = on
 
 
+def _gate(chat: Chat, text: str) -> None:
+    name = None if text == "auto" else text
+    chat.change_options(replace(chat.options, gate=name, accept=None, reject=None, min_token_prob=None))
+
+
 SETTINGS = {
+    "gate": Setting(
+        "NAME|target|auto",
+        "measured gate to use; auto is the fastest here",
+        lambda chat: chat.options.gate or "auto",
+        _gate,
+    ),
     "accept": _threshold("accept"),
     "reject": _threshold("reject"),
     "max_tokens": _whole(

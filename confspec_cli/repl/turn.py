@@ -20,6 +20,7 @@ from confspec_cli.render.ticking import Ticking
 from confspec_cli.repl import context_room as context
 from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.live_keys import LiveKeys
+from confspec_cli.runtime.device_costs import learning
 from confspec_cli.runtime.signals import Suspension
 
 _KEYS = {
@@ -76,7 +77,7 @@ def play(
     try:
         with chat.pool.stopping() as signals, keys, _suspension(view, keys) as suspension:
             run = ReasoningRun(prompt, engines, config, time.perf_counter, steering, drafting)
-            for event in run.events():
+            for event in learning(run.events(), engines, config.choice is not None):
                 warning = keep(event)
                 with suspension.drawing():
                     for key in keys.pressed():

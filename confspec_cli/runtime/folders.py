@@ -49,6 +49,11 @@ def loaded_folder(env: Mapping[str, str]) -> Path:
     return _folder(env, "CONFSPEC_CACHE", lambda: platformdirs.user_cache_path("confspec")) / "loaded"
 
 
+def costs_folder(env: Mapping[str, str]) -> Path:
+    """The folder of what tokens have cost on this machine: CONFSPEC_CACHE, or where the system caches."""
+    return _folder(env, "CONFSPEC_CACHE", lambda: platformdirs.user_cache_path("confspec")) / "costs"
+
+
 def _folder(env: Mapping[str, str], variable: str, usual: Callable[[], Path]) -> Path:
     """An absolute path; ConfigError for a user who has no home folder and names none."""
     if chosen := env.get(variable):

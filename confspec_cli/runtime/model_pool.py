@@ -17,6 +17,7 @@ from confspec_cli.models.remote_models import at_address, is_address
 from confspec_cli.runtime.build_prompt import prompt_of
 from confspec_cli.runtime.configure import build_config, thinks
 from confspec_cli.runtime.fetch import local_files
+from confspec_cli.runtime.gate_choice import check_gate, with_gate_of_choice
 from confspec_cli.runtime.load import acquaint, load_engines
 from confspec_cli.runtime.options import HardwareOptions, RunOptions
 from confspec_cli.runtime.preflight import refuse_early
@@ -101,7 +102,10 @@ class ModelPool:
 
     def config(self, options: RunOptions) -> RunConfig:
         """The configuration of a run with these options. Raises UsageError for what cannot be."""
-        return build_config(resolve_pair(self._registry, options).pair, options)
+        pair = resolve_pair(self._registry, options).pair
+        config = build_config(pair, options)
+        check_gate(pair, config, options)
+        return with_gate_of_choice(config, pair, options, self._engines)
 
     def prompt(self, question: str, system: str | None, before: tuple[Message, ...]) -> Prompt:
         """What the models read. Raises ContextFull where it does not fit."""

@@ -22,6 +22,7 @@ class RunOptions:
     draft: str | None = None
     target: str | None = None
     mode: Mode = Mode.CONFSPEC
+    gate: str | None = None
     accept: float | None = None
     reject: float | None = None
     min_token_prob: float | None = None

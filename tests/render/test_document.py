@@ -34,6 +34,7 @@ def test_the_document_has_what_the_contract_promises():
         "mode",
         "models",
         "parameters",
+        "gate",
         "stats",
         "warnings",
     ]

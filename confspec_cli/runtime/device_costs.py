@@ -1,0 +1,98 @@
+"""What a token costs these models on this machine: learned from runs, kept in the cache, estimated before the first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from confspec_cli.core.engine import Engine
+from confspec_cli.core.events import Event, StepJudged, StepWritten
+from confspec_cli.core.frontier import TokenCosts
+from confspec_cli.core.trace import Author
+from confspec_cli.errors import StorageError, UsageError
+from confspec_cli.files import read_text, write_atomically
+from confspec_cli.runtime.folders import costs_folder
+
+_KINDS = ("drafting", "reading", "writing")
+_ENOUGH = 64  # tokens from which on a cost counts as measured
+_MEMORY = 20_000  # tokens after which what was measured before counts half
+_BYTES_PER_SECOND = {False: 1e10, True: 5e11}  # read from memory, for each token written: by a processor, by a GPU
+_PRICE = {False: 0.3, True: 0.05}  # of reading a token, over writing it
+
+Sums = dict[str, tuple[float, float]]
+"""Tokens and seconds by kind of work."""
+
+
+def costs_here(models: Mapping[Author, Engine]) -> tuple[TokenCosts, bool]:
+    """What a token costs, and whether all of that was measured.
+
+    What was not measured is estimated from the sizes of the files, in proportion to what was.
+    """
+    sums = _known(_file(models))
+    prior = _prior(models)
+    known = {kind: seconds / tokens for kind, (tokens, seconds) in sums.items() if tokens >= _ENOUGH and seconds > 0}
+    scale = sum(known[kind] / prior[kind] for kind in known) / len(known) if known else 1.0
+    return TokenCosts(*(known.get(kind, prior[kind] * scale) for kind in _KINDS)), len(known) == len(_KINDS)
+
+
+def learning(events: Iterable[Event], models: Mapping[Author, Engine], is_wanted: bool) -> Iterator[Event]:
+    """The same events; what they say of costs is kept once they end, if that is wanted and can be."""
+    sums: Sums = dict.fromkeys(_KINDS, (0.0, 0.0))
+    try:
+        for event in events:
+            _count(event, sums)
+            yield event
+    finally:
+        if is_wanted and len(models) == len(Author):
+            _keep(_file(models), sums)
+
+
+def _count(event: Event, sums: Sums) -> None:
+    match event:
+        case StepWritten(written_step=one):
+            kind, tokens = ("drafting" if one.author is Author.DRAFT else "writing"), one.tokens
+            seconds = one.seconds - one.prefill_seconds
+        case StepJudged(assessment=one) if one.by is Author.TARGET:
+            kind, tokens, seconds = "reading", one.tokens, one.seconds
+        case _:
+            return
+    sums[kind] = sums[kind][0] + tokens, sums[kind][1] + seconds
+
+
+def _keep(file: Path, new: Sums) -> None:
+    known = _known(file)
+    total = {}
+    for kind in _KINDS:
+        tokens, seconds = known.get(kind, (0.0, 0.0))
+        share = 0.5 if tokens > _MEMORY else 1.0
+        total[kind] = tokens * share + new[kind][0], seconds * share + new[kind][1]
+    with suppress(OSError, StorageError):  # a cache that cannot be written costs a better choice, not the answer
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, json.dumps(total), mode=0o600)
+
+
+def _known(file: Path) -> Sums:
+    """What a file says; nothing where there is none, or it is damaged."""
+    with suppress(OSError, UsageError, ValueError, TypeError, AttributeError, RecursionError):
+        told = json.loads(read_text(file))
+        return {kind: (float(tokens), float(seconds)) for kind, (tokens, seconds) in told.items() if kind in _KINDS}
+    return {}
+
+
+def _file(models: Mapping[Author, Engine]) -> Path:
+    """The file for these models as they are laid out here."""
+    cards = [models[author].card for author in Author]
+    mark = json.dumps([[card.file, card.bytes, card.sha256, card.gpu_layers] for card in cards])
+    return costs_folder(os.environ) / f"{hashlib.sha256(mark.encode()).hexdigest()[:16]}.json"
+
+
+def _prior(models: Mapping[Author, Engine]) -> dict[str, float]:
+    """Seconds a token from sizes alone: to write one, all weights are read once."""
+    draft, target = (models[author].card for author in Author)
+    drafting = max(draft.bytes, 1) / _BYTES_PER_SECOND[draft.gpu_layers > 0]
+    writing = max(target.bytes, 1) / _BYTES_PER_SECOND[target.gpu_layers > 0]
+    return {"drafting": drafting, "reading": writing * _PRICE[target.gpu_layers > 0], "writing": writing}
