@@ -36,6 +36,11 @@ class Recalled:
         """Those of the other engine."""
         return self._engine.powers
 
+    @property
+    def reading(self) -> tuple[int, int]:
+        """That of the other engine."""
+        return self._engine.reading
+
     def forget(self) -> None:
         """Remember nothing any more."""
         self._written.clear()
