@@ -10,6 +10,7 @@ from support.recorded_runs import Recorder, sample
 from confspec_cli.core.events import (
     DraftingSwitched,
     Event,
+    GateChosen,
     RunFinished,
     RunStarted,
     SessionNamed,
@@ -23,6 +24,7 @@ from confspec_cli.core.events import (
     from_dict,
     to_dict,
 )
+from confspec_cli.core.frontier import ChoiceReason
 from confspec_cli.core.trace import Author, FinishReason
 
 
@@ -31,8 +33,9 @@ def every_event():
     run.warn("slow")
     turned = DraftingSwitched(4, on=False, gain=-0.4)
     ahead = StepPrefetched(5, tokens=12, used=9, waited=0.01)
+    chosen = GateChosen("read", 2.0, 3.0, ChoiceReason.FASTEST, is_measured=True)
     between = [SessionNamed("maths"), SystemChanged("Be brief."), TurnsUndone(2), TurnsForgotten(3, "It was about 42.")]
-    return [*sample(), *run.finish(partial="and so", reason=FinishReason.LENGTH), turned, ahead, *between]
+    return [*sample(), *run.finish(partial="and so", reason=FinishReason.LENGTH), chosen, turned, ahead, *between]
 
 
 @pytest.mark.parametrize("event", every_event(), ids=lambda event: type(event).__name__)
