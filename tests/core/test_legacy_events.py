@@ -131,6 +131,10 @@ RECORDS = [
 ]
 
 
+NEW = {today.GateChosen}
+"""The events that version 1 did not have."""
+
+
 @pytest.mark.parametrize(("line", "event"), RECORDS)
 def test_a_record_of_version_1_is_the_event_of_today(line, event):
     loaded = from_dict(json.loads(line))
@@ -139,7 +143,7 @@ def test_a_record_of_version_1_is_the_event_of_today(line, event):
 
 
 def test_there_is_an_old_record_of_every_kind_of_event():
-    assert {type(event) for _, event in RECORDS} == set(get_args(today.Event))
+    assert {type(event) for _, event in RECORDS} == set(get_args(today.Event)) - NEW
 
 
 def test_parameters_in_results_are_renamed_alike():
