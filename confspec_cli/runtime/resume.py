@@ -8,7 +8,7 @@ from typing import Any
 
 from confspec_cli.core.conversation import Turn
 from confspec_cli.core.events import RunStarted
-from confspec_cli.core.messages import Speculation
+from confspec_cli.core.messages import INT32_MAX, Speculation
 from confspec_cli.core.run_config import Mode, authors
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.models.registry import Registry
@@ -33,7 +33,7 @@ def as_before(registry: Registry, options: RunOptions, turns: Sequence[Turn]) ->
     has_others = bool(options.pair or options.draft or options.target)
     if not has_others:
         options = _models(registry, options, started)
-    if options.mode is _USUAL.mode:
+    if options.mode is _USUAL.mode and started.mode in [mode.value for mode in Mode]:
         options = replace(options, mode=Mode(started.mode))
     return _settings(registry, options, started, has_others)
 
@@ -62,6 +62,7 @@ def _settings(registry: Registry, options: RunOptions, started: RunStarted, has_
         name: before[name]
         for name in names
         if name in before and before[name] != usual[name] and getattr(options, name) == getattr(_USUAL, name)
+        if _could_be(before[name], usual[name])
     }
     if options.speculate is _USUAL.speculate and before.get("speculation") in [one.value for one in Speculation]:
         changes["speculate"] = Speculation(before["speculation"])
@@ -71,3 +72,8 @@ def _settings(registry: Registry, options: RunOptions, started: RunStarted, has_
     if options.think is None and not has_others and decider and decider.thinks and before.get("think") is False:
         changes["think"] = False
     return replace(options, **changes)
+
+
+def _could_be(value: object, usual: object) -> bool:
+    """Whether a value in a file could be that of a setting: anybody may have written the file."""
+    return isinstance(value, int | float) and type(value) in (type(usual), int) and 0 <= value <= INT32_MAX

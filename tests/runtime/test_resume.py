@@ -73,3 +73,20 @@ def test_other_models_bring_their_own_thresholds(registry):
 
 def test_a_new_conversation_has_the_usual_settings(registry):
     assert as_before(registry, RunOptions(), ()) == RunOptions()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"temperature": "hot"},
+        {"temperature": float("nan")},
+        {"top_k": 10**30},
+        {"max_tokens": [1]},
+        {"max_tokens": True},
+    ],
+)
+def test_a_setting_that_could_not_be_one_is_left_out(registry, damage):
+    (turn,) = turns(registry, TINY)
+    started = replace(turn.started, mode="guess", parameters={**turn.started.parameters, **damage})
+    again = Conversation([started, RunFinished(FinishReason.STOP, "So.", "", None, 1.0)]).turns
+    assert as_before(registry, RunOptions(), again) == as_before(registry, RunOptions(), [turn])
