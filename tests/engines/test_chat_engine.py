@@ -102,6 +102,15 @@ def test_rejecting_all_is_the_server_s_target_alone(server, connect):
     assert "".join(event.step.text for event in events if isinstance(event, StepCommitted)) == WRITES
 
 
+def test_sglang_is_told_apart_and_refused_unless_its_chat_completions_are_asked_for(server, connect):
+    answer = server._openai
+    server._openai = lambda path, body: [b"{}"] if path == "/model_info" else answer(path, body)
+    with pytest.raises(ServerError, match="kind sglang") as refused:
+        connect()
+    assert "server: openai" in refused.value.hint
+    assert text_of(written(connect(server="openai"), PROMPT)) == WRITES
+
+
 def test_a_model_that_thinks_is_refused_when_it_does(server, connect):
     engine = connect()
     thought = b'data: {"choices": [{"delta": {"reasoning_content": "Hm"}}]}\n\n'

@@ -61,8 +61,8 @@ def identify(spec: RemoteSpec, connection: Connection) -> str:
 def _dialect(kind: str, spec: RemoteSpec, connection: Connection) -> Dialect:
     if kind not in ("llama-server", vllm.KIND):
         raise ServerError(
-            f"{spec.base} is a server of kind {kind}, which confspec cannot use yet.",
-            "serve the model with llama-server or vLLM",
+            f"{spec.base} is a server of kind {kind}, whose own protocol confspec does not speak yet.",
+            "set server: openai to use its chat completions",
         )
     if not spec.tokenizer:
         if kind == "llama-server":
