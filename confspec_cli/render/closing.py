@@ -39,6 +39,11 @@ class Closing:
         self._steps: list[Step] = []
         self._stats = RunStats()
 
+    @property
+    def step(self) -> int:
+        """The number of the step that follows those committed."""
+        return len(self._steps) + 1
+
     def add(self, event: Event) -> None:
         """Take note of an event."""
         match event:
@@ -70,7 +75,9 @@ class Closing:
         return [(kept, "yellow", self._marks.escalated), (step.seconds - kept, "magenta", self._marks.target)]
 
     def _legend(self, page: Page) -> list[Text]:
-        """How many steps there are of each kind, and how long all took."""
+        """How many steps there are of each kind, and how long all took; nothing where there are none."""
+        if not self._steps:
+            return []
         labels = Counter(self._marks.origin(step) for step in self._steps if step.text.strip())
         order = [*dict.fromkeys(Origin)]
         first = {self._marks.origin(step): order.index(step.origin) for step in self._steps}

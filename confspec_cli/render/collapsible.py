@@ -56,7 +56,7 @@ class CollapsibleView:
         else:
             self._missed.append(event)
             if isinstance(event, Warned):
-                self._region.update(self._page.line(["warning:", clean(event.message)], style="yellow"), [])
+                self._region.update(self._page.line([f"warning: {clean(event.message)}"], style="yellow"), [])
             self.redraw()
 
     def toggle(self) -> None:
@@ -110,7 +110,7 @@ class CollapsibleView:
     def _finish(self, event: RunFinished) -> None:
         self._missed = []
         lines = self._reply(event)
-        if sentence := wording.ending(event, self._started):
+        if sentence := wording.ending(event, self._started, self._closing.step, is_chat=True):
             lines += self._page.line([sentence], style="yellow")
         lines += self._closing.lines(self._page, with_stats=False)
         self._region.update(lines, [])

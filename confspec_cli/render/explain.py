@@ -57,6 +57,8 @@ def decision(step: Step, parameters: Parameters) -> str:
     """Why the step is what it is, in a sentence that names the values compared."""
     if step.cause is Cause.UNSURE:
         return _unsure(step)
+    if step.cause is Cause.NOT_PAYING and parameters.get("worth_drafting") is False:
+        return "Drafting was off: it measured slower than the target alone on this kind of work."
     if step.cause is not None:
         return _CAUSES[step.cause]
     return _gated(step, parameters) if step.assessments else _ungated(step)
@@ -98,9 +100,9 @@ def _shortfall(step: Step, parameters: Parameters) -> str:
 
 
 def _unsure(step: Step) -> str:
-    stopped = "The draft stopped at a token it found too unlikely"
     if not step.assessments:
-        return f"{stopped}, the first of the step, so the target wrote it."
+        return "The draft was unsure at the step's first token, so the target wrote it."
+    stopped = "The draft stopped at a token it found too unlikely"
     return f"{stopped}; " + (
         "the target kept the beginning and finished the step." if step.kept else "the target rewrote the step."
     )

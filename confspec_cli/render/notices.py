@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import monotonic
 from typing import TextIO
 
@@ -43,7 +44,7 @@ class Notices:
     ) -> Ticking[CollapsibleView]:
         """A view for the next run; `collapsed` hides its steps. `keys` are those that act during the run."""
         line = LiveLine(self._marks.dot, self._clock or monotonic, keys, reading)
-        steps = TerminalView(self._console, self._marks, show, self._clock, line)
+        steps = TerminalView(self._console, self._marks, replace(show, is_chat=True), self._clock, line)
         view = CollapsibleView(steps, self._console, self._marks, collapsed, line if self._clock else None)
         return Ticking(view, line)
 

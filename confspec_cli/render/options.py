@@ -41,6 +41,7 @@ class Show:
 
     `header` begins with a line about the run. `brief` shows one line of each step; `extract` prints the extracted code
     or answer instead of the reply.
+    `is_chat`: what to type next is a command of the chat, not of the shell.
     """
 
     rejected: bool = False
@@ -52,6 +53,7 @@ class Show:
     brief: bool = False
     extract: bool = False
     header: bool = False
+    is_chat: bool = False
 
 
 class Renderer(Protocol):

@@ -63,9 +63,9 @@ class PlainLines:
         """Nothing to tidy up."""
 
     def _finish(self, event: RunFinished) -> None:
-        if sentence := wording.ending(event, self._started):
+        if sentence := wording.ending(event, self._started, sum(self._stats.steps.values()) + 1):
             self._print(sentence)
-        if not self._show.quiet or self._show.stats:
+        if sum(self._stats.steps.values()) and (not self._show.quiet or self._show.stats):
             self._print(self._marks.dot.join(wording.summary(self._stats)))
         for line in wording.breakdown(self._stats) if self._show.stats else []:
             self._print(line)

@@ -39,7 +39,7 @@ def markdown(label: str, turns: Sequence[Turn]) -> str:
             parts += ["## System", system.strip() or "*None.*"]
         parts += ["## You", turn.user.strip()]
         parts += ["## confspec", turn.reply.strip() or "*No reply.*"]
-        ending = wording.ending(turn.finished, turn.started)
+        ending = wording.ending(turn.finished, turn.started, len(turn.steps) + 1)
         summary = ", ".join(wording.summary(turn.stats))
         parts.append(f"*{ending} {summary}.*" if ending else f"*{summary}.*")
     return "\n\n".join(parts) + "\n"

@@ -30,8 +30,8 @@ class Marks:
 
     draft: str
     escalated: str
-    target: str  # it rewrote a rejected draft
-    undrafted: str  # there was no draft of the step
+    target: str  # it took over from the draft
+    undrafted: str  # the draft was never asked for the step
     inserted: str
     rejected: str
     writing: str
@@ -45,7 +45,8 @@ class Marks:
 
     def origin(self, step: Step) -> Label:
         """The label of a committed step: who wrote it, and who checked it."""
-        target = self.target if (step.rejected_text or "").strip() else self.undrafted
+        is_drafted = bool((step.rejected_text or "").strip()) or step.cause is Cause.UNSURE
+        target = self.target if is_drafted else self.undrafted
         inserted_by = "you" if step.cause is Cause.ANSWER_NOW else "inserted"
         return {
             Origin.DRAFT: Label(f"{self.draft} draft", "green"),

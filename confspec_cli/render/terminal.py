@@ -160,9 +160,9 @@ class TerminalView:
             self._print([])
             return
         label, reason = self._marks.dropped.numbered(None), wording.rejection(event, self._judged)
-        if self._show.rejected:
+        if self._show.rejected and event.written_step.text.strip():
             self._print_step(label, event.written_step.text, _REJECTED, reason)
-        elif self._figure:
+        elif self._show.rejected or self._figure:
             said = self._marks.dot.join(reason)
             self._print(self._page.step(label, said, "dim", self._figure))
         else:
@@ -198,7 +198,7 @@ class TerminalView:
             self._print_step(self._marks.cut_off.numbered(None), event.partial)
         page = self._page
         lines = [] if self._gap else [Text()]
-        if sentence := wording.ending(event, self._started):
+        if sentence := wording.ending(event, self._started, self._closing.step, self._show.is_chat):
             lines += page.line([sentence], style="yellow")
         if event.answer and "\n" not in event.answer:
             lines += [*page.line(["Answer:", clean(event.answer)], style="bold"), Text()]

@@ -23,20 +23,21 @@ def choice(chosen: GateChosen) -> str:
     return f"gate: {chosen.gate}, about {duration(chosen.seconds)} an answer, {against} ({basis}); {why}"
 
 
-def ending(finished: RunFinished, started: RunStarted | None) -> str:
-    """Why the run ended, in a sentence; empty when the answer is complete."""
+def ending(finished: RunFinished, started: RunStarted | None, step: int, is_chat: bool = False) -> str:
+    """Why the run ended while `step` was being written, in a sentence; empty when the answer is complete."""
     tokens = started.parameters.get("max_tokens") if started else None
     before = "before the reply was complete" if finished.answer else "before an answer"
     stopped = (
         f"Stopped at the limit of {tokens} tokens, {before}." if tokens else f"Stopped at the token limit, {before}."
     )
-    more = f" Raise it with -n {2 * tokens}." if isinstance(tokens, int) else ""
+    option = "/set max_tokens" if is_chat else "-n"
+    more = f" Raise it with {option} {2 * tokens}." if isinstance(tokens, int) else ""
     return {
         FinishReason.STOP: "",
         FinishReason.LENGTH: stopped + more,
         FinishReason.CONTEXT: f"The context filled up {before}.",
         FinishReason.REPETITION: "Stopped: the reply was repeating itself.",
-        FinishReason.INTERRUPTED: "Interrupted.",
+        FinishReason.INTERRUPTED: f"Interrupted after {duration(finished.seconds)}, in step {step}.",
     }[finished.reason]
 
 
@@ -56,6 +57,8 @@ def rejection(dropped: StepDropped, judged: Sequence[StepJudged]) -> list[str]:
     """Why a draft step was dropped, with the values compared, and what it took. `judged` led to it."""
     step = dropped.written_step
     match dropped.reason:
+        case DropReason.UNSURE if not step.tokens:
+            return ["draft unsure at its first token", duration(step.seconds)]
         case DropReason.UNSURE:
             return [f"draft unsure, handed over after {count(step.tokens, 'token')}", duration(step.seconds)]
         case DropReason.REPEATED:
@@ -85,7 +88,8 @@ def pace(stats: RunStats) -> list[str]:
     """How long the run took, how fast it was, and how much faster than the target alone, as far as that is known."""
     items = [duration(stats.seconds)]
     if stats.tokens_per_second is not None:
-        items.append(f"{count(round(stats.tokens_per_second), 'token')}/s")
+        rate = stats.tokens_per_second
+        items.append(f"{rate:.0f} tokens/s" if rate >= 10 else f"{rate:.1f} tokens/s")
     if stats.estimated_speedup is not None:
         items.append(f"about {stats.estimated_speedup:.1f}x the target alone")
     return items

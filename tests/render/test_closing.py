@@ -4,9 +4,11 @@ import pytest
 from rich.cells import cell_len
 from support.recorded_runs import Recorder, sample
 
-from confspec_cli.core.events import RunFinished
-from confspec_cli.core.trace import Author
+from confspec_cli.core.events import RunFinished, RunStarted
+from confspec_cli.core.trace import Author, Cause, Origin, Step
+from confspec_cli.render import wording
 from confspec_cli.render.closing import Closing
+from confspec_cli.render.explain import decision
 from confspec_cli.render.layout import Page
 from confspec_cli.render.symbols import ASCII, UNICODE
 
@@ -66,7 +68,7 @@ def test_time_that_belongs_to_no_step_is_in_the_bar_too():
 def test_a_reply_in_one_step_has_no_bar():
     run = Recorder(mode="target")
     run.sole(Author.TARGET, "It is 42.")
-    assert plain(run.finish()) == ["· 1 target · 3 tokens · 2.0 s · 2 tokens/s"]
+    assert plain(run.finish()) == ["· 1 target · 3 tokens · 2.0 s · 1.5 tokens/s"]
 
 
 def test_the_legend_counts_every_kind_of_step_by_its_mark():
@@ -113,3 +115,23 @@ def test_in_colour_each_phase_has_its_own():
     lines = closed(sample(), coloured=True, stats=True)
     bar = next(line for line in lines if len(runs(line)) == 6)
     assert len({style for style, _ in runs(bar)}) == 6
+
+
+@pytest.mark.parametrize(
+    ("worth_drafting", "says"),
+    [
+        (False, "Drafting was off: it measured slower than the target alone on this kind of work."),
+        (True, "Drafting was slower than the target alone, so the target wrote this step."),
+    ],
+)
+def test_why_nothing_was_drafted_tells_a_pair_known_to_be_slow_from_one_found_slow(worth_drafting, says):
+    step = Step(1, Origin.TARGET, "It is 42.", 4, False, 1.0, cause=Cause.NOT_PAYING)
+    assert decision(step, {"worth_drafting": worth_drafting}) == says
+
+
+def test_what_to_type_next_is_of_the_place_it_is_typed_in():
+    started, finished = Recorder().finish("length")
+    assert isinstance(started, RunStarted)
+    assert isinstance(finished, RunFinished)
+    assert wording.ending(finished, started, 1).endswith("Raise it with -n 1024.")
+    assert wording.ending(finished, started, 1, is_chat=True).endswith("Raise it with /set max_tokens 1024.")

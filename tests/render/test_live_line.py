@@ -154,7 +154,7 @@ def test_a_warning_beside_a_pipe_stays():
     run.draft("Six.\n\n")
     run.warn("it is slow")
     screen, _ = cat([*run.finish("interrupted")])
-    assert screen.lines == ["Six.", "warning: it is slow", "Interrupted."]
+    assert screen.lines == ["Six.", "warning: it is slow", "Interrupted after 1.1 s, in step 2."]
 
 
 def test_the_line_stands_below_the_step_being_written_and_goes_with_the_run():

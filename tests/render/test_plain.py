@@ -29,7 +29,7 @@ def test_a_run_is_one_line_a_step_and_one_in_all():
         "  3 ↻ target · 10 tokens, 3.2 s",
         "  4 ✓ draft · 6 tokens, 1.1 s",
         "4 steps: 2 draft, 1 escalated, 1 target · 38 tokens, 10 (26%) from the target · "
-        "6.8 s · 6 tokens/s · about 1.1x the target alone",
+        "6.8 s · 5.6 tokens/s · about 1.1x the target alone",
     ]
 
 

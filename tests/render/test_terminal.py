@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from support.recorded_runs import Recorder, sample
 from support.screen import Screen
 
-from confspec_cli.core.events import StepCommitted, StepDropped, StepOpened, TextWritten
+from confspec_cli.core.events import StepCommitted, StepDropped, StepOpened, StepWritten, TextWritten
 from confspec_cli.core.trace import Author, Cause, DropReason, Origin, Step, WrittenStep
 from confspec_cli.render.console import make_console
 from confspec_cli.render.options import Color, Show
@@ -27,7 +27,7 @@ GOLDEN_80 = """\
 Answer: 42
 
 ✓✓✓✓✓✓✓✓✓✓✓▲▲▲▲▲▲▲▲▲▲▲▲↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻✓✓✓✓✓✓✓✓✓✓✓
-✓ 2 draft  ▲ 1 escalated  ↻ 1 target · 38 tokens · 6.8 s · 6 tokens/s
+✓ 2 draft  ▲ 1 escalated  ↻ 1 target · 38 tokens · 6.8 s · 5.6 tokens/s
 about 1.1x the target alone"""
 
 GOLDEN_200_WITH_EVERYTHING = """\
@@ -49,7 +49,7 @@ GOLDEN_200_WITH_EVERYTHING = """\
 Answer: 42
 
 ✓✓✓✓✓✓✓✓✓✓✓▲▲▲▲▲▲▲▲▲▲▲▲↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻✓✓✓✓✓✓✓✓✓✓✓
-✓ 2 draft  ▲ 1 escalated  ↻ 1 target · 38 tokens · 6.8 s · 6 tokens/s · about 1.1x the target alone
+✓ 2 draft  ▲ 1 escalated  ↻ 1 target · 38 tokens · 6.8 s · 5.6 tokens/s · about 1.1x the target alone
 
 accepted by draft   2 of 4 checked (50%)
 escalated           2 of 4 checked (50%)
@@ -83,7 +83,7 @@ Answer: 42
 
 ✓✓✓✓✓✓▲▲▲▲▲▲▲▲↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻↻✓✓✓✓✓✓✓
 ✓ 2 draft  ▲ 1 escalated  ↻ 1 target
-38 tokens · 6.8 s · 6 tokens/s
+38 tokens · 6.8 s · 5.6 tokens/s
 about 1.1x the target alone"""
 
 GOLDEN_40_WITH_CONFIDENCE = """\
@@ -180,6 +180,38 @@ def test_a_step_of_the_target_is_marked_as_a_rejected_draft_only_where_there_was
     run = Recorder()
     run.events.append(StepCommitted(Step(1, Origin.TARGET, "It is 42.", 4, False, 1.0, rejected_text=rejected)))
     assert f"{mark} target     It is 42." in Window().play(run.finish()).text
+
+
+def handed_over_at_once():
+    run = Recorder()
+    unsure = WrittenStep(Author.DRAFT, "", 0, False, None, 0.4, 0.4, unsure=True)
+    run.events += [StepOpened(1, Author.DRAFT, True), StepWritten(1, unsure), StepDropped(1, unsure, DropReason.UNSURE)]
+    step = Step(1, Origin.TARGET, "It is 42.", 4, False, 1.0, rejected_text="", cause=Cause.UNSURE)
+    run.events.append(StepCommitted(step))
+    return run.finish()
+
+
+def test_a_step_handed_over_at_its_first_token_is_one_the_target_took_over():
+    assert " 1 ↻ target     It is 42." in Window().play(handed_over_at_once()).lines
+    assert "unsure" not in Window().play(handed_over_at_once()).text
+
+
+def test_that_a_draft_was_unsure_at_its_first_token_is_told_with_the_rejected_drafts():
+    text = Window(rejected=True).play(handed_over_at_once()).text
+    assert "✗ draft      draft unsure at its first token · 0.4 s" in text
+
+
+def test_a_run_interrupted_in_its_first_step_counts_no_steps():
+    run = Recorder()
+    run.begin(Author.TARGET, "That is", provisional=False)
+    window = Window().play(run.finish("interrupted", partial="That is"))
+    assert window.lines[-1] == "Interrupted after 0.0 s, in step 1."
+
+
+def test_a_warning_begins_on_the_line_of_its_mark():
+    run = Recorder()
+    run.warn("the draft runs on the processor, which takes a long time with models as large as these two")
+    assert Window().play(run.events).lines[0].startswith("warning: the draft runs")
 
 
 def test_a_draft_is_shown_while_it_is_written_then_judged():
@@ -364,7 +396,7 @@ def test_steps_of_a_list_stay_together():
         ("length", "4", "Stopped at the limit of 512 tokens, before the reply was complete. Raise it"),
         ("context", None, "The context filled up before an answer."),
         ("repetition", None, "Stopped: the reply was repeating itself."),
-        ("interrupted", None, "Interrupted."),
+        ("interrupted", None, "Interrupted after 1.1 s, in step 2."),
     ],
 )
 def test_a_run_that_did_not_come_to_its_end_says_so(reason, answer, says):
@@ -381,7 +413,7 @@ def test_a_run_by_one_model_says_who_wrote_it():
     run = Recorder(mode="target")
     run.sole(Author.TARGET, "It is 42.")
     window = Window(confidence=True, stats=True).play(run.finish())
-    assert "· 1 target · 3 tokens · 2.0 s · 2 tokens/s" in window.lines
+    assert "· 1 target · 3 tokens · 2.0 s · 1.5 tokens/s" in window.lines
     assert "judg" not in window.text
 
 
