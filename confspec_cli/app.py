@@ -113,8 +113,17 @@ def main(argv: Sequence[str]) -> int:
             raise
         if str(error):
             with suppress(ConfspecError):  # nobody can be told
-                put(sys.stderr, f"confspec: {error}\n" + (f"  {error.hint}\n" if error.hint else ""))
+                hint = _retyped(error.hint, argv)
+                put(sys.stderr, f"confspec: {error}\n" + (f"  {hint}\n" if hint else ""))
         return error.exit_code
+
+
+def _retyped(hint: str, argv: Sequence[str]) -> str:
+    if not argv or argv[0] not in COMMANDS:
+        return hint
+    from confspec_cli.commands._retyping import retyped  # noqa: PLC0415 - only where something went wrong
+
+    return retyped(hint, argv, _command(argv[0]))
 
 
 def _called(argv: Sequence[str]) -> int:

@@ -132,5 +132,10 @@ class Interrupted(BaseException):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: a question after the known one most like it, or a full stop."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
-    return f'; did you mean "{close[0]}"?' if close else "."
+    close = closest(name, known)
+    return f'; did you mean "{close}"?' if close else "."
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """The known name most like an unknown one; empty where none is like it."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)), "")

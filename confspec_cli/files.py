@@ -28,13 +28,19 @@ def read_text(path: Path, hint: str = "", limit: int = MAX_TEXT_BYTES) -> str:
         with path.open("rb") as stream:
             raw = stream.read(limit + 1)
     except FileNotFoundError:
-        raise UsageError(f"No such file: {path}.", hint or f"ls -l {name}") from None
+        raise UsageError(f"No such file: {path}.", hint or listing_near(path)) from None
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"Cannot read {path}: {reason}.", hint or f"ls -l {name}") from error
     if len(raw) > limit:
         raise UsageError(f"{path} is longer than {limit / (1 << 20):.0f} MiB.", hint or f"head -c {limit} {name}")
     return decode(raw, str(path), name)
+
+
+def listing_near(path: Path) -> str:
+    """The command that shows what there is where a file is not."""
+    near = path.parent
+    return f"ls {shlex.quote(str(near))}" if near != Path() and near.is_dir() else "ls"
 
 
 def decode(raw: bytes, name: str, source: str = "FILE", then: str = "") -> str:

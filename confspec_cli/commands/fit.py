@@ -44,7 +44,9 @@ def fit(
     Models that run on a server need none here, and are left out.
     """
     if kv_type not in KV_TYPES:
-        raise UsageError(f'Unknown KV cache type "{kv_type}".', f"one of: --kv-type {' '.join(KV_TYPES)}")
+        raise UsageError(
+            f'Unknown KV cache type "{kv_type}".', f"--kv-type {KV_TYPES[0]}   # or {', '.join(KV_TYPES[1:])}"
+        )
     registry, here = load(own_file()), machine()
     pair = registry.pair(name) if name not in (None, AUTO) else best(registry, here)
     wish = _Wish(context or pair.context or CONTEXT, kv_type)

@@ -18,7 +18,7 @@ from confspec_cli.core.units import size
 from confspec_cli.errors import ModelMissing
 from confspec_cli.models import gguf
 from confspec_cli.models.quants import BLOCKS
-from confspec_cli.models.references import resolve
+from confspec_cli.models.references import is_reference, resolve
 from confspec_cli.models.registry import Model, load
 from confspec_cli.models.remote_models import RemoteModel
 from confspec_cli.models.sources import QuantizedSource
@@ -58,6 +58,8 @@ def show(
         pair = known_of_pair(registry, registry.pairs[name])
         echo(json.dumps({"schema_version": 1, **pair}, indent=2) if as_json else pair_as_text(pair))
         return
+    if name not in registry.models and not is_reference(name):
+        registry.models_of(name)  # raises ModelMissing, and knows the pairs too
     model = role_of(registry, name)
     if isinstance(model, RemoteModel):
         report = server_report(model)

@@ -21,7 +21,7 @@ from confspec_cli.commands._options import ShowOptions
 from confspec_cli.commands._stdin import piped_lines
 from confspec_cli.core.events import Event, RunFinished, SessionEvent, Warned
 from confspec_cli.errors import UsageError
-from confspec_cli.files import MAX_TEXT_BYTES
+from confspec_cli.files import MAX_TEXT_BYTES, listing_near
 from confspec_cli.render.choose import choose
 from confspec_cli.render.pacing import paced
 from confspec_cli.storage.event_lines import event_of, is_record
@@ -93,5 +93,7 @@ def _opened(file: str) -> AbstractContextManager[TextIO]:
         return nullcontext(piped_lines())
     try:
         return Path(file).open(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError(f"No such file: {file}.", listing_near(Path(file))) from None
     except OSError as problem:
         raise UsageError(f"{file} cannot be read: {problem.strerror}.") from problem

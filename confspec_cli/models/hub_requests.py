@@ -34,12 +34,13 @@ _BLOCK = 1 << 16  # bytes read at a time: what a cut connection costs at most
 _LISTING_BYTES = 32 << 20  # a repository of 100 000 files takes about as much
 _LISTING_SECONDS = 60
 _LOGIN = "hf auth login"
+_CHECK = "confspec doctor"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # The first class that fits; a missing repository looks like a private one, and a local entry is missed when offline.
 _REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
     (errors.OfflineModeIsEnabled, "HF_HUB_OFFLINE is set, so nothing can be downloaded.", "unset HF_HUB_OFFLINE"),
-    (errors.LocalEntryNotFoundError, "Cannot reach {endpoint}: {reason}.", ""),
+    (errors.LocalEntryNotFoundError, "Cannot reach {endpoint}: {reason}.", _CHECK),
     (errors.GatedRepoError, "{hub} is gated: accept its terms at {endpoint}/{hub}.", _LOGIN),
     (errors.RevisionNotFoundError, "{hub} has no revision {revision}.", ""),
     (errors.EntryNotFoundError, "{hub} has no file {file} at revision {revision}.", ""),
@@ -130,4 +131,4 @@ def refusal(error: Exception, source: HubSource, file: str) -> ConfspecError:
         status = error.response.status_code
         is_denied = status in (401, 403)
         return DownloadError(f"{constants.ENDPOINT} answered {status} for {source.hub}.", _LOGIN if is_denied else "")
-    return DownloadError(f"Cannot reach {constants.ENDPOINT}: {reason}.")
+    return DownloadError(f"Cannot reach {constants.ENDPOINT}: {reason}.", _CHECK)

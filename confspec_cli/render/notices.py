@@ -68,7 +68,8 @@ class Notices:
         """Print an error and what to type next."""
         self.say(str(error), style="yellow")
         if error.hint:
-            self.say(f"  {error.hint}", style="dim")
+            options = error.hint.startswith("--")
+            self.say(f"  confspec chat {error.hint}" if options else f"  {error.hint}", style="dim")
 
     def why(self, step: Step, turn: Turn) -> None:
         """Print why a step of a turn ended up as it did."""

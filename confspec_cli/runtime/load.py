@@ -83,7 +83,9 @@ def _load_files(
 ) -> dict[Author, Engine]:
     """Load these models at the same time, and say what does not fit on a GPU."""
     if hardware.kv_type not in KV_TYPES:
-        raise UsageError(f'Unknown KV cache type "{hardware.kv_type}".', f"one of: --kv-type {' '.join(KV_TYPES)}")
+        raise UsageError(
+            f'Unknown KV cache type "{hardware.kv_type}".', f"--kv-type {KV_TYPES[0]}   # or {', '.join(KV_TYPES[1:])}"
+        )
     hardware = replace(hardware, context=hardware.context or resolved.pair.context)
     advice = f"confspec fit {resolved.pair.name}" if resolved.measured else "try --kv-type q8_0, --context 4096"
     layout, notes = plan_offload(paths, hardware, advice)

@@ -74,7 +74,7 @@ class ModelPool:
         """The engines the mode needs, the target last. Raises EngineError where one could not be loaded."""
         needed = authors(self._options.mode)
         if any(author not in self._engines for author in needed):
-            raise EngineError("The models are not loaded.", "/pair NAME")
+            raise EngineError("The models are not loaded.", "confspec doctor")
         return {author: self._engines[author] for author in needed}
 
     def switch(self, options: RunOptions) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from confspec_cli.errors import ConfigError, StorageError, UsageError, did_you_mean
+from confspec_cli.errors import ConfigError, StorageError, UsageError, closest, did_you_mean
 from confspec_cli.files import make_private_folder, write_atomically
 from confspec_cli.yaml_reading import dump, parse, text_of
 from confspec_cli.yaml_tables import YamlTable, check_keys
@@ -38,8 +38,10 @@ def load(folder: Path, name: str) -> Template:
     file = file_of(folder, name)
     text = text_of(file)
     if text is None:
+        close = closest(name, names(folder))
+        hint = f'confspec ask -t {close} "..."' if close else f"confspec ask --save-template {name} 'In verse: $input'"
         guess = did_you_mean(name, names(folder))
-        raise UsageError(f'No template named "{name}" in {folder}{guess}', f"confspec ask ... --save-template {name}")
+        raise UsageError(f'No template named "{name}" in {folder}{guess}', hint)
     return read(text, file)
 
 

@@ -184,7 +184,7 @@ def test_a_model_that_knows_no_thinking_says_so(ask, capsys, flags):
     out, err = capsys.readouterr()
     assert out == ""
     assert "its chat template has no thinking marks" in err
-    assert f"leave out {flags[0]}" in err
+    assert flags[0] not in err.splitlines()[-1]
 
 
 def test_a_model_that_knows_no_thinking_can_be_told_to_leave_it(ask):
@@ -291,7 +291,7 @@ def test_what_contradicts_itself_is_a_mistake(speak, capsys, tmp_path):
     (tmp_path / "schema.json").write_text("{}")
     assert main(["ask", "x", "--schema", str(tmp_path / "schema.json"), "--format-answer", "json"]) == Exit.USAGE
     assert main(["ask", "x", "-x", "--format", "json"]) == Exit.USAGE
-    assert "leave out --extract" in capsys.readouterr().err
+    assert "confspec ask x --format json" in capsys.readouterr().err
 
 
 def test_a_reply_with_nothing_to_extract_is_exit_8_with_a_sentence(ask, tiny, capsys):

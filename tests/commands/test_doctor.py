@@ -93,7 +93,13 @@ def test_a_build_for_a_gpu_and_a_processor_with_amx_are_told():
         ({"disks": {"/disk": 10**9}}, "disk", "warn", "1.0 GB free at /disk", "confspec models list"),
         ({"settings": "models.yaml, line 3: no"}, "settings", "fail", "models.yaml, line 3: no", "fix that line"),
         ({"partial": 10**9}, "models", "warn", "1.0 GB of partial downloads", "confspec models list --all"),
-        ({"hub_error": "refused"}, "hub", "warn", "cannot reach https://hub (refused)", "confspec pull starter"),
+        (
+            {"hub_error": "refused", "models": (0, 0)},
+            "hub",
+            "warn",
+            "cannot reach https://hub (refused)",
+            "confspec pull starter",
+        ),
         ({"terminal": {**TERMINAL, "dumb": True}}, "terminal", "warn", "no colour", "export TERM"),
     ],
 )
@@ -116,6 +122,10 @@ def home(tmp_path, monkeypatch, tiny):
     with served(lambda method, path: (200, {}, b"")) as address:
         at_hub(monkeypatch, tmp_path, address)
         yield tmp_path
+
+
+def test_what_is_downloaded_already_is_not_to_be_pulled():
+    assert found(replace(WELL, hub_error="refused"))["hub"].next == ""
 
 
 def test_a_real_model_writes_for_a_moment_in_a_process_of_its_own(home, capsys):
