@@ -4,7 +4,14 @@
         for event in pair.reason("What is 17 times 23?"):
             print(event)
 
-The names below are the public interface; each is imported when it is first used.
+The public interface, each name of which is imported when it is first used:
+
+    open_pair, OpenPair                    a pair of models, and how it is opened
+    RunOptions, HardwareOptions            what a run and the machine may be told
+    Mode, TaskName, Message                what those options are made of
+    Event: RunStarted, StepCommitted,      what a run yields
+        TextWritten, Warned, RunFinished
+    ConfspecError                          the base of every error, with a `hint`
 """
 
 from __future__ import annotations

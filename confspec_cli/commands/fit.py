@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ from confspec_cli.errors import OutOfMemoryError, UsageError
 from confspec_cli.models import gguf
 from confspec_cli.models.registry import Pair, Registry, load
 from confspec_cli.models.store import Store
-from confspec_cli.render.console import echo
+from confspec_cli.render.console import echo, width_of
 from confspec_cli.render.wording import columns
 from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.memory_estimate import MemoryEstimate, Offload, estimate_memory, plan_layers
@@ -52,6 +53,8 @@ def fit(
     wish = _Wish(context or pair.context or CONTEXT, kv_type)
     found = _headers(registry, pair)
     if found is None:
+        if name in (None, AUTO) and not as_json:
+            echo(f"{_choice(pair, here)}\n")
         _from_sizes(registry, pair, here, as_json)
         return
     headers = list(found.values())
@@ -62,17 +65,30 @@ def fit(
         echo(json.dumps(_document(pair, wish, needs, here), indent=2))
     else:
         if name in (None, AUTO):
-            echo(f"Best pair for this machine: {pair.name}\n")
+            echo(f"{_choice(pair, here)}\n")
         echo(_table(pair, needs))
         echo(f"\nwith {kv_type} KV caches of {wish.context} tokens; free: {here}")
         for line in _placing(needs, here):
             echo(line)
         if room >= 0 and not _is_all_well(list(needs.values()), here):
             echo(f"to fit everything on the GPU: {remedy or smaller}")
+        if room >= 0:
+            echo(f"{pair.name} fits, with {size(room)} of memory to spare.")
     if room < 0:
         raise OutOfMemoryError(
             f"{pair.name} needs {size(-room)} more memory than is free.", remedy or f"confspec fit   # or try {smaller}"
         )
+
+
+def _choice(pair: Pair, here: Machine) -> str:
+    """Which pair was chosen, why, and whether its thresholds are known."""
+    slow = "" if here.gpus else " and is not too slow without a GPU"
+    tuned = (
+        ""
+        if pair.calibrated
+        else f"\nIts thresholds are not tuned yet. Once downloaded: confspec calibrate {pair.name} FILE"
+    )
+    return f"Best pair for this machine: {pair.name}, the largest that fits{slow}.{tuned}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +144,7 @@ def _table(pair: Pair, needs: Mapping[Author, MemoryEstimate]) -> str:
         parts = (one.weights, one.repacked, one.kv, one.compute, one.total)
         name = pair.draft if author is Author.DRAFT else pair.target
         rows.append((f"{author.value} {name}", *(size(part) if part else "-" for part in parts)))
-    return columns(rows)
+    return columns(rows, width_of(sys.stdout), folded=5)
 
 
 def _placing(needs: Mapping[Author, MemoryEstimate], here: Machine) -> Iterator[str]:
@@ -138,7 +154,7 @@ def _placing(needs: Mapping[Author, MemoryEstimate], here: Machine) -> Iterator[
         role = author.value
         rest = one.weights * (one.layers - share.layers) // one.layers
         rate = _BANDWIDTH / max(rest, 1)
-        speed = f"about {rate:.0f} tokens/s at best (reads {size(rest)} per token at {size(_BANDWIDTH)}/s)"
+        speed = f"at most {rate:.0f} tokens/s (reads {size(rest)} per token)"
         if share.whole:
             yield f"{role}: all on the GPU, {size(share.bytes)}"
         elif share.layers:

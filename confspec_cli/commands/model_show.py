@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,8 +24,8 @@ from confspec_cli.models.registry import Model, load
 from confspec_cli.models.remote_models import RemoteModel
 from confspec_cli.models.sources import QuantizedSource
 from confspec_cli.models.store import Store
-from confspec_cli.render.console import echo
-from confspec_cli.render.wording import counted
+from confspec_cli.render.console import echo, width_of
+from confspec_cli.render.wording import counted, labelled
 from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.memory_estimate import WEIGHTS, estimate_memory, kv_bytes
 from confspec_cli.runtime.offload import machine
@@ -154,7 +155,7 @@ def _told(name: str, known: dict[str, Any]) -> str:
         source = f"{made['model']} (sha256 {made['parent_sha256']})"
         with_what = f"the llama.cpp of llama-cpp-python {made['llama_cpp_python']}"
         rows.insert(2, ("made from", f"{source}, quantized to {made['type']} by {with_what}"))
-    return "\n".join(f"{label:<12} {text}" for label, text in rows)
+    return labelled(rows, width_of(sys.stdout))
 
 
 def _template(known: dict[str, Any]) -> str:

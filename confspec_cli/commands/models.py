@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +21,7 @@ from confspec_cli.models import gguf
 from confspec_cli.models.registry import Model, Registry, load
 from confspec_cli.models.sources import HubSource, PackagesSource, PathSource, QuantizedSource
 from confspec_cli.models.store import Store
-from confspec_cli.render.console import echo, put
+from confspec_cli.render.console import echo, put, width_of
 from confspec_cli.render.wording import columns, count, counted
 from confspec_cli.runtime.folders import models_folder, own_file
 
@@ -66,7 +65,7 @@ def show_list(
     echo(_listing(document, everything))
     if left:
         rows = [("PARTIAL DOWNLOAD", "SIZE"), *((str(one["path"]), size(one["bytes"])) for one in left)]
-        echo(f"\n{columns(rows)}")
+        echo(f"\n{columns(rows, width_of(sys.stdout), folded=1)}")
 
 
 app.command("show")(show)
@@ -157,7 +156,7 @@ def _listing(document: dict[str, Any], everything: bool) -> str:
         )
         for model in listed
     ]
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    width = width_of(sys.stdout)
     tables = [columns(pairs, width, folded=1)]
     if listed:
         tables.append(columns(models, width, folded=3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from confspec_cli.core.tasks import TaskName
@@ -10,6 +11,8 @@ from confspec_cli.core.units import size
 from confspec_cli.models.registry import Model, Pair, Registry
 from confspec_cli.models.remote_models import RemoteModel
 from confspec_cli.models.store import Store
+from confspec_cli.render.console import width_of
+from confspec_cli.render.wording import labelled
 from confspec_cli.runtime.folders import models_folder
 
 
@@ -36,7 +39,7 @@ def pair_as_text(known: dict[str, Any]) -> str:
         ("cost ratio", f"about {ratio:.1f}, by the size of the weights" if ratio else "unknown, as not both sizes are"),
         ("thresholds", f"measured for {measured}" if measured else "a cautious guess, not measured on this pair"),
     ]
-    return "\n".join(f"{label:<12} {text}" for label, text in rows)
+    return labelled(rows, width_of(sys.stdout))
 
 
 def _known_of_model(model: Model | RemoteModel, store: Store) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from confspec_cli.errors import Interrupted
 from confspec_cli.models.references import is_reference, resolve
 from confspec_cli.models.registry import Model, Registry, load
 from confspec_cli.models.store import Planned, Store, check_room
-from confspec_cli.render.console import echo
+from confspec_cli.render.console import echo, width_of
 from confspec_cli.render.progress import Bars, Lines, watching
 from confspec_cli.render.wording import columns
 from confspec_cli.runtime.folders import models_folder, own_file
@@ -80,7 +80,7 @@ def _told(plan: Iterable[Planned]) -> str:
         origin = "-" if planned.here else planned.origin or "nowhere"
         rows.append((planned.file.name, size(planned.file.bytes), _missing(planned), origin, str(place or "-")))
     total = size(sum(planned.missing for planned in plan)) if any(planned.missing for planned in plan) else "nothing"
-    return f"{columns(rows)}\n\n{total} to download"
+    return f"{columns(rows, width_of(sys.stdout), folded=2)}\n\n{total} to download"
 
 
 def _missing(planned: Planned) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -17,7 +16,7 @@ from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import ShowOptions
 from confspec_cli.errors import UsageError
 from confspec_cli.render.choose import choose
-from confspec_cli.render.console import make_console, put
+from confspec_cli.render.console import make_console, put, width_of
 from confspec_cli.render.options import Format
 from confspec_cli.render.session_export import ExportFormat, document, markdown, put_heading
 from confspec_cli.render.wording import columns, count
@@ -208,9 +207,11 @@ def _put_document(session: SavedSession) -> None:
 
 
 def _listing(found: Sequence[SavedSession]) -> str:
+    widest = max(len(session.label) for session in found)
+    room = max(12, min(48, (width_of(sys.stdout) or 100) - widest - 29))
     rows = [("NAME", "LAST USED", "TURNS", "TITLE")]
     for session in found:
         used = f"{session.used.astimezone():%Y-%m-%d %H:%M}"
-        begin = session.title if len(session.title) <= 48 else session.title[:47] + "…"
+        begin = session.title if len(session.title) <= room else session.title[: room - 1] + "…"
         rows.append((session.label, used, str(len(session.turns())), begin))
     return columns(rows)

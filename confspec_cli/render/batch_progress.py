@@ -37,9 +37,9 @@ class Tally:
         items = []
         if fresh and self.seconds > 0:
             a_minute = 60 * fresh / self.seconds
-            items.append(f"{a_minute:.0f} a minute" if a_minute >= 10 else f"{a_minute:.1f} a minute")
+            items.append(f"{a_minute:.0f}/min" if a_minute >= 10 else f"{a_minute:.1f}/min")
             if left := self.total - self.done:
-                items.append(f"{duration(self.seconds / fresh * left)} left")
+                items.append(f"about {_about(self.seconds / fresh * left)} left")
         return [*items, *([f"{self.failed} failed"] if self.failed else [])]
 
 
@@ -72,7 +72,19 @@ def counting(
             yield _Bar(bar, tally, clock)
     if not quiet:
         failed = f", {tally.failed} failed" if tally.failed else ""
-        put(stream, f"{tally.done} of {count(tally.total, 'record')}{failed}, in {duration(tally.seconds)}\n")
+        records = f"{tally.done} of {count(tally.total, 'record')}"
+        is_whole = tally.done == tally.total
+        said = (
+            f"{records}{failed}, in {duration(tally.seconds)}"
+            if is_whole
+            else f"Interrupted: {records} written{failed}"
+        )
+        put(stream, f"{said}\n")
+
+
+def _about(seconds: float) -> str:
+    """A time that is no more than a guess."""
+    return f"{seconds:.0f} s" if seconds < 100 else duration(seconds)
 
 
 class _Counter:

@@ -8,6 +8,7 @@ environment; it is handed in.
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from typing import IO, TYPE_CHECKING
@@ -46,6 +47,11 @@ def send(stream: IO[str], text: str) -> None:
         raise ClosedPipe from None
     except OSError as problem:
         raise StorageError(f"Cannot write the output: {problem.strerror}.", "df -h") from problem
+
+
+def width_of(stream: IO[str]) -> int:
+    """How many cells wide a terminal is; 0 where the stream is none, and lines may be as long as they are."""
+    return shutil.get_terminal_size().columns if stream.isatty() else 0
 
 
 def echo(text: str) -> None:

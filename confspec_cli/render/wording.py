@@ -8,6 +8,7 @@ from confspec_cli.core.events import GateChosen, RunFinished, RunStarted, StepDr
 from confspec_cli.core.frontier import ALONE, ChoiceReason
 from confspec_cli.core.stats import Rate, RunStats
 from confspec_cli.core.trace import Assessment, Author, DropReason, FinishReason, Origin, Step
+from confspec_cli.render.layout import flow, wrap
 
 _SHORTEST = 0.05  # seconds that are not shown as 0.0
 
@@ -166,14 +167,25 @@ def counted(parameters: int) -> str:
 
 def columns(rows: Sequence[tuple[str, ...]], width: int = 0, folded: int = 0) -> str:
     """Rows of cells in aligned columns; if that is wider than `width`, the last `folded` cells of each row go on a line
-    of their own below it."""
+    of their own below it, or on more."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     if not 0 < width < max(map(len, lines)):
         return "\n".join(lines)
     upper = columns([row[:-folded] for row in rows]).splitlines()
-    lower = ["  ".join(cell for cell in row[-folded:] if cell != "-") for row in rows]
-    return "\n".join(line for pair in zip(upper, (f"    {line}" for line in lower), strict=True) for line in pair)
+    lower = [flow([cell for cell in row[-folded:] if cell != "-"], "  ", max(8, width - 4)) for row in rows]
+    return "\n".join(
+        line for row, cells in zip(upper, lower, strict=True) for line in (row, *(f"    {one}" for one in cells))
+    )
+
+
+def labelled(rows: Sequence[tuple[str, str]], width: int = 0) -> str:
+    """Texts beside their labels; those longer than `width` leaves room for go on in their column."""
+    said = []
+    for label, text in rows:
+        first, *more = wrap(text, max(8, width - 13)) if width else [text]
+        said += [f"{label:<12} {first}", *(f"{'':<13}{line}" for line in more)]
+    return "\n".join(said)
 
 
 def _assessment(assessment: Assessment, step: Step) -> list[str]:

@@ -348,7 +348,7 @@ def test_a_table_too_wide_for_a_terminal_folds_its_last_cells_below_each_row():
     rows = [("MODEL", "SIZE", "LICENCE", "PATH"), ("a", "1.0 GB", "MIT", "/models/a.gguf"), ("b", "2.0 GB", "MIT", "-")]
     wide = columns(rows)
     assert columns(rows, width=max(map(len, wide.splitlines())), folded=2) == wide
-    assert columns(rows, width=20, folded=2).splitlines() == [
+    assert columns(rows, width=24, folded=2).splitlines() == [
         "MODEL  SIZE",
         "    LICENCE  PATH",
         "a      1.0 GB",

@@ -86,6 +86,7 @@ def test_fit_tells_both_models_and_what_is_free(home, capsys, monkeypatch):
     out = capsys.readouterr().out
     assert "draft mine" in out
     assert "target mine" in out
+    assert "ours fits, with " in out
     assert "with f16 KV caches of 512 tokens; free: 4.0 GB" in out
 
 
@@ -139,8 +140,10 @@ def test_without_a_pair_the_largest_that_fits_is_taken(home, capsys, monkeypatch
     machine(monkeypatch, 9 * GB)
     assert main(["fit"]) == Exit.OK
     out = capsys.readouterr().out
-    assert out.startswith("llama-3.1-8b needs about")
+    assert out.startswith("Best pair for this machine: llama-3.1-8b, the largest that fits and is not too slow")
+    assert "llama-3.1-8b needs about" in out
     assert "Next: confspec pull llama-3.1-8b" in out
+    assert "not tuned yet. Once downloaded: confspec calibrate llama-3.1-8b FILE" in out
     machine(monkeypatch, 1000)
     assert main(["fit"]) == Exit.OUT_OF_MEMORY
 
@@ -152,7 +155,7 @@ def test_this_machine_says_what_is_free():
 def test_on_a_processor_no_pair_is_recommended_that_is_too_slow_to_read_along_with(home, capsys, monkeypatch):
     machine(monkeypatch, 100 * GB)
     assert main(["fit"]) == Exit.OK
-    assert capsys.readouterr().out.startswith("llama-3.1-8b needs about")
+    assert "\nllama-3.1-8b needs about" in capsys.readouterr().out
     machine(monkeypatch, 100 * GB, {"CUDA0": 80 * GB})
     assert main(["fit", "auto"]) == Exit.OK
     assert "32b needs about" in capsys.readouterr().out
