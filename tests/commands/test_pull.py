@@ -111,7 +111,7 @@ def test_a_broken_configuration_is_a_usage_error(home, capsys, tmp_path):
 
 def test_models_lists_pairs_and_models_and_which_are_here(home, capsys):
     main(["pull", "-q", "small"])
-    assert main(["models"]) == Exit.OK
+    assert main(["models", "list", "--all"]) == Exit.OK
     out, err = capsys.readouterr()
     assert err == ""
     rows = {line.split()[0]: line.split() for line in out.splitlines() if line}
