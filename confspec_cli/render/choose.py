@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import monotonic
@@ -36,7 +38,8 @@ def choose(
     never mixed with steps. When stdout is a pipe, its reader gets the text, and the terminal no more than one line that
     goes again; and where no line can, or more is asked for, a line for each step without its text.
     """
-    if show.format is Format.JSONL or (show.format is Format.JSON and stdout.isatty() and stderr.isatty()):
+    is_piped = show.format is Format.JSONL and not _is_file(stdout)  # maybe into a replay on this terminal
+    if is_piped or (show.format is Format.JSON and stdout.isatty() and stderr.isatty()):
         show = replace(show, quiet=True)
     console, marks = make_console(stderr, show.color, env), marks_for(stderr)
     on_screen, moves = stdout.isatty(), stderr.isatty() and not is_dumb(env)
@@ -54,6 +57,13 @@ def choose(
     if show.format is Format.TEXT and not (show.brief or show.extract):
         return Several([view])
     return Several([view, speaker])
+
+
+def _is_file(stream: TextIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except OSError:  # a stream without a file
+        return False
 
 
 def _speaker(stdout: TextIO, show: Show, at_once: bool) -> Renderer:

@@ -193,3 +193,14 @@ def test_a_result_is_printed_beside_the_step_view():
         stdout, stderr = shown(out_tty, err_tty, events=events, extract=True)
         assert stdout == "42\n"
         assert ("escalated" if out_tty else "step 2") in stderr
+
+
+@pytest.mark.parametrize("format_", [Format.JSON, Format.JSONL])
+def test_a_record_that_goes_into_a_file_leaves_the_terminal_to_the_run(format_, tmp_path):
+    stderr = io.StringIO()
+    with (tmp_path / "run").open("w") as stdout:
+        renderer = choose(stdout, stderr, Show(format=format_), {})
+        for event in sample():
+            renderer.handle(event)
+        renderer.close()
+    assert "4 steps: 2 draft" in stderr.getvalue()
