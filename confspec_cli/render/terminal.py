@@ -115,7 +115,7 @@ class TerminalView:
 
     def _tell(self, event: Warned | GateChosen) -> None:
         if isinstance(event, Warned):
-            self._print(self._page.line(["warning:", clean(event.message)], style="yellow"))
+            self._print(self._page.line([f"warning: {clean(event.message)}"], style="yellow"))
         elif not self._show.quiet:
             self._print(self._page.line([wording.choice(event)], style="dim"))
 
