@@ -115,7 +115,7 @@ def test_a_byte_order_mark_and_blank_lines_do_no_harm(replay):
 
 def test_a_file_that_is_not_there_or_not_text_is_named(tmp_path, capsys):
     assert main(["replay", str(tmp_path / "gone")]) == 2
-    assert "gone cannot be read: No such file or directory" in capsys.readouterr().err
+    assert "No such file: " in capsys.readouterr().err
     assert main(["replay", str(tmp_path)]) == 2
     assert "cannot be read" in capsys.readouterr().err
     (tmp_path / "model").write_bytes(b"\xff\xfe\x00")
