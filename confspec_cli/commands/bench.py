@@ -29,7 +29,7 @@ from confspec_cli.evaluate.rejudging import Bounds, rejudged, swept
 from confspec_cli.evaluate.results import Results, read_results
 from confspec_cli.evaluate.runner import Bench
 from confspec_cli.evaluate.summary import summarise
-from confspec_cli.evaluate.tables import Layout, difference, shown, summary_text
+from confspec_cli.evaluate.tables import Layout, difference, shown, summary_text, turned
 from confspec_cli.render.batch_progress import Tally, counting
 from confspec_cli.render.console import is_dumb, put
 from confspec_cli.render.console_reporter import ConsoleReporter
@@ -79,11 +79,26 @@ def run(
         typer.Option("-o", "--output", help="Results file. Running the command again resumes it."),
     ] = None,
     modes: Annotated[
-        str, typer.Option("--modes", help="Comma-separated modes; add +ngram, +draft or +auto for token speculation.")
-    ] = "target,draft,confspec,specreason",
+        str,
+        typer.Option(
+            "--modes",
+            help="Comma-separated modes; add +ngram, +draft or +auto for token speculation. The mode random accepts "
+            "drafted steps by chance, as a control.",
+        ),
+    ] = "target,target+auto,draft,confspec,specreason",
     count: Annotated[
         int | None,
         typer.Option("--problems", help="Use only this many problems, from the start.", min=1, show_default=False),
+    ] = None,
+    random_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--random-rate",
+            help="Share of drafted steps that the mode random accepts.",
+            min=0,
+            max=1,
+            show_default=False,
+        ),
     ] = None,
     layout: _Format = Layout.TEXT,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only warnings and errors.")] = False,
@@ -102,7 +117,7 @@ def run(
     every = load_problems(problems)
     chosen = every[:count]
     problem_set.check(chosen, allow_code, quiet)
-    config = config_by_arm(resolved, wanted, options, chosen)
+    config = config_by_arm(resolved, wanted, options, chosen, random_rate)
     place = output or Path(f"{Path(problems).stem}.{resolved.pair.name}.results.jsonl")
     log = JsonlLog(place)
     results = read_results(log.lines(), str(place))
@@ -138,9 +153,21 @@ def run(
 
 @app.command()
 @grouped
-def show(results: _Results, *, layout: _Format = Layout.TEXT, plots: PlotOptions) -> None:
+def show(
+    results: _Results,
+    *,
+    problems: Annotated[
+        bool, typer.Option("--problems", help="Print which problems each mode won and lost instead.")
+    ] = False,
+    layout: _Format = Layout.TEXT,
+    plots: PlotOptions,
+) -> None:
     """Print the tables of an earlier benchmark, without loading a model."""
-    _show(_read(results), layout, plots)
+    read = _read(results)
+    if problems:
+        put(sys.stdout, shown([turned(summarise(read))], layout))
+    else:
+        _show(read, layout, plots)
 
 
 @app.command()

@@ -22,7 +22,7 @@ class Prompt:
     """A conversation with its last, open assistant turn.
 
     `reply` is what has been said in the open turn, in segments; a seam between segments is never retokenized.
-    `ask` closes the turn for the length of one call and puts a question after it.
+    `ask` closes the turn for the length of one call and puts a question after it, whose answer begins with `prefill`.
     `think` opens the reply inside a `<think>` block, whatever the model's own template does.
     """
 
@@ -30,6 +30,7 @@ class Prompt:
     reply: tuple[str, ...] = ()
     ask: str | None = None
     think: bool = False
+    prefill: str = ""
 
 
 class Speculation(str, Enum):

@@ -36,7 +36,8 @@ class Outcome:
     def origin(self) -> Origin:
         """How the committed step came to be."""
         if self.stands:
-            return Origin.ESCALATED if self.assessments[-1].by is Author.TARGET else Origin.DRAFT
+            is_by_target = bool(self.assessments) and self.assessments[-1].by is Author.TARGET
+            return Origin.ESCALATED if is_by_target else Origin.DRAFT
         return Origin.SALVAGED if self.kept else Origin.TARGET
 
     def keeping(self, drafted: WrittenStep, accepted_prefix: Sequence[Token]) -> Outcome:

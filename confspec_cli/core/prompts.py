@@ -57,10 +57,14 @@ def attached(name: str, text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a model is asked about the last step: the text, and what each label says of the step (1 right, 0 wrong)."""
+    """What a model is asked about the last step: the text, and what each label says of the step (1 right, 0 wrong).
+
+    `prefill` is what its answer is made to begin with, before the label.
+    """
 
     text: str
     labels: Mapping[str, float]
+    prefill: str = ""
 
 
 _YES_NO = {"Yes": 1.0, "No": 0.0}
@@ -83,6 +87,9 @@ RATING = Question(
     "Rate the last step above from 0 (useless or wrong) to 9 (right and helpful). Answer with one digit.",
     {str(digit): digit / 9 for digit in range(10)},
 )
-"""The form of SpecReason (arXiv:2504.07891), which accepts a step from 7 of 9."""
+"""A rating, whose expected value is a signal."""
+
+SPECREASON_RATING = Question(RATING.text, RATING.labels, prefill="I think the quality score is: ")
+"""The form of SpecReason (arXiv:2504.07891), which accepts a step that is rated 7 or more; the wording is ours."""
 
 RATING_THRESHOLD = 7 / 9

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from confspec_cli.core.answer import ask_in_form, cut_short
-from confspec_cli.core.baselines import Alone, SpecReason
+from confspec_cli.core.baselines import Alone, RandomGate, SpecReason
 from confspec_cli.core.cascade import Cascade
 from confspec_cli.core.engine import Engine, Power
 from confspec_cli.core.events import DraftingSwitched, Event, GateChosen, RunFinished, RunStarted, StepCommitted, Warned
@@ -56,7 +56,7 @@ class ReasoningRun:
         self._writer = Writer(models, splitter, clock, self._prefetch_policy)
         verifier = Verifier(models, config.question if config.needs_verdict else None, clock)
         parts = self._transcript, config, self._writer, verifier, self._policy
-        self._cascade = SpecReason(*parts) if config.mode is Mode.SPECREASON else Cascade(*parts)
+        self._cascade = _kind(config)(*parts)
         self._alone = Alone(*parts)
         self._repeats = 0
         self._reasoned: int | None = None  # steps before the answer in its form
@@ -208,3 +208,10 @@ class ReasoningRun:
             reply, answer, result = said, said or None, said or None
         tokens, author = self._writer.partial_tokens, self._writer.partial_author if partial else None
         return RunFinished(reason, reply, partial, answer, self._clock() - began, result, tokens, author)
+
+
+def _kind(config: RunConfig) -> type[Cascade]:
+    """How drafted steps are decided."""
+    if config.random_rate is not None:
+        return RandomGate
+    return SpecReason if config.mode is Mode.SPECREASON else Cascade

@@ -49,6 +49,7 @@ class RunConfig:
     takes longer than it saves. If `experimental`, the draft may begin the next step while the target verifies one.
     `pair` is what the two models are called together, for the record.
     `choice` says how the gate was chosen, where it was.
+    `random_rate` puts a draw in place of the gate: a drafted step stands with that probability.
     """
 
     mode: Mode
@@ -66,11 +67,12 @@ class RunConfig:
     experimental: bool = False
     pair: str = ""
     choice: GateChoice | None = None
+    random_rate: float | None = None
 
     @property
     def is_gated(self) -> bool:
-        """Whether a drafted step is decided by how it is assessed, and not by the mode or the gate alone."""
-        return self.mode is Mode.CONFSPEC and self.gate.is_open
+        """Whether a drafted step is decided by how it is assessed, and not by the mode, the gate or a draw alone."""
+        return self.mode is Mode.CONFSPEC and self.gate.is_open and self.random_rate is None
 
     @property
     def needs_verdict(self) -> bool:
@@ -99,4 +101,5 @@ class RunConfig:
             "asks": self.asks,
             "adaptive": self.adaptive,
             "experimental": self.experimental,
+            **({} if self.random_rate is None else {"random_rate": self.random_rate}),
         }

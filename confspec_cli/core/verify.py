@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from confspec_cli.core.engine import Engine, Power
 from confspec_cli.core.messages import Prompt, Token
-from confspec_cli.core.prompts import RATING, Question
+from confspec_cli.core.prompts import SPECREASON_RATING, Question
 from confspec_cli.core.trace import Assessment, Author, Likelihood, Verdict, WrittenStep
 
 
@@ -49,8 +49,8 @@ class Verifier:
         return self._by_target(prompt, verify)
 
     def rating(self, prompt: Prompt, drafted: WrittenStep) -> Assessment:
-        """The target's rating of the step, as in SpecReason (arXiv:2504.07891)."""
-        return self._by_target(prompt, lambda engine: ([], ask(engine, _after(prompt, drafted), RATING)))[0]
+        """The target's rating of the step, as in SpecReason (arXiv:2504.07891): the digit it would write."""
+        return self._by_target(prompt, lambda engine: ([], _rate(engine, _after(prompt, drafted))))[0]
 
     def _question_for(self, engine: Engine) -> Question | None:
         return self.question if Power.LABELS in engine.powers else None
@@ -77,16 +77,28 @@ def ask(engine: Engine, prompt: Prompt, question: Question) -> Verdict:
     P(yes) / (P(yes) + P(no)). `label_mass` is the probability that one of them does. Source: ConfSpec,
     arXiv:2602.18447.
     """
-    return _verdict(engine.label_probs(replace(prompt, ask=question.text), tuple(question.labels)), question)
+    return _verdict(engine.label_probs(_asking(prompt, question), tuple(question.labels)), question)
 
 
 def read_and_ask(
     engine: Engine, prompt: Prompt, step: str, ends: bool, question: Question
 ) -> tuple[list[Token], Verdict]:
     """The step's tokens as the model reads them, and its verdict on the step, in one prefill."""
-    asking = replace(prompt, ask=question.text)
-    tokens, probabilities = engine.judge(asking, step, ends, tuple(question.labels))
+    tokens, probabilities = engine.judge(_asking(prompt, question), step, ends, tuple(question.labels))
     return tokens, _verdict(probabilities, question)
+
+
+def _rate(engine: Engine, prompt: Prompt) -> Verdict:
+    """The likeliest digit, as the share of 9 that it is; 0 where most likely no digit would be written."""
+    question = SPECREASON_RATING
+    probabilities = engine.label_probs(_asking(prompt, question), tuple(question.labels))
+    mass = sum(probabilities.values())
+    digit = max(probabilities, key=lambda label: probabilities[label], default="0")
+    return Verdict(question.labels[digit] if mass >= 0.5 else 0.0, mass)
+
+
+def _asking(prompt: Prompt, question: Question) -> Prompt:
+    return replace(prompt, ask=question.text, prefill=question.prefill)
 
 
 def _after(prompt: Prompt, drafted: WrittenStep) -> Prompt:

@@ -22,26 +22,35 @@ from confspec_cli.runtime.resolve import ResolvedPair
 from confspec_cli.runtime.system import system_snapshot
 from confspec_cli.storage.jsonl_log import JsonlLog
 
+RANDOM = "random"
+"""The mode in which a draw decides about drafted steps: a control."""
+
 ConfigByMode = Mapping[str, Mapping[TaskName, RunConfig]]
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One of the ways a benchmark compares: a mode, and who guesses tokens ahead in it."""
+    """One of the ways a benchmark compares: a mode, and who guesses tokens ahead in it.
+
+    If `by_chance`, a draw decides about drafted steps in place of the gate.
+    """
 
     mode: Mode
     speculation: Speculation = Speculation.OFF
+    by_chance: bool = False
 
     @property
     def name(self) -> str:
         """What it is called in results: the mode, and after a plus who guesses."""
         guesser = "" if self.speculation is Speculation.OFF else f"+{self.speculation.value}"
-        return self.mode.value + guesser
+        return (RANDOM if self.by_chance else self.mode.value) + guesser
 
 
 def arms_of(text: str) -> list[Arm]:
     """The arms in a list with commas. Raises UsageError for one that is none."""
-    known = {arm.name: arm for arm in (Arm(mode, speculation) for mode in Mode for speculation in Speculation)}
+    kinds = [*((mode, False) for mode in Mode), (Mode.CONFSPEC, True)]
+    arms = (Arm(mode, speculation, by_chance) for mode, by_chance in kinds for speculation in Speculation)
+    known = {arm.name: arm for arm in arms}
     usual = ",".join(mode.value for mode in Mode)
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
@@ -60,18 +69,29 @@ def widest(arms: Sequence[Arm]) -> Mode:
 
 
 def config_by_arm(
-    resolved: ResolvedPair, arms: Sequence[Arm], options: RunOptions, problems: Sequence[Problem]
+    resolved: ResolvedPair,
+    arms: Sequence[Arm],
+    options: RunOptions,
+    problems: Sequence[Problem],
+    random_rate: float | None = None,
 ) -> ConfigByMode:
-    """The configuration of each arm for every kind of work among the problems."""
+    """The configuration of each arm for every kind of work among the problems.
+
+    Raises UsageError where steps are to be accepted by chance and nobody says how often.
+    """
+    if random_rate is None and any(arm.by_chance for arm in arms):
+        raise UsageError(
+            f"The mode {RANDOM} needs to know what share of the drafted steps to accept.",
+            "--random-rate 0.7   # the share that stood in confspec, by the table of an earlier run",
+        )
     tasks = [options.task] if options.task else list(dict.fromkeys(problem.task for problem in problems))
     seeded = replace(options, seed=options.seed or 0)
-    return {
-        arm.name: {
-            task: build_config(resolved.pair, replace(seeded, mode=arm.mode, speculate=arm.speculation, task=task))
-            for task in tasks
-        }
-        for arm in arms
-    }
+
+    def config(arm: Arm, task: TaskName) -> RunConfig:
+        built = build_config(resolved.pair, replace(seeded, mode=arm.mode, speculate=arm.speculation, task=task))
+        return replace(built, random_rate=random_rate) if arm.by_chance else built
+
+    return {arm.name: {task: config(arm, task) for task in tasks} for arm in arms}
 
 
 def warnings(resolved: ResolvedPair, config: ConfigByMode) -> list[str]:

@@ -12,7 +12,8 @@ from confspec_cli.core.frontier import MeasuredGate, TokenCosts
 from confspec_cli.errors import UsageError
 from confspec_cli.evaluate.calibration import Knowledge
 from confspec_cli.evaluate.rejudging import Swept
-from confspec_cli.evaluate.summary import TARGET, Interval, Row, Summary
+from confspec_cli.evaluate.statistics import Interval
+from confspec_cli.evaluate.summary import TARGET, Row, Summary
 from confspec_cli.files import write_atomically
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # Okabe and Ito: apart for everyone

@@ -11,6 +11,15 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
 def wilson(successes: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
     """The Wilson score interval for a proportion, in 0..1; all of it for nothing counted.
 

@@ -13,20 +13,16 @@ from dataclasses import dataclass
 from confspec_cli.core.stats import Rate
 from confspec_cli.core.trace import Author, Origin
 from confspec_cli.evaluate.costs import Costs, WorkKind, measured, seconds_at
+from confspec_cli.evaluate.paired import Comparison, compare
 from confspec_cli.evaluate.results import Results, Run
-from confspec_cli.evaluate.statistics import ratio_interval, wilson
+from confspec_cli.evaluate.statistics import Interval, ratio_interval, wilson
 
 TARGET, CONFSPEC = "target", "confspec"
+REFERENCES = (TARGET, "target+auto")
+CONTROLS = ("draft", "target+auto", "random")
+"""What a gate has to be better than to be worth anything: the draft alone, the target speculating, a coin."""
+
 JUDGED = ("confspec", "specreason")
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +32,8 @@ class Row:
     `speedup` is the target's time over this mode's, None where the target was not run. `phases` are mean seconds by
     what they were spent on. `predicted` is what the cost model says the mode takes, over what it took. `guessed` tokens
     of those written were guessed ahead, and held, as did `held` of all that were guessed. `other_texts` are the
-    problems whose replies differ from those of the same mode without guesses.
+    problems whose replies differ from those of the same mode without guesses. `stood` are the drafted steps that were
+    committed as they were drafted.
     """
 
     mode: str
@@ -50,6 +47,7 @@ class Row:
     accepted: Rate
     escalated: Rate
     kept: Rate
+    stood: Rate
     regenerated: Rate
     shared: Rate
     undrafted: Rate
@@ -84,6 +82,12 @@ class Summary:
     rows: list[Row]
     limits: dict[str, Limits]
     costs: Costs
+    comparisons: list[Comparison]
+
+    @property
+    def missing_controls(self) -> list[str]:
+        """The controls that were not run."""
+        return [mode for mode in CONTROLS if mode not in [row.mode for row in self.rows]]
 
 
 def summarise(results: Results) -> Summary:
@@ -97,8 +101,9 @@ def summarise(results: Results) -> Summary:
         for row in rows
         if row.speedup and row.mode.partition("+")[0] in JUDGED and priced
     }
+    compared = compare(complete, results.modes, REFERENCES) if complete else []
     name = results.conditions[0].name if results.conditions else ""
-    return Summary(name, len(complete), len(results.complete()) - len(complete), rows, limits, costs)
+    return Summary(name, len(complete), len(results.complete()) - len(complete), rows, limits, costs, compared)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -134,6 +139,7 @@ def _row(mode: str, complete: list[dict[str, Run]], costs: Costs) -> Row:
         accepted=_pooled([one.accepted for one in stats]),
         escalated=_pooled([one.escalated for one in stats]),
         kept=_pooled([one.accepted_by_target for one in stats]),
+        stood=Rate(committed[Origin.DRAFT] + committed[Origin.ESCALATED], steps - undrafted),
         regenerated=Rate(committed[Origin.TARGET] - undrafted, steps),
         shared=Rate(committed[Origin.SALVAGED], steps),
         undrafted=Rate(undrafted, steps),

@@ -14,10 +14,12 @@ from enum import Enum
 from typing import Any
 
 from confspec_cli.core.stats import Rate
+from confspec_cli.evaluate.comparison_words import factor, points
 from confspec_cli.evaluate.costs import to_dict as costs_table
+from confspec_cli.evaluate.paired import Comparison
 from confspec_cli.evaluate.results import Results
-from confspec_cli.evaluate.statistics import ratio_interval
-from confspec_cli.evaluate.summary import CONFSPEC, TARGET, Interval, Limits, Row, Summary, guesses
+from confspec_cli.evaluate.statistics import Interval, ratio_interval
+from confspec_cli.evaluate.summary import CONFSPEC, TARGET, Limits, Row, Summary, guesses
 
 
 class Layout(str, Enum):
@@ -70,8 +72,15 @@ def tables(summary: Summary) -> list[Table]:
             [_outcome(row) for row in rows],
         ),
         Table(
-            "steps: accepted and escalated of those the draft judged, kept of those the target was asked about",
-            ("mode", "accepted", "escalated", "kept", "rewritten", "shared", "undrafted", "wasted tokens"),
+            "paired, problem by problem: won and lost are those that only one of the two modes got right; difference "
+            f"in right answers, in points; p by McNemar's exact test{_missing(summary)}; [95 % intervals]",
+            ("mode", "against", "won", "lost", "difference", "p", "speed-up"),
+            [_paired(one) for one in summary.comparisons],
+        ),
+        Table(
+            "steps: accepted and escalated of those the draft judged, kept of those the target was asked about, stood "
+            "of those the draft began",
+            ("mode", "accepted", "escalated", "kept", "stood", "rewritten", "shared", "undrafted", "wasted tokens"),
             [_steps(row) for row in rows if row.mode != TARGET],
         ),
         Table(
@@ -135,7 +144,7 @@ def difference(first: Results, second: Results) -> Table:
         right = [sum(bool(run.correct) for run in side) for side in zip(*both, strict=True)]
         turned = sum(a.correct != b.correct for a, b in both)
         same = sum(a.reply_sha256 == b.reply_sha256 for a, b in both)
-        rows.append((mode, str(len(both)), f"{right[0]}", f"{right[1]}", f"{turned}", f"{same}", _factor(ratio)))
+        rows.append((mode, str(len(both)), f"{right[0]}", f"{right[1]}", f"{turned}", f"{same}", factor(ratio)))
     header = ("mode", "problems", "right before", "right after", "turned", "same reply", "speed-up [95 %]")
     return Table("the second results against the first, on what both hold", header, rows)
 
@@ -145,6 +154,24 @@ def _problems(summary: Summary) -> str:
     return f"{summary.problems} problems{left_out}"
 
 
+def _missing(summary: Summary) -> str:
+    missing = summary.missing_controls
+    return f"; controls that were not run: {', '.join(missing)}" if missing else ""
+
+
+def _paired(one: Comparison) -> tuple[str, ...]:
+    p = "-" if one.p is None else f"{one.p:.3f}"
+    return (one.mode, one.reference, str(len(one.won)), str(len(one.lost)), points(one), p, factor(one.speedup))
+
+
+def turned(summary: Summary) -> Table:
+    """Which problems each mode won and lost against the references."""
+    rows = [
+        (one.mode, one.reference, ", ".join(one.won) or "-", ", ".join(one.lost) or "-") for one in summary.comparisons
+    ]
+    return Table("problems that only one of the two modes got right", ("mode", "against", "won", "lost"), rows)
+
+
 def _outcome(row: Row) -> tuple[str, ...]:
     return (
         row.mode,
@@ -152,14 +179,14 @@ def _outcome(row: Row) -> tuple[str, ...]:
         _percent(row.accuracy),
         f"{row.median:.1f}",
         f"{row.p95:.1f}",
-        _factor(row.speedup),
+        factor(row.speedup),
         f"{row.tokens:.0f}",
         "-" if row.target_share is None else f"{100 * row.target_share:.0f} %",
     )
 
 
 def _steps(row: Row) -> tuple[str, ...]:
-    rates = (row.accepted, row.escalated, row.kept, row.regenerated, row.shared, row.undrafted)
+    rates = (row.accepted, row.escalated, row.kept, row.stood, row.regenerated, row.shared, row.undrafted)
     return (row.mode, *(_rate(rate) for rate in rates), f"{row.wasted:.0f}")
 
 
@@ -181,7 +208,7 @@ def _products(rows: Mapping[str, Row]) -> list[tuple[str, ...]]:
             continue
         assert alone.speedup and both.speedup
         product = alone.speedup.value * steps.speedup.value
-        factors = (_factor(alone.speedup), _factor(steps.speedup), f"{product:.2f}", _factor(both.speedup))
+        factors = (factor(alone.speedup), factor(steps.speedup), f"{product:.2f}", factor(both.speedup))
         made.append((resolved, "1", *factors, f"{both.speedup.value / product:.2f}"))
     return made
 
@@ -189,7 +216,7 @@ def _products(rows: Mapping[str, Row]) -> list[tuple[str, ...]]:
 def _limit(row: Row, limits: Limits) -> tuple[str, ...]:
     return (
         row.mode,
-        _factor(row.speedup),
+        factor(row.speedup),
         f"{limits.unverified:.2f}",
         f"{limits.accepted:.2f}",
         f"{100 * limits.reached:.0f} %",
@@ -206,16 +233,14 @@ def _percent(interval: Interval | None) -> str:
     return f"{100 * interval.value:.0f} % [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
 
 
-def _factor(interval: Interval | None) -> str:
-    return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]" if interval else "-"
-
-
 def _record(summary: Summary) -> dict[str, Any]:
     return {
         "name": summary.name,
         "problems": summary.problems,
         "failed": summary.failed,
         "modes": [asdict(row) for row in summary.rows],
+        "comparisons": [asdict(one) for one in summary.comparisons],
+        "missing_controls": summary.missing_controls,
         "limits": {mode: asdict(limits) for mode, limits in summary.limits.items()},
         "costs": costs_table(summary.costs),
     }

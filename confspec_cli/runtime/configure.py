@@ -26,6 +26,7 @@ from confspec_cli.runtime.options import RunOptions
 
 MAX_TOKENS = 2048
 MAX_STEP_TOKENS = 200
+SPECREASON_STEP_TOKENS = 512  # as its authors have it
 MIN_STEP_CHARS = 48
 
 _NO_MARKS = "its chat template has no thinking marks that confspec knows"
@@ -48,7 +49,7 @@ def build_config(pair: Pair, options: RunOptions, form: Form | None = None) -> R
         question=QUESTIONS[question],
         sampling=_sampling(options),
         max_tokens=options.max_tokens or pair.max_tokens or MAX_TOKENS,
-        max_step_tokens=options.max_step_tokens or pair.max_step_tokens or MAX_STEP_TOKENS,
+        max_step_tokens=options.max_step_tokens or _usual_step_tokens(pair, options.mode),
         min_step_chars=MIN_STEP_CHARS if pair.min_step_chars is None else pair.min_step_chars,
         task=task,
         think_budget=options.think_budget,
@@ -81,6 +82,10 @@ def setting_of(config: RunConfig) -> Setting:
 def _named(pair: Pair, options: RunOptions) -> str:
     """The name of a pair, or of its models where one of them was chosen by hand."""
     return f"{Path(pair.draft).stem} + {Path(pair.target).stem}" if options.draft or options.target else pair.name
+
+
+def _usual_step_tokens(pair: Pair, mode: Mode) -> int:
+    return SPECREASON_STEP_TOKENS if mode is Mode.SPECREASON else pair.max_step_tokens or MAX_STEP_TOKENS
 
 
 def with_thresholds(gate: Gate, options: RunOptions) -> Gate:

@@ -23,18 +23,23 @@ from confspec_cli.engines.scripted import ScriptedEngine
 from confspec_cli.errors import EngineError, Exit, UsageError
 from confspec_cli.evaluate import costs
 from confspec_cli.evaluate.costs import Cost, WorkKind, measured, seconds_at, work_of
-from confspec_cli.evaluate.plan import arms_of, widest
+from confspec_cli.evaluate.plan import arms_of, config_by_arm, widest
 from confspec_cli.evaluate.problems import read_problems
 from confspec_cli.evaluate.projection import projection
 from confspec_cli.evaluate.results import Conditions, Run, read_results, without_text
 from confspec_cli.evaluate.runner import Bench
 from confspec_cli.evaluate.summary import percentile, summarise
 from confspec_cli.evaluate.tables import Layout, difference, summary_text, tables
+from confspec_cli.models.registry import load
+from confspec_cli.runtime.options import RunOptions
+from confspec_cli.runtime.resolve import resolve_pair
 from confspec_cli.storage.jsonl_log import JsonlLog
 
 LINES = "".join(json.dumps({"id": f"p{n}", "question": f"What is {n}?", "answer": "42"}) + "\n" for n in range(20))
 PROBLEMS = read_problems(LINES, "some.jsonl")
 MODES = {mode.value: {TaskName.MATH: replace(CONFIG, mode=mode)} for mode in Mode}
+
+RATES = (("always", 1.0), ("never", 0.0), ("half", 0.5))
 
 
 def engines(interrupt=None):
@@ -285,6 +290,35 @@ def test_an_unknown_mode_is_named(capsys, tmp_path):
     assert 'Unknown mode "fast"' in capsys.readouterr().err
 
 
+def test_the_mode_random_needs_its_rate(capsys, tmp_path):
+    (tmp_path / "some.jsonl").write_text(LINES)
+    assert main(["bench", str(tmp_path / "some.jsonl"), "--modes", "target,random"]) == Exit.USAGE
+    assert "--random-rate 0.7" in capsys.readouterr().err
+
+
+def test_the_mode_random_draws_in_place_of_the_gate_and_its_rate_is_kept():
+    resolved, arms = resolve_pair(load(None), RunOptions(pair="starter")), arms_of("confspec,random,random+auto")
+    config = config_by_arm(resolved, arms, RunOptions(task=TaskName.MATH), PROBLEMS, random_rate=0.6)
+    assert {name: by_task[TaskName.MATH].random_rate for name, by_task in config.items()} == {
+        "confspec": None,
+        "random": 0.6,
+        "random+auto": 0.6,
+    }
+    assert config["random"][TaskName.MATH].parameters()["random_rate"] == 0.6
+    assert "random_rate" not in config["confspec"][TaskName.MATH].parameters(), "older results could not be resumed"
+    assert widest(arms_of("random")) is Mode.CONFSPEC
+
+
+def test_the_share_of_drafted_steps_that_stood_is_that_of_the_random_gate():
+    ticks = itertools.count()
+    by_chance = {name: {TaskName.MATH: replace(CONFIG, mode=Mode.CONFSPEC, random_rate=rate)} for name, rate in RATES}
+    runs = Bench(engines(), by_chance, Interrupt(), lambda: float(next(ticks))).runs(PROBLEMS, set())
+    rows = {row.mode: row.stood for row in summarise(results_of(list(runs))).rows}
+    assert rows["always"].part == rows["always"].whole > 0
+    assert rows["never"].part == 0
+    assert 0.3 < rows["half"].part / rows["half"].whole < 0.7
+
+
 def test_who_guesses_ahead_is_told_by_mode(capsys, tmp_path):
     (tmp_path / "some.jsonl").write_text(LINES)
     assert main(["bench", str(tmp_path / "some.jsonl"), "--speculate", "ngram"]) == Exit.USAGE
@@ -424,7 +458,7 @@ def test_results_hold_what_they_were_had_with_and_are_gone_on_with(scripted, cap
     assert set(conditions.fixed["models"]) == {"draft", "target"}
     assert conditions.fixed["settings"]["confspec"]["math"]["temperature"] == 0.5
     assert main([*RUN[:-1], "4", "--temperature", "0.5"]) == Exit.OK
-    assert len(read_results(JsonlLog(place).lines(), "it").runs) == 16
+    assert len(read_results(JsonlLog(place).lines(), "it").runs) == 20
     assert "4 problems, every mode on each" in capsys.readouterr().out
     assert main(RUN) == Exit.USAGE
     assert "holds results for different settings; nothing was added" in capsys.readouterr().err
@@ -450,7 +484,7 @@ def test_what_failed_is_tried_again_when_the_benchmark_goes_on(scripted, capsys,
     assert main(RUN) == Exit.FAILURE
     scripted.clear()
     assert main(RUN) == Exit.OK
-    assert len(read_results(JsonlLog(tmp_path / "results.jsonl").lines(), "it").runs) == 16
+    assert len(read_results(JsonlLog(tmp_path / "results.jsonl").lines(), "it").runs) == 20
     assert "3 problems, every mode on each" in capsys.readouterr().out
 
 

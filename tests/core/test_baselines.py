@@ -1,4 +1,4 @@
-"""One model alone, and SpecReason; a gate that decides everything comes to the same as one model alone."""
+"""One model alone, SpecReason, and chance; a gate that decides everything comes to the same as one model alone."""
 
 from dataclasses import replace
 
@@ -29,6 +29,42 @@ def test_specreason_has_the_target_rate_every_step():
     events = play(draft, rated, mode=Mode.SPECREASON)
     assert [step.origin for step in steps(events)] == [Origin.ESCALATED, Origin.TARGET, Origin.ESCALATED]
     assert set(draft.calls) == {"generate"}
+
+
+@pytest.mark.parametrize(
+    ("digits", "stands"),
+    [
+        ({"7": 0.6, "0": 0.4}, True),  # of which the expected value is 4.2
+        ({"6": 0.4, "9": 0.35, "8": 0.25}, False),  # and here 7.5
+        ({"9": 0.4}, False),  # more likely no digit at all
+        ({}, False),
+    ],
+)
+def test_in_specreason_the_likeliest_digit_counts(digits, stands):
+    rated = ScriptedEngine(TARGET, labels=lambda _: digits)
+    first = steps(play(ScriptedEngine(DRAFT), rated, mode=Mode.SPECREASON))[0]
+    assert (first.origin is Origin.ESCALATED) == stands
+
+
+def test_a_gate_by_chance_asks_no_model_and_at_its_ends_is_one_model_alone():
+    draft, target = ScriptedEngine(DRAFT), ScriptedEngine(TARGET)
+    always, never = (play(draft, target, random_rate=rate) for rate in (1.0, 0.0))
+    assert always[-1].reply == "".join(DRAFT)
+    assert never[-1].reply == "".join(TARGET)
+    assert {step.origin for step in steps(always)} == {Origin.DRAFT}
+    assert {step.origin for step in steps(never)} == {Origin.TARGET}
+    assert set(draft.calls) | set(target.calls) == {"generate"}
+
+
+def test_a_gate_by_chance_accepts_as_often_as_it_is_told_and_the_same_steps_each_time():
+    def origins(seed):
+        sampling = Sampling(seed=seed)
+        events = play(ScriptedEngine(DRAFT), ScriptedEngine(TARGET), random_rate=0.7, sampling=sampling)
+        return [step.origin for step in steps(events)]
+
+    drawn = [origin for seed in range(200) for origin in origins(seed)]
+    assert 0.64 < drawn.count(Origin.DRAFT) / len(drawn) < 0.76
+    assert origins(5) == origins(5)
 
 
 def test_sole_modes_need_one_model_alone():

@@ -187,6 +187,18 @@ def test_label_probabilities_are_over_the_whole_vocabulary(tiny, load):
         engine.label_probs(asked("Hello", ask=QUESTION), ("Yes", "Yes"))
 
 
+def test_an_answer_can_be_made_to_begin_in_a_way_as_if_the_conversation_went_on_so(tiny, load):
+    engine = load(tiny(seed=2, bias={"Yes": 5, "No": 5}))
+    asking = asked("Hello", reply=("A step.",), ask=QUESTION)
+    begun = engine.label_probs(replace(asking, prefill="I think it is: "), LABELS)
+    after = (*asking.messages, Message("assistant", "A step."), Message("user", QUESTION))
+    assert begun == pytest.approx(engine.label_probs(Prompt(after, ("I think it is: ",)), LABELS), abs=1e-6)
+    assert begun != pytest.approx(engine.label_probs(asking, LABELS), abs=1e-6)
+    tokens, judged = engine.judge(replace(asking, reply=(), prefill="I think it is: "), "A step.", False, LABELS)
+    assert tokens
+    assert judged == pytest.approx(begun, abs=1e-5)
+
+
 def test_the_same_seed_gives_the_same_text_and_another_seed_another(tiny, load):
     engine = load(tiny())
     hot = Sampling(temperature=1.5, top_k=100, top_p=1.0, min_p=0.0, seed=11)

@@ -154,7 +154,7 @@ class LlamaCppEngine:
         """Probabilities of the labels as the next token; see Engine."""
         firsts = self.spelling.firsts(labels, self.card.name)
         self.read(prompt)
-        logits = self._cache.ask(self.spelling.question(prompt.ask)) if prompt.ask else self._cache.logits()
+        logits = self._cache.ask(self._question(prompt)) if prompt.ask else self._cache.logits()
         return _probabilities(logits, firsts)
 
     def score(self, prompt: Prompt, continuation: str, ends: bool = False) -> list[Token]:
@@ -166,8 +166,11 @@ class LlamaCppEngine:
     ) -> tuple[list[Token], Mapping[str, float]]:
         """Read the continuation and answer the question after it, in one batch where it fits; see Engine."""
         firsts = self.spelling.firsts(labels, self.card.name)
-        tokens, answer = self._score(prompt, continuation, ends, self.spelling.question(prompt.ask or ""))
+        tokens, answer = self._score(prompt, continuation, ends, self._question(prompt))
         return tokens, _probabilities(answer, firsts)
+
+    def _question(self, prompt: Prompt) -> list[int]:
+        return self.spelling.question(prompt.ask or "", prompt.prefill)
 
     def _score(self, prompt: Prompt, continuation: str, ends: bool, question: list[int]) -> tuple[list[Token], Logits]:
         """The continuation's tokens as read, and the logits after the question."""
@@ -201,7 +204,7 @@ class LlamaCppEngine:
 
     def count(self, prompt: Prompt) -> int:
         """Tokens of the prompt, tokenized afresh."""
-        ask = self.spelling.question(prompt.ask) if prompt.ask else []
+        ask = self._question(prompt) if prompt.ask else []
         return sum(len(self.spelling.spell(part)) for part in (*self.spelling.conversation(prompt), prompt.reply, ask))
 
     def close(self) -> None:

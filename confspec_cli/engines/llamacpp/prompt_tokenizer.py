@@ -82,9 +82,10 @@ class PromptTokenizer:
             for piece in pieces
         ]
 
-    def question(self, text: str) -> list[int]:
-        """The tokens that close the open turn, ask, and open another."""
-        return [token for part in self._parts(self._chat.question(text)) for token in self.spell(part)]
+    def question(self, text: str, prefill: str = "") -> list[int]:
+        """The tokens that close the open turn, ask, and open another, which begins with `prefill`."""
+        parts = [*self._parts(self._chat.question(text)), (prefill,)]
+        return [token for part in parts for token in self.spell(part)]
 
     def firsts(self, labels: tuple[str, ...], name: str) -> dict[str, int]:
         """The first token of each label. Raises EngineError, with the model's name, where two begin alike."""

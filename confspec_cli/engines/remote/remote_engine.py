@@ -161,7 +161,7 @@ class RemoteEngine:
         return tokens
 
     def _question(self, prompt: Prompt) -> list[int]:
-        return self._spelling.question(prompt.ask) if prompt.ask else []
+        return self._spelling.question(prompt.ask, prompt.prefill) if prompt.ask else []
 
     def _fit(self, tokens: list[int]) -> None:
         if len(tokens) > self.card.context:
