@@ -22,7 +22,8 @@ class Prompt:
     """A conversation with its last, open assistant turn.
 
     `reply` is what has been said in the open turn, in segments; a seam between segments is never retokenized.
-    `ask` closes the turn for the length of one call and puts a question after it, whose answer begins with `prefill`.
+    `ask` closes the turn for the length of one call and puts a question after it, whose answer begins with `prefill`;
+    a server that takes nothing but whole turns is asked without that.
     `think` opens the reply inside a `<think>` block, whatever the model's own template does.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from confspec_cli.evaluate.summary import TARGET, Row, Summary
 from confspec_cli.files import write_atomically
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # Okabe and Ito: apart for everyone
-_SHAPES, _HATCHES = "osD^vP", ("", "///", "...", "xxx")
+_SHAPES, _HATCHES = "osD^vP*X", ("", "///", "...", "xxx")
 
 
 def draw(summaries: Sequence[Summary], folder: Path, suffix: str = "svg") -> list[Path]:
@@ -133,7 +134,7 @@ def _side_by_side(figure: Any, count: int) -> list[Any]:
 
 def _accuracy(axes: Any, summary: Summary) -> None:
     """A point a mode, with its intervals both ways."""
-    for row, colour, shape in zip(summary.rows, _COLOURS, _SHAPES, strict=False):
+    for row, colour, shape in zip(summary.rows, cycle(_COLOURS), cycle(_SHAPES), strict=False):
         if row.accuracy is None:
             continue
         speed = row.speedup or Interval(1.0, 1.0, 1.0)

@@ -296,6 +296,17 @@ def test_the_mode_random_needs_its_rate(capsys, tmp_path):
     assert "--random-rate 0.7" in capsys.readouterr().err
 
 
+def test_the_mode_random_is_run_beside_the_others_and_shown(scripted, capsys, tmp_path):
+    command = [*RUN, "--modes", "target,draft,confspec,random", "--random-rate", "1"]
+    assert main(command) == Exit.OK
+    out = capsys.readouterr().out
+    assert "controls that were not run: target+auto;" in out
+    assert main(["bench", "show", "--problems", str(tmp_path / "results.jsonl")]) == Exit.OK
+    assert "random" in capsys.readouterr().out
+    (conditions,) = read_results(JsonlLog(tmp_path / "results.jsonl").lines(), "it").conditions
+    assert conditions.fixed["settings"]["random"]["math"]["random_rate"] == 1
+
+
 def test_the_mode_random_draws_in_place_of_the_gate_and_its_rate_is_kept():
     resolved, arms = resolve_pair(load(None), RunOptions(pair="starter")), arms_of("confspec,random,random+auto")
     config = config_by_arm(resolved, arms, RunOptions(task=TaskName.MATH), PROBLEMS, random_rate=0.6)

@@ -350,7 +350,7 @@ def test_a_model_without_a_chat_template_is_refused_by_name(tiny, load):
 
 
 def test_a_file_that_is_not_there_and_a_folder_are_told_apart(tmp_path, load):
-    with pytest.raises(UsageError, match="no file"):
+    with pytest.raises(UsageError, match="No such file"):
         load(tmp_path / "nothing.gguf")
     with pytest.raises(EngineError, match="folder"):
         load(tmp_path)

@@ -81,7 +81,7 @@ def test_what_is_no_problem_is_named_with_its_line(text, said):
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(UsageError, match="There is no file"):
+    with pytest.raises(UsageError, match="No such file"):
         load_problems(str(tmp_path / "none.jsonl"))
     (tmp_path / "latin.jsonl").write_bytes(b'{"question": "caf\xe9"}')
     with pytest.raises(UsageError, match="not UTF-8"):
