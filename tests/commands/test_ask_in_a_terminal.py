@@ -58,7 +58,8 @@ def test_ctrl_c_at_any_moment_is_130_and_never_a_traceback(command, delay):
     child.sendintr()
     child.expect(pexpect.EOF)
     child.close()
-    assert child.exitstatus == 130
+    # Before Python has begun, the signal itself ends the process, which a shell reports as 130 too.
+    assert child.exitstatus == 130 or child.signalstatus == signal.SIGINT
     assert "Traceback" not in child.before
 
 
