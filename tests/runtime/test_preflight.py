@@ -59,5 +59,5 @@ def test_ask_says_so_without_offering_a_download(capsys):
     assert main(["ask", "Why?", "-p", "tiny", "--think", "--no-stdin"]) == Exit.USAGE
     said = capsys.readouterr().err
     assert "is not a reasoning model" in said
-    assert "leave out --think" in said
+    assert "\n  confspec ask 'Why?' -p tiny --no-stdin\n" in said
     assert "Not here yet" not in said
