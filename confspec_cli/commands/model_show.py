@@ -59,7 +59,7 @@ def show(
         pair = known_of_pair(registry, registry.pairs[name])
         echo(json.dumps({"schema_version": 1, **pair}, indent=2) if as_json else pair_as_text(pair))
         return
-    if name not in registry.models and not is_reference(name):
+    if not (name in registry.models or name in registry.remotes or is_reference(name)):
         registry.models_of(name)  # raises ModelMissing, and knows the pairs too
     model = role_of(registry, name)
     if isinstance(model, RemoteModel):
