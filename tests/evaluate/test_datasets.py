@@ -85,7 +85,7 @@ def test_a_gated_set_says_which_page_to_accept(monkeypatch, tmp_path, capsys):
     assert "hf auth login" in capsys.readouterr().err
 
 
-def test_where_no_hub_can_be_reached_a_file_is_asked_for(monkeypatch, tmp_path, capsys):
+def test_where_no_hub_can_be_reached_that_is_said(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
 
     def unreachable(*_, **__):
@@ -93,7 +93,7 @@ def test_where_no_hub_can_be_reached_a_file_is_asked_for(monkeypatch, tmp_path, 
 
     monkeypatch.setattr("confspec_cli.models.hub.stated", unreachable)
     assert main(["bench", "gsm8k"]) == Exit.DOWNLOAD
-    assert capsys.readouterr().err.endswith("confspec bench FILE.jsonl\n")
+    assert capsys.readouterr().err.endswith("confspec doctor\n")
 
 
 def test_a_set_that_has_changed_its_form_is_told_and_not_guessed_at(hub, monkeypatch):

@@ -371,5 +371,5 @@ def test_with_real_models_a_question_is_answered_stopped_and_gone_on_from(env):
         os.kill(child.pid, signal.SIGKILL)
         child.expect(pexpect.EOF)
     with chatting(env, ["-p", "tiny", "-c"]) as child:
-        assert "Resumed real: 1 turn so far." in CSI.sub("", child.before)
+        assert 'Resumed "real" (1 turn).' in CSI.sub("", child.before)
         leave(child)
