@@ -124,7 +124,7 @@ def _compare(name: str, engine: LlamaCppEngine, bare: Bare, rounds: int) -> None
         tokens = [token for part in parts for token in engine.spelling.spell(part)]
         pair: list[Callable[[], tuple[float, float]]] = [
             lambda prompt=prompt: ours(engine, prompt, _DECODED),  # type: ignore[misc]  # a lambda's default has no type
-            lambda tokens=tokens: bare.decode(tokens, _DECODED),  # type: ignore[misc]
+            lambda tokens=tokens: bare.decode(tokens, _DECODED),  # type: ignore[misc]  # as above
         ]
         first, second = (pair[0](), pair[1]()) if turn % 2 else (pair[1](), pair[0]())[::-1]
         if turn:  # the first round warms up

@@ -21,7 +21,7 @@ from pathlib import Path
 try:
     from lzma import LZMAError
 except ImportError:  # a Python built without it cannot read such members at all
-    LZMAError = zlib.error  # type: ignore[misc,assignment]
+    LZMAError = zlib.error  # type: ignore[misc,assignment]  # a stand-in that is caught just the same
 
 from confspec_cli.child_process import python_module
 from confspec_cli.errors import DownloadError, StorageError

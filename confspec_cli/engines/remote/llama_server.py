@@ -262,4 +262,4 @@ def _logprob(row: Mapping[str, Any]) -> float:
 
 
 def _bytes(piece: object) -> bytes:
-    return piece.encode() if isinstance(piece, str) else bytes(piece)  # type: ignore[call-overload]
+    return piece.encode() if isinstance(piece, str) else bytes(piece)  # type: ignore[call-overload]  # a list of bytes, as JSON has it
