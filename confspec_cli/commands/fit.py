@@ -60,7 +60,7 @@ def fit(
     headers = list(found.values())
     needs = dict(zip(found, _needs(headers, wish, here), strict=True))
     room, remedy = left_over(list(needs.values()), here), _remedy(headers, pair, wish, here)
-    smaller = f"a smaller quantisation of {pair.target}, or a smaller pair"
+    smaller = f"a smaller quantization of {pair.target}, or a smaller pair"
     if as_json:
         echo(json.dumps(_document(pair, wish, needs, here), indent=2))
     else:

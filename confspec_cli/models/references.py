@@ -20,7 +20,7 @@ from confspec_cli.models.remote_models import is_address
 from confspec_cli.models.sources import HubSource, ModelFile, PathSource
 
 USUAL_QUANT = "Q4_K_M"
-_SHOWN = 20  # quantisations named in an error
+_SHOWN = 20  # quantizations named in an error
 _REFERENCE = re.compile(
     r"hf:(?P<hub>[^/:@\s]+/[^/:@\s]+)(:(?P<quant>[^/:@\s]+)|/(?P<file>[^:@\s]+\.gguf))?(@(?P<revision>[^@\s]+))?"
 )
@@ -110,7 +110,7 @@ def _on_hub(text: str) -> Model:
 
 
 def chosen_of(hub: str, listed: Sequence[Listed], quant: str | None, file: str | None) -> list[Listed]:
-    """The files that are meant, all parts of a split one; of several quantisations the usual one, where none is named.
+    """The files that are meant, all parts of a split one; of several quantizations the usual one, where none is named.
 
     Raises ModelMissing, with what there is.
     """

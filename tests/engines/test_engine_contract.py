@@ -381,7 +381,7 @@ except OutOfMemoryError as error:
 
 
 @pytest.mark.parametrize("kv_type", ["q8_0"])
-def test_a_quantised_cache_keeps_the_contract(tiny, load, kv_type):
+def test_a_quantized_cache_keeps_the_contract(tiny, load, kv_type):
     one, other = load(tiny(), kv_type=kv_type), load(tiny(), kv_type=kv_type)
     prompt = asked(PROMPTS[0])
     first = written(one, prompt, 20)

@@ -42,24 +42,24 @@ class Type(ctypes.Structure):
 
 
 @pytest.fixture(scope="module")
-def quantised(tmp_path_factory):
-    """A tiny model whose rows are long enough for every quantisation, in one of them."""
-    folder = tmp_path_factory.mktemp("quantised")
+def quantized(tmp_path_factory):
+    """A tiny model whose rows are long enough for every quantization, in one of them."""
+    folder = tmp_path_factory.mktemp("quantized")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"_EMBEDDING": 256, "_FEED_FORWARD": 256, "_HEADS": 8}.items():
             patch.setattr(tiny_gguf, name, value)
         wide = tiny_gguf.write(folder / "wide.gguf", bias={"<|im_end|>": -40})
 
-    def made(quantisation):
-        path = folder / f"{quantisation}.gguf"
+    def made(quantization):
+        path = folder / f"{quantization}.gguf"
         if not path.exists():
             parameters = lib.llama_model_quantize_default_params()
             types = (Type * 2)()
-            if quantisation == "MXFP4":  # llama.cpp has it for experts alone
+            if quantization == "MXFP4":  # llama.cpp has it for experts alone
                 types[0] = Type(rb"blk\..*(attn|ffn)_(q|k|v|output|gate|up|down)\.weight", MXFP4)
                 parameters.tt_overrides = ctypes.cast(types, type(parameters.tt_overrides))
-                quantisation = "Q8_0"
-            parameters.ftype = getattr(lib, f"LLAMA_FTYPE_MOSTLY_{quantisation}")
+                quantization = "Q8_0"
+            parameters.ftype = getattr(lib, f"LLAMA_FTYPE_MOSTLY_{quantization}")
             assert lib.llama_model_quantize(str(wide).encode(), str(path).encode(), parameters) == 0
         return path
 
@@ -152,11 +152,11 @@ def test_this_build_has_a_buffer_that_repacks_if_it_says_so():
     assert bool(devices.repacked_buffer()) is ("REPACK" in devices.features())
 
 
-@pytest.mark.parametrize("quantisation", QUANTISATIONS)
-def test_every_quantisation_loads_and_writes_the_same_with_its_weights_repacked_by_name(
-    quantised, written, quantisation
+@pytest.mark.parametrize("quantization", QUANTISATIONS)
+def test_every_quantization_loads_and_writes_the_same_with_its_weights_repacked_by_name(
+    quantized, written, quantization
 ):
-    path = quantised(quantisation)
+    path = quantized(quantization)
     named, _ = written(path, "by name")
     plain, engine = written(path, "plain")
     assert are_near(plain, named, engine)
@@ -164,11 +164,11 @@ def test_every_quantisation_loads_and_writes_the_same_with_its_weights_repacked_
 
 
 @pytest.mark.skipif(not set(X86) <= set(devices.features()), reason="needs AVX-512")
-@pytest.mark.parametrize("quantisation", QUANTISATIONS)
+@pytest.mark.parametrize("quantization", QUANTISATIONS)
 def test_the_weights_llama_cpp_repacks_by_itself_are_the_ones_that_are_named(
-    quantised, written, monkeypatch, quantisation
+    quantized, written, monkeypatch, quantization
 ):
-    path = quantised(quantisation)
+    path = quantized(quantization)
     named, by_itself = written(path, "by name")[0], written(path, "by llama.cpp")[0]
     assert named == by_itself
     assert allocated(path, 512, "f16") == pytest.approx(estimated(path, 512, "f16"), rel=0.05)
@@ -177,7 +177,7 @@ def test_the_weights_llama_cpp_repacks_by_itself_are_the_ones_that_are_named(
     more = allocated(path, 512, "f16")
     monkeypatch.setattr(loading, "repacking", lambda: Repacking(by_name=True))
     assert more - allocated(path, 512, "f16") == pytest.approx(repacked / MIB, rel=0.3)  # it maps a little less then
-    assert bool(repacked) is (quantisation in REPACKED)
+    assert bool(repacked) is (quantization in REPACKED)
 
 
 @pytest.mark.parametrize("kind", tiny_gguf.KINDS)
@@ -191,13 +191,13 @@ def test_every_architecture_loads_and_writes_with_names_given(tiny, written, kin
     assert are_near(plain, named, engine)
 
 
-def test_nothing_is_named_where_layers_go_to_a_gpu(quantised, load, monkeypatch):
+def test_nothing_is_named_where_layers_go_to_a_gpu(quantized, load, monkeypatch):
     asked = []
     monkeypatch.setattr(devices, "has_amx", lambda: True)
     monkeypatch.setattr(
         loading, "_overrides", lambda patterns, was=loading._overrides: asked.append(patterns) or was(patterns)
     )
-    path = quantised("Q4_K_S")
+    path = quantized("Q4_K_S")
     load(path, gpu_layers=0)
     load(path, gpu_layers=-1)
     load(path, gpu_layers=1)

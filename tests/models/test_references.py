@@ -55,7 +55,7 @@ def listed(*paths):
 
 
 @pytest.mark.parametrize("reference", ["hf:owner/name", "hf:owner/name:q4_k_m", f"hf:owner/name@{REVISION}"])
-def test_the_usual_quantisation_is_meant_where_none_is_named_and_pinned_as_it_stands(hub, reference):
+def test_the_usual_quantization_is_meant_where_none_is_named_and_pinned_as_it_stands(hub, reference):
     model = resolve(reference)
     (file,) = model.files
     assert (file.name, file.bytes, file.sha256) == ("model-Q4_K_M.gguf", len(Q4), sha256(Q4))
@@ -91,7 +91,7 @@ def test_the_parts_of_a_split_model_are_one():
         chosen_of("o/r", listed(*parts[:2]), "Q4_K_M", None)
 
 
-def test_one_model_alone_is_meant_whatever_its_quantisation():
+def test_one_model_alone_is_meant_whatever_its_quantization():
     assert chosen_of("o/r", listed("only-IQ3_XS.gguf"), None, None)[0].path == "only-IQ3_XS.gguf"
     with pytest.raises(ModelMissing, match=r"has no Q4_K_M file to take by default; it has Q5_K_M, Q8_0\."):
         chosen_of("o/r", listed("a-Q8_0.gguf", "a-Q5_K_M.gguf"), None, None)

@@ -102,7 +102,7 @@ def test_what_does_not_fit_is_exit_4_with_the_command_that_would_fit(home, capsy
 def test_where_no_setting_would_fit_other_models_are_named(home, capsys, monkeypatch):
     machine(monkeypatch, 1000)
     assert main(["fit", "ours"]) == Exit.OUT_OF_MEMORY
-    assert "confspec fit   # or try a smaller quantisation of mine" in capsys.readouterr().err
+    assert "confspec fit   # or try a smaller quantization of mine" in capsys.readouterr().err
     assert main(["fit", "ours", "--json"]) == Exit.OUT_OF_MEMORY
     assert json.loads(capsys.readouterr().out)["fits"] is False
 

@@ -1,4 +1,4 @@
-"""A small model of random quantised weights, which `doctor` generates with if no model is downloaded.
+"""A small model of random quantized weights, which `doctor` generates with if no model is downloaded.
 
 Its text is nonsense, but it exercises the same native code as any other model. The file is the same each time.
 """

@@ -137,7 +137,7 @@ def _context(model: object, path: Path, hardware: Hardware, sequences: int) -> o
     parameters.swa_full = True
     on_processor = gpu_layers(hardware) == 0
     if on_processor and hardware.kv_type == "f16":
-        # On a processor flash attention is several times slower at long contexts; quantised values cannot do without.
+        # On a processor flash attention is several times slower at long contexts; quantized values cannot do without.
         parameters.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
     log.complaints.clear()
     context = lib.llama_init_from_model(model, parameters)
@@ -170,7 +170,7 @@ def metadata(model: object, key: str) -> str:
 
 
 def description(model: object) -> str:
-    """Size and quantisation in llama.cpp's words."""
+    """Size and quantization in llama.cpp's words."""
     buffer = ctypes.create_string_buffer(128)
     lib.llama_model_desc(model, buffer, 128)
     return buffer.value.decode("utf-8", "replace")
