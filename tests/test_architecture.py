@@ -12,7 +12,8 @@ OWN = "confspec_cli"
 
 # Third-party packages by module prefix; everything else may use the standard library alone.
 THIRD_PARTY = {
-    "engines/llamacpp": {"llama_cpp", "numpy", "jinja2"},
+    "engines/llamacpp": {"llama_cpp", "numpy"},
+    "engines/prompts": {"jinja2"},
     "engines/remote": {"httpx2"},
     "evaluate/grader": {"math_verify"},
     "evaluate/datasets": {"pyarrow"},
@@ -150,3 +151,10 @@ def test_a_command_imports_no_other_commands_module():
 @pytest.mark.parametrize("module", modules())
 def test_modules_stay_readable(module):
     assert len((PACKAGE / f"{module}.py").read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_the_engine_for_servers_loads_llama_cpp_for_a_vocabulary_file_alone():
+    folder = PACKAGE / "engines"
+    for path in [*(folder / "remote").glob("*.py"), *(folder / "prompts").glob("*.py")]:
+        found = [name for name in imports(path.relative_to(PACKAGE).with_suffix("").as_posix()) if ".llamacpp" in name]
+        assert set(found) <= {f"{OWN}.engines.llamacpp.vocabulary_file"}, path.name

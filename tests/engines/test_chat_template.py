@@ -5,7 +5,7 @@ from support.chat_templates import FAMILIES
 
 from confspec_cli.core.messages import Message
 from confspec_cli.core.thinking_styles import STYLES, UNKNOWN, name_of_style
-from confspec_cli.engines.llamacpp.chat_template import ChatTemplate
+from confspec_cli.engines.prompts.chat_template import ChatTemplate
 from confspec_cli.errors import EngineError
 
 SYSTEM, USER = Message("system", "S-text"), Message("user", "U-text")
@@ -124,7 +124,7 @@ def test_a_template_that_fails_is_one_sentence(start, words, messages):
 
 
 def test_a_template_without_end_is_broken_off(monkeypatch):
-    monkeypatch.setattr("confspec_cli.engines.llamacpp.template_sandbox.MOST_SECONDS", 0.05)
+    monkeypatch.setattr("confspec_cli.engines.prompts.template_sandbox.MOST_SECONDS", 0.05)
     loop = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}"
     with pytest.raises(EngineError, match="takes too long"):
         chat(loop + "{% endfor %}" * 3 + ECHO).conversation([USER], False)

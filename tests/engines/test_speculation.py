@@ -8,7 +8,8 @@ import pytest
 from support.tiny_gguf import CAN_ROLL_BACK, KINDS
 
 from confspec_cli.core.messages import Message, Prompt, Sampling, Speculation
-from confspec_cli.engines.llamacpp.speculation import SIZES, DraftLength, Lookup, Proposer, common, kind_of_match
+from confspec_cli.engines.llamacpp.speculation import SIZES, DraftLength, Lookup, Proposer, kind_of_match
+from confspec_cli.engines.prompts.prompt_tokenizer import common
 
 SHORT, LONGER, LONG = (kind_of_match(length) for length in (3, 5, 12))
 GUESSING = (Speculation.NGRAM, Speculation.DRAFT, Speculation.AUTO)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection
 from confspec_cli.core.messages import Speculation
 from confspec_cli.engines.llamacpp.cache import Cache
 from confspec_cli.engines.llamacpp.sampler import Choice, Choose, decide
-from confspec_cli.engines.llamacpp.speculation import Proposer, common
+from confspec_cli.engines.llamacpp.speculation import Proposer
+from confspec_cli.engines.prompts.prompt_tokenizer import common
 
 _UNKNOWN: Choice = (-1, 0.0, False, 0.0)
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from confspec_cli.core.engine import ALL_POWERS, Engine, Interrupt, Power
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Speculation, Token
 from confspec_cli.engines.llamacpp.cache import Cache, Logits
-from confspec_cli.engines.llamacpp.chat_template import ChatTemplate
 from confspec_cli.engines.llamacpp.decoder import Decoder
 from confspec_cli.engines.llamacpp.native import lib, watch
 from confspec_cli.engines.llamacpp.open_model import (
@@ -27,9 +26,10 @@ from confspec_cli.engines.llamacpp.open_model import (
     metadata,
     open_context,
 )
-from confspec_cli.engines.llamacpp.prompt_tokenizer import PromptTokenizer
 from confspec_cli.engines.llamacpp.sampler import Sampler, decide, greedy, weigh
 from confspec_cli.engines.llamacpp.vocab import Vocab
+from confspec_cli.engines.prompts.chat_template import ChatTemplate
+from confspec_cli.engines.prompts.prompt_tokenizer import PromptTokenizer
 from confspec_cli.errors import ContextFull
 
 _utf8 = codecs.getincrementaldecoder("utf-8")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable
 
 from confspec_cli.core.messages import Speculation
 
@@ -191,11 +191,3 @@ def _expected(share: float, size: int) -> float:
 def _nearer(prior: tuple[float, float], accepted: float, proposed: float) -> tuple[float, float]:
     good, all_ = prior
     return accepted + (good - accepted) * (1 - _MEMORY) / 8, proposed + (all_ - proposed) * (1 - _MEMORY) / 8
-
-
-def common(one: Sequence[int], other: Sequence[int]) -> int:
-    """The length of the common prefix of two token sequences."""
-    short = min(len(one), len(other))
-    if one[:short] == other[:short]:
-        return short
-    return next(i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)

@@ -11,8 +11,8 @@ from collections.abc import Generator, Mapping
 
 from confspec_cli.core.engine import Engine, Interrupt, Power
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
-from confspec_cli.engines.llamacpp.chat_template import ChatTemplate
-from confspec_cli.engines.llamacpp.prompt_tokenizer import PromptTokenizer
+from confspec_cli.engines.prompts.chat_template import ChatTemplate
+from confspec_cli.engines.prompts.prompt_tokenizer import PromptTokenizer
 from confspec_cli.engines.remote.dialect import Dialect, RemoteToken, ScoringDialect
 from confspec_cli.engines.remote.spec import short
 from confspec_cli.errors import ContextFull, EngineError, Interrupted

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from confspec_cli.core.messages import Message
 from confspec_cli.core.thinking_styles import name_of_style, style_of
-from confspec_cli.engines.llamacpp.template_sandbox import FAILURES, SandboxedTemplate
+from confspec_cli.engines.prompts.template_sandbox import FAILURES, SandboxedTemplate
 from confspec_cli.errors import EngineError
 
 _HOLE = re.compile("\ue000(\\d+)\ue001")

@@ -5,10 +5,11 @@ What a model wrote itself is never tokenized again. Knows tokens and text; refus
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from confspec_cli.core.messages import Prompt
-from confspec_cli.engines.llamacpp.chat_template import ChatTemplate, Piece
-from confspec_cli.engines.llamacpp.speculation import common
-from confspec_cli.engines.llamacpp.thinking_marks import MarkReader, ThinkingMarks
+from confspec_cli.engines.prompts.chat_template import ChatTemplate, Piece
+from confspec_cli.engines.prompts.thinking_marks import MarkReader, ThinkingMarks
 from confspec_cli.engines.vocabulary import Vocabulary
 from confspec_cli.errors import EngineError
 
@@ -93,3 +94,11 @@ class PromptTokenizer:
         if len(set(firsts.values())) != len(labels):
             raise EngineError(f"{name} cannot tell the labels {', '.join(labels)} apart by their first token.")
         return firsts
+
+
+def common(one: Sequence[int], other: Sequence[int]) -> int:
+    """The length of the common prefix of two token sequences."""
+    short = min(len(one), len(other))
+    if one[:short] == other[:short]:
+        return short
+    return next(i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
