@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -188,7 +188,8 @@ def _changed(earlier: Mapping[str, Any], resolved: ResolvedPair, config: RunConf
     """The settings that records would be made with now and were not, as far as no model need be loaded to know."""
     names = {f"{author.value} model": role.name for author, role in resolved.roles.items() if isinstance(role, Model)}
     now = {"mode": config.mode.value, **names, **config.parameters()}
-    return [name for name, value in now.items() if name in earlier and earlier[name] != value]
+    chosen = asdict(config.gate) if "gate" in earlier else ()  # by what tokens cost, which only loaded models tell
+    return [name for name, value in now.items() if name in earlier and name not in chosen and earlier[name] != value]
 
 
 def _settings(record: Mapping[str, Any]) -> dict[str, Any]:

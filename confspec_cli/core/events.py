@@ -40,7 +40,7 @@ class RunStarted:
 class GateChosen:
     """The gate was chosen among those that were measured for this pair and kind of work.
 
-    `gate` is its name, `target` where the target alone is faster. An answer is predicted to take `seconds`, and the
+    `gate` is its name, `target` where the target writes alone. An answer is predicted to take `seconds`, and the
     target alone `alone`. `is_measured`: by what tokens have cost on this machine, and not by the sizes of the models.
     """
 

@@ -23,7 +23,7 @@ class MeasuredGate:
 
     It lost the share `lost` of the `solved` problems that the target alone gets right; with the confidence of the
     calibration it loses at most `bound`, which holds for all gates of the frontier at once. The rest are tokens per
-    answer, as in AnswerWork.
+    answer, as in AnswerWork; `reads` are the steps that the target reads them in, 0 where that was not counted.
     """
 
     name: str
@@ -36,6 +36,7 @@ class MeasuredGate:
     read: Real
     written: Real
     alone: Real
+    reads: Real = Real(0.0)  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         if self.name == ALONE:
@@ -65,7 +66,8 @@ class TokenCosts:
 class ChoiceReason(str, Enum):
     """Why a gate is used."""
 
-    FASTEST = "fastest"  # of those that lose little enough, and the target alone, it takes least time here
+    FASTEST = "fastest"  # of those that keep the promise, and the target alone, it takes least time here
+    NONE_KEEPS = "none_keeps"  # no measured gate keeps the promise, so the target writes alone
     ASKED_FOR = "asked_for"  # the user named it
 
 
@@ -99,6 +101,8 @@ def choose(frontier: Sequence[MeasuredGate], bound: float, costs: TokenCosts) ->
     """What takes least time at these costs, among the gates that lose at most `bound` and the target alone."""
     alone = max((one.alone for one in frontier), default=0.0) * costs.writing
     best = fastest((one for one in frontier if one.bound <= bound), costs)
-    if best is None or costs.seconds(best.work) >= alone:
+    if best is None:
+        return GateChoice(ALONE, None, alone, alone, ChoiceReason.NONE_KEEPS)
+    if costs.seconds(best.work) >= alone:
         return GateChoice(ALONE, None, alone, alone)
     return GateChoice(best.name, best.gate, costs.seconds(best.work), alone)

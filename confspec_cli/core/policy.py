@@ -7,7 +7,10 @@ gate.
 
 from __future__ import annotations
 
+import math
+
 from confspec_cli.core.events import Event, StepCommitted, StepJudged, StepWritten
+from confspec_cli.core.frontier import ChoiceReason
 from confspec_cli.core.run_config import SOLE_AUTHOR, RunConfig
 from confspec_cli.core.steering import Steering
 from confspec_cli.core.trace import Author, Cause, Origin, Step
@@ -78,18 +81,19 @@ class Policy:
 class AdaptiveDrafting:
     """Turns drafting off where it takes longer than it saves, and tries it again now and then; only if `active`.
 
-    Without `worth_drafting`, which calibration found, the target begins alone. The gain of a drafted step is the time
-    it saved less the time it cost, over the time the target would have taken for it. What the draft reads before its
-    first step or before a trial does not count, as it is read once.
+    Without `worth_drafting` the target begins alone, and if that is `final` it stays alone. The gain of a drafted step
+    is the time it saved less the time it cost, over the time the target would have taken for it. What the draft reads
+    before its first step or before a trial does not count, as it is read once.
     """
 
-    def __init__(self, worth_drafting: bool = True, active: bool = True) -> None:
+    def __init__(self, worth_drafting: bool = True, active: bool = True, final: bool = False) -> None:
         self.gain = 0.0 if worth_drafting else 2 * _PATIENCE
         """The gain of the drafted steps so far, smoothed."""
-        self.drafts = not active or worth_drafting
+        self.drafts = worth_drafting or not (active or final)
         """Whether the draft writes the next step."""
         self._active = active
-        self._wait, self._waited = _FIRST_WAIT, 0
+        self._wait: float = math.inf if final else _FIRST_WAIT
+        self._waited = 0
         self._is_trying = False
         self._target_tokens, self._target_seconds = 0, 0.0
         self._cost: float | None = None  # of the step being drafted
@@ -152,4 +156,6 @@ class AdaptiveDrafting:
 
 def adaptive_drafting(config: RunConfig) -> AdaptiveDrafting:
     """One that has learned nothing yet, for runs with this config."""
-    return AdaptiveDrafting(config.gate.worth_drafting, config.adaptive and config.is_gated)
+    choice = config.choice
+    is_final = choice is not None and choice.gate is None and choice.reason is not ChoiceReason.FASTEST
+    return AdaptiveDrafting(config.gate.worth_drafting, config.adaptive and config.is_gated, is_final)

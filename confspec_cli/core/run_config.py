@@ -102,4 +102,5 @@ class RunConfig:
             "adaptive": self.adaptive,
             "experimental": self.experimental,
             **({} if self.random_rate is None else {"random_rate": self.random_rate}),
+            **({"gate": self.choice.name, "gate_reason": self.choice.reason.value} if self.choice else {}),
         }

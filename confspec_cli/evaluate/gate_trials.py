@@ -31,7 +31,7 @@ from confspec_cli.evaluate.statistics import upper_bound
 from confspec_cli.runtime.build_prompt import prompt_of
 
 _KEPT, _STOP = 0.001, 0.25  # beginnings are kept; the draft stops early as well
-_WORK = ("drafted", "wasted", "read", "written")
+_WORK = ("drafted", "wasted", "read", "written", "reads")
 _TARGETS = {Signal.LIKELIHOOD: (0.3, 0.1, 0.02), Signal.VERDICT: (0.9, 0.7, 0.5), Signal.COMBINED: (0.9, 0.8, 0.6)}
 
 
@@ -90,12 +90,14 @@ def _outcome(problem: Problem, finished: RunFinished, events: Sequence[Event]) -
     """Whether an answer is right, and its work in tokens."""
     stats = fold(events)
     assessed = [event.assessment for event in events if isinstance(event, StepJudged)]
+    read = [one.tokens for one in assessed if one.by is Author.TARGET]
     return {
         "right": grade(problem, finished.reply).correct is True,
         "drafted": stats.written[Author.DRAFT],
         "wasted": stats.wasted_tokens,
-        "read": sum(one.tokens for one in assessed if one.by is Author.TARGET),
+        "read": sum(read),
         "written": stats.written[Author.TARGET],
+        "reads": len(read),
     }
 
 
@@ -126,7 +128,7 @@ def _measured(
     name: str, gate: Gate, answered: Sequence[Mapping[str, Any]], solved: Sequence[Mapping[str, Any]], confidence: float
 ) -> MeasuredGate:
     lost = sum(not record["gates"][name]["right"] for record in solved)
-    work = {kind: fmean(record["gates"][name][kind] for record in answered) for kind in _WORK}
+    work = {kind: fmean(record["gates"][name].get(kind, 0) for record in answered) for kind in _WORK}
     work["alone"] = fmean(record["alone"]["written"] for record in answered)
     return MeasuredGate(
         name,

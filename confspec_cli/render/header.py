@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from confspec_cli.core.events import RunStarted
+from confspec_cli.core.frontier import ALONE
 from confspec_cli.core.run_config import Mode
 
 _WAYS = {
@@ -27,7 +28,8 @@ def _gated(parameters: Mapping[str, object]) -> str:
     """How drafted steps are decided, where the gate decides."""
     accept, reject = parameters.get("accept"), parameters.get("reject")
     if parameters.get("adaptive") and parameters.get("worth_drafting") is False:
-        return "target alone (drafting is slower here)"
+        is_chosen = parameters.get("gate") == ALONE  # then another line says why
+        return "target alone" if is_chosen else "target alone (drafting is slower here)"
     if not isinstance(accept, float) or not isinstance(reject, float):
         return "drafting"
     if accept <= 0:

@@ -17,11 +17,20 @@ def choice(chosen: GateChosen) -> str:
     """The gate that was chosen, what is predicted of it, and why it was taken."""
     basis = "measured here" if chosen.is_measured else "estimated"
     against = f"{chosen.alone / chosen.seconds:.2f}x the target alone" if chosen.seconds else "no time at all"
-    why = "as asked" if chosen.reason is ChoiceReason.ASKED_FOR else "the fastest here"
+    why = reason(chosen.gate, chosen.reason)
     if chosen.gate == ALONE:
-        why = "as asked" if chosen.reason is ChoiceReason.ASKED_FOR else "no measured gate is faster here"
         return f"gate: the target alone, about {duration(chosen.seconds)} an answer ({basis}); {why}"
     return f"gate: {chosen.gate}, about {duration(chosen.seconds)} an answer, {against} ({basis}); {why}"
+
+
+def reason(gate: str, why: ChoiceReason) -> str:
+    """Why a gate, or the target alone, was chosen."""
+    match why:
+        case ChoiceReason.ASKED_FOR:
+            return "as asked"
+        case ChoiceReason.NONE_KEEPS:
+            return "no measured gate keeps the promised accuracy"
+    return "no gate that keeps the promised accuracy is faster here" if gate == ALONE else "the fastest here"
 
 
 def ending(finished: RunFinished, started: RunStarted | None, step: int, is_chat: bool = False) -> str:

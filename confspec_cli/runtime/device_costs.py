@@ -12,6 +12,7 @@ from pathlib import Path
 from confspec_cli.core.engine import Engine
 from confspec_cli.core.events import Event, StepJudged, StepWritten
 from confspec_cli.core.frontier import TokenCosts
+from confspec_cli.core.messages import ModelCard
 from confspec_cli.core.trace import Author
 from confspec_cli.errors import StorageError, UsageError
 from confspec_cli.files import read_text, write_atomically
@@ -27,13 +28,13 @@ Sums = dict[str, tuple[float, float]]
 """Tokens and seconds by kind of work."""
 
 
-def costs_here(models: Mapping[Author, Engine]) -> tuple[TokenCosts, bool]:
-    """What a token costs, and whether all of that was measured.
+def costs_here(cards: Mapping[Author, ModelCard]) -> tuple[TokenCosts, bool]:
+    """What a token costs these models as they are laid out here, and whether all of that was measured.
 
     What was not measured is estimated from the sizes of the files, in proportion to what was.
     """
-    sums = _known(_file(models))
-    prior = _prior(models)
+    sums = _known(_file(cards))
+    prior = _prior(cards)
     known = {kind: seconds / tokens for kind, (tokens, seconds) in sums.items() if tokens >= _ENOUGH and seconds > 0}
     scale = sum(known[kind] / prior[kind] for kind in known) / len(known) if known else 1.0
     return TokenCosts(*(known.get(kind, prior[kind] * scale) for kind in _KINDS)), len(known) == len(_KINDS)
@@ -48,7 +49,21 @@ def learning(events: Iterable[Event], models: Mapping[Author, Engine], is_wanted
             yield event
     finally:
         if is_wanted and len(models) == len(Author):
-            _keep(_file(models), sums)
+            keep_costs({author: models[author].card for author in Author}, sums)
+
+
+def keep_costs(cards: Mapping[Author, ModelCard], new: Sums) -> None:
+    """Add what tokens have cost these models to what is known, if it can be kept."""
+    file = _file(cards)
+    known = _known(file)
+    total = {}
+    for kind in _KINDS:
+        tokens, seconds = known.get(kind, (0.0, 0.0))
+        share = 0.5 if tokens > _MEMORY else 1.0
+        total[kind] = tokens * share + new[kind][0], seconds * share + new[kind][1]
+    with suppress(OSError, StorageError):  # a cache that cannot be written costs a better choice, not the answer
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, json.dumps(total), mode=0o600)
 
 
 def _count(event: Event, sums: Sums) -> None:
@@ -63,18 +78,6 @@ def _count(event: Event, sums: Sums) -> None:
     sums[kind] = sums[kind][0] + tokens, sums[kind][1] + seconds
 
 
-def _keep(file: Path, new: Sums) -> None:
-    known = _known(file)
-    total = {}
-    for kind in _KINDS:
-        tokens, seconds = known.get(kind, (0.0, 0.0))
-        share = 0.5 if tokens > _MEMORY else 1.0
-        total[kind] = tokens * share + new[kind][0], seconds * share + new[kind][1]
-    with suppress(OSError, StorageError):  # a cache that cannot be written costs a better choice, not the answer
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, json.dumps(total), mode=0o600)
-
-
 def _known(file: Path) -> Sums:
     """What a file says; nothing where there is none, or it is damaged."""
     with suppress(OSError, UsageError, ValueError, TypeError, AttributeError, RecursionError):
@@ -83,16 +86,16 @@ def _known(file: Path) -> Sums:
     return {}
 
 
-def _file(models: Mapping[Author, Engine]) -> Path:
+def _file(cards: Mapping[Author, ModelCard]) -> Path:
     """The file for these models as they are laid out here."""
-    cards = [models[author].card for author in Author]
-    mark = json.dumps([[card.file, card.bytes, card.sha256, card.gpu_layers] for card in cards])
+    known = [cards[author] for author in Author]
+    mark = json.dumps([[card.file or card.identity, card.sha256, card.gpu_layers] for card in known])
     return costs_folder(os.environ) / f"{hashlib.sha256(mark.encode()).hexdigest()[:16]}.json"
 
 
-def _prior(models: Mapping[Author, Engine]) -> dict[str, float]:
+def _prior(cards: Mapping[Author, ModelCard]) -> dict[str, float]:
     """Seconds a token from sizes alone: to write one, all weights are read once."""
-    draft, target = (models[author].card for author in Author)
+    draft, target = (cards[author] for author in Author)
     drafting = max(draft.bytes, 1) / _BYTES_PER_SECOND[draft.gpu_layers > 0]
     writing = max(target.bytes, 1) / _BYTES_PER_SECOND[target.gpu_layers > 0]
     return {"drafting": drafting, "reading": writing * _PRICE[target.gpu_layers > 0], "writing": writing}

@@ -8,16 +8,18 @@ from typing import Any
 
 from confspec_cli.core.conversation import Turn
 from confspec_cli.core.events import RunStarted
+from confspec_cli.core.frontier import ChoiceReason
 from confspec_cli.core.messages import INT32_MAX, Speculation
 from confspec_cli.core.run_config import Mode, authors
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.models.registry import Registry
 from confspec_cli.models.remote_models import is_address
 from confspec_cli.runtime.configure import build_config
+from confspec_cli.runtime.gate_choice import gate_names
 from confspec_cli.runtime.options import RunOptions
 from confspec_cli.runtime.resolve import resolve_pair
 
-_GATE = ("accept", "reject", "min_token_prob")
+_THRESHOLDS = ("accept", "reject", "min_token_prob")
 _OF_ANY_MODELS = ("max_tokens", "max_step_tokens", "temperature", "top_k", "top_p", "min_p", "experimental")
 _USUAL = RunOptions()
 
@@ -54,10 +56,16 @@ def _settings(registry: Registry, options: RunOptions, started: RunStarted, has_
     before: dict[str, Any] = started.parameters
     if options.task is None and before.get("task") in [task.value for task in TaskName]:
         options = replace(options, task=TaskName(before["task"]))
-    usual = build_config(resolve_pair(registry, options).pair, options).parameters()
-    names = _OF_ANY_MODELS
+    pair = resolve_pair(registry, options).pair
+    config = build_config(pair, options)
+    usual, names = config.parameters(), list(_OF_ANY_MODELS)
     if not has_others:
-        names += ("think_budget", *(_GATE if options.mode is Mode.CONFSPEC else ()))
+        names.append("think_budget")
+    if not has_others and options.mode is Mode.CONFSPEC:
+        if "gate" not in before:
+            names += _THRESHOLDS
+        elif before.get("gate_reason") == ChoiceReason.ASKED_FOR.value and before["gate"] in gate_names(pair, config):
+            options = replace(options, gate=options.gate or before["gate"])
     changes: dict[str, Any] = {
         name: before[name]
         for name in names

@@ -244,6 +244,16 @@ def test_other_settings_than_those_of_the_records_are_warned_of(batch, capsys):
     assert capsys.readouterr().err == 2 * doubted + "warning: earlier records in this file used a different accept\n"
 
 
+def test_a_gate_that_was_chosen_by_the_machine_is_no_other_setting(batch, capsys, tmp_path):
+    batch("Hello\n", "-o", "out", "-q")
+    record = json.loads((tmp_path / "out").read_text())
+    record["parameters"] |= {"gate": "read-0.1", "accept": 1.0, "target": 0.1}
+    (tmp_path / "out").write_text(json.dumps(record) + "\n")
+    capsys.readouterr()
+    batch("Hello\n", "-o", "out", "-q")
+    assert capsys.readouterr().err == ""
+
+
 def test_a_finished_batch_warns_of_other_settings_too(batch, capsys):
     batch("Hello\n", "-o", "out", "-q")
     capsys.readouterr()

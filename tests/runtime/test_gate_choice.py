@@ -7,13 +7,14 @@ import pytest
 from support.clocked_engine import Clock, ClockedEngine, reply
 from support.small_runs import PROMPT
 
-from confspec_cli.core.events import GateChosen, from_dict, to_dict
+from confspec_cli.core.events import GateChosen, StepCommitted, from_dict, to_dict
 from confspec_cli.core.frontier import ALONE, ChoiceReason, MeasuredGate
 from confspec_cli.core.gate import Gate, Real, Signal
+from confspec_cli.core.policy import adaptive_drafting
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.tasks import TaskName
-from confspec_cli.core.trace import Author
+from confspec_cli.core.trace import Author, Origin
 from confspec_cli.engines.scripted import CARD
 from confspec_cli.errors import UsageError
 from confspec_cli.models.calibrations import Calibration, Calibrations
@@ -58,6 +59,10 @@ def engines(ratio, price, draft_bytes=100, layers=0):
     return {Author.DRAFT: draft, Author.TARGET: target}, clock
 
 
+def cards(models):
+    return {author: engine.card for author, engine in models.items()}
+
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("CONFSPEC_CACHE", str(tmp_path))
@@ -79,21 +84,21 @@ def run_once(ratio, price, gate=READ):
 
 
 def test_before_the_first_run_costs_are_estimated_from_the_sizes_of_the_files():
-    costs, is_measured = costs_here(engines(1, 1)[0])
+    costs, is_measured = costs_here(cards(engines(1, 1)[0]))
     assert not is_measured
     assert costs.writing / costs.drafting == pytest.approx(10)
-    on_gpu, _ = costs_here(engines(1, 1, layers=30)[0])
+    on_gpu, _ = costs_here(cards(engines(1, 1, layers=30)[0]))
     assert on_gpu.reading / on_gpu.writing < costs.reading / costs.writing
 
 
 def test_costs_are_learned_from_runs_and_choose_the_gate():
     _, models = run_once(ratio=4.0, price=0.02)
-    half = costs_here(models)
+    half = costs_here(cards(models))
     assert half[0].writing / half[0].drafting == pytest.approx(10, rel=0.5) and not half[1]
     config = replace(choice(models), gate=replace(READ, target=1.0), max_tokens=1000)
     clock = models[Author.TARGET].clock
     assert list(learning(ReasoningRun(PROMPT, models, config, clock).events(), models, is_wanted=True))
-    costs, is_measured = costs_here(models)
+    costs, is_measured = costs_here(cards(models))
     assert is_measured
     assert (costs.writing, costs.drafting) == (pytest.approx(1.0, rel=0.1), pytest.approx(0.25, rel=0.1))
     assert costs.reading == pytest.approx(0.02, rel=0.3)
@@ -107,6 +112,32 @@ def test_other_machines_choose_otherwise(cache):
     assert choice(engines(1, 1, draft_bytes=50)[0]).choice.name == "trust"  # a draft that is next to free
     dear = choice(engines(1, 1, draft_bytes=900)[0])
     assert (dear.choice.name, dear.choice.gate, dear.gate.worth_drafting) == (ALONE, None, False)
+    assert adaptive_drafting(dear).drafts is False
+    assert dear.gate == replace(
+        READ, worth_drafting=False
+    )  # and it is a gate that keeps the promise that is tried later
+
+
+def test_where_no_gate_keeps_the_promise_the_target_writes_alone_to_the_end_and_it_is_said_why():
+    unsafe = pair_with(tuple(replace(one, bound=0.2) for one in FRONTIER))
+    models, clock = engines(10, 0.01, draft_bytes=10)
+    config = choice(models, pair=unsafe)
+    assert (config.choice.name, config.choice.reason) == (ALONE, ChoiceReason.NONE_KEEPS)
+    line = wording.choice(GateChosen(ALONE, 3, 3, ChoiceReason.NONE_KEEPS, False))
+    assert line.endswith("no measured gate keeps the promised accuracy")
+    for author in Author:
+        models[author].segments = reply(150)
+    events = list(ReasoningRun(PROMPT, models, replace(config, max_tokens=5000), clock).events())
+    committed = [event for event in events if isinstance(event, StepCommitted)]
+    assert len(committed) > 100 and {event.step.origin for event in committed} == {Origin.TARGET}
+
+
+def test_whoever_wants_every_step_drafted_gets_the_fastest_gate_that_keeps_the_promise():
+    models, _ = engines(1, 1, draft_bytes=900)
+    config = choice(models, RunOptions(always_draft=True))
+    assert (config.choice.name, config.gate, config.choice.speedup < 1) == ("read", READ, True)
+    unsafe = pair_with(tuple(replace(one, bound=0.2) for one in FRONTIER))
+    assert choice(models, RunOptions(always_draft=True), unsafe).choice is None
 
 
 def test_a_gate_that_breaks_the_promise_is_used_only_if_it_is_asked_for():
@@ -147,7 +178,9 @@ def test_the_choice_is_an_event_a_line_and_a_part_of_the_document():
     assert isinstance(chosen, GateChosen) and from_dict(json.loads(json.dumps(to_dict(chosen)))) == chosen
     line = wording.choice(GateChosen("read", 2.0, 3.0, ChoiceReason.FASTEST, True))
     assert line == "gate: read, about 2.0 s an answer, 1.50x the target alone (measured here); the fastest here"
-    assert "no measured gate is faster here" in wording.choice(GateChosen(ALONE, 3, 3, ChoiceReason.FASTEST, False))
+    assert "no gate that keeps the promised accuracy is faster here" in wording.choice(
+        GateChosen(ALONE, 3, 3, ChoiceReason.FASTEST, False)
+    )
     record = RunRecord()
     for event in events:
         record.add(event)
@@ -157,13 +190,13 @@ def test_the_choice_is_an_event_a_line_and_a_part_of_the_document():
 @pytest.mark.parametrize("text", ["", "nonsense", "[]", '{"writing": 3}', '{"writing": ["x", 1]}'])
 def test_a_damaged_cache_is_as_good_as_none(cache, text):
     models, _ = engines(1, 1)
-    before = costs_here(models)
+    before = costs_here(cards(models))
     run_once(4.0, 0.02)
     (file,) = (cache / "costs").iterdir()
     file.write_text(text)
-    assert costs_here(models) == before
+    assert costs_here(cards(models)) == before
     run_once(4.0, 0.02)
-    assert costs_here(models) != before
+    assert costs_here(cards(models)) != before
 
 
 def test_a_cache_that_cannot_be_written_stops_nothing(cache):

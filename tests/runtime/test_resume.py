@@ -6,6 +6,8 @@ import pytest
 
 from confspec_cli.core.conversation import Conversation
 from confspec_cli.core.events import RunFinished, RunStarted
+from confspec_cli.core.frontier import ChoiceReason, MeasuredGate
+from confspec_cli.core.gate import Gate, Real
 from confspec_cli.core.messages import Speculation
 from confspec_cli.core.run_config import Mode, authors
 from confspec_cli.core.tasks import TaskName
@@ -90,3 +92,24 @@ def test_a_setting_that_could_not_be_one_is_left_out(registry, damage):
     started = replace(turn.started, mode="guess", parameters={**turn.started.parameters, **damage})
     again = Conversation([started, RunFinished(FinishReason.STOP, "So.", "", None, 1.0)]).turns
     assert as_before(registry, RunOptions(), again) == as_before(registry, RunOptions(), [turn])
+
+
+def test_a_gate_the_machine_chose_is_chosen_anew_and_one_that_was_asked_for_stays(registry):
+    pair = registry.pairs["tiny"]
+    how = pair.calibrations.math
+    measured = MeasuredGate("careful", Gate(accept=1.0), 50, 0.0, 0.01, *map(Real, (9, 0, 9, 3, 10)))
+    pair = replace(pair, calibrations=replace(pair.calibrations, math=replace(how, frontier=(measured,))))
+    registry = replace(registry, pairs={**registry.pairs, "tiny": pair})
+    (turn,) = turns(registry, TINY)
+
+    def had(name, reason):
+        chosen = {**turn.started.parameters, "accept": 1.0, "gate": name, "gate_reason": reason.value}
+        started = replace(turn.started, parameters=chosen)
+        return Conversation([started, RunFinished(FinishReason.STOP, "So.", "", None, 1.0)]).turns
+
+    usual = as_before(registry, RunOptions(), [turn])
+    assert as_before(registry, RunOptions(), had("careful", ChoiceReason.FASTEST)) == usual
+    asked = had("careful", ChoiceReason.ASKED_FOR)
+    assert as_before(registry, RunOptions(), asked) == replace(usual, gate="careful")
+    assert as_before(registry, RunOptions(gate="target"), asked).gate == "target"
+    assert as_before(registry, RunOptions(), had("gone", ChoiceReason.ASKED_FOR)) == usual
