@@ -52,7 +52,7 @@ class ReasoningRun:
         self._policy = Policy(config, steering or Steering(), drafting, Author.TARGET in models)
         can_prefetch = config.experimental and config.is_gated and Power.ROLLBACK in models[Author.DRAFT].powers
         self._prefetch_policy = PrefetchPolicy(can_prefetch)
-        splitter = Splitter(config.min_step_chars, config.task.cuts_code)
+        splitter = Splitter(config.min_step_chars)
         self._writer = Writer(models, splitter, clock, self._prefetch_policy)
         verifier = Verifier(models, config.question if config.needs_verdict else None, clock)
         parts = self._transcript, config, self._writer, verifier, self._policy

@@ -1,8 +1,9 @@
 """A stream of text cut into reasoning steps: incremental, pure, and the same however the text is chunked.
 
-A step ends after a blank line, after a list item, or after the line that closes the thinking; never inside a display
-equation or, unless asked to, a code fence, and not before it says something: headings and lead-ins ("So we have:")
-belong to what follows.
+Prose is cut after a blank line, after a list item and after the line that closes the thinking; code after a statement,
+after some lines at the latest, and after the fence that closes it, so that what follows a finished program is a step of
+its own. Nothing is cut inside a display equation, nor before it says something: headings and lead-ins ("So we have:",
+"for x in y:") belong to what follows.
 Every boundary is known the moment its newline is seen, so nothing is read ahead.
 """
 
@@ -19,25 +20,24 @@ _HEADING = re.compile(r"#{1,6}\s|(\*\*|__)[^*_]*\1:?$")
 _LEAD_IN = re.compile(r".*:(\*\*|__)?$")
 _MATH = re.compile(r"(?<!\\)\\\[|\\\]|\$\$|\\begin\{(\w+\*?)\}|\\end\{(\w+\*?)\}")
 _MOST_BLANKS = 2  # blank lines in a display equation; one with more was never meant to be one
+_CODE_LEAD_IN = re.compile(r"(#\s|//|@).*|.*[:,({\[\\]$")  # a comment, a decorator, a line that something must follow
+_QUOTE = re.compile(r'"""|\'\'\'')
+_MOST_LINES = 8  # of code in a step, where no statement ends before
 
 
 @dataclass(slots=True)
 class Splitter:
-    """Finds step boundaries in text fed piece by piece. `min_chars`: what a step must say, headings not counted.
-
-    `cuts_code`: inside a code fence a blank line ends a step too, where it stands between top-level definitions: after
-    a line that is not indented, or after another blank one.
-    """
+    """Finds step boundaries in text fed piece by piece. `min_chars`: what a step must say, headings not counted."""
 
     min_chars: int
-    cuts_code: bool = False
     _line: str = ""
     _said: int = 0
+    _lines: int = 0
     _fence: str = ""
+    _quote: str = ""
     _math: str = ""
     _blanks_in_math: int = 0
     _leads: bool = False
-    _is_top_level: bool = False
 
     def feed(self, text: str) -> int | None:
         """Read up to the first step boundary: the offset just after it, or None when all of `text` was read.
@@ -50,7 +50,7 @@ class Splitter:
             self._line = ""
             start = newline + 1
             if self._closes_step(line):
-                self._said = 0
+                self._said = self._lines = 0
                 return start
         self._line += text[start:]
         return None
@@ -66,7 +66,7 @@ class Splitter:
 
     def force(self) -> None:
         """End the step here, boundary or not. An equation that never closed is forgotten; a code fence is not."""
-        self._said = 0
+        self._said = self._lines = 0
         self._math = ""
         if not _FENCE.match(self._line):
             self._line = ""
@@ -81,13 +81,22 @@ class Splitter:
         return replace(self)
 
     def _closes_step(self, line: str) -> bool:
-        stripped = line.strip()
-        was_inside = bool(self._fence or self._math)
-        self._read_line(line, stripped)
-        if self._fence or self._math:
+        stripped, fence = line.strip(), _FENCE.match(line)
+        if self._fence:
+            if fence and fence[1].startswith(self._fence) and not fence[2].strip():
+                self._fence = self._quote = ""
+                self._leads = False
+                return True
+            return self._closes_step_of_code(stripped)
+        if fence and not self._math and "`" not in fence[2]:
+            self._fence, self._said, self._lines, self._leads = fence[1], 0, 0, True
+            return False
+        was_inside = bool(self._math)
+        self._follow_math(stripped)
+        if self._math:
             self._said += len(stripped)
             self._leads = False
-            return self._ends_definition(line, was_inside)
+            return False
         if THINK_CLOSE in stripped:
             return True
         if stripped:
@@ -97,29 +106,25 @@ class Splitter:
         ends = not stripped or (not was_inside and _LIST_ITEM.match(line) is not None)
         return ends and not self._leads and self._said >= self.min_chars
 
-    def _ends_definition(self, line: str, was_inside: bool) -> bool:
-        """Whether this line of code leaves a top-level definition behind."""
-        was_top_level, is_blank = self._is_top_level, not line.strip()
-        self._is_top_level = was_inside and (is_blank or line[:1].strip() != "")
-        return self.cuts_code and not self._math and is_blank and was_top_level and self._said >= self.min_chars
-
-    def _read_line(self, line: str, stripped: str) -> None:
-        """Follow code fences and display equations through one line."""
-        fence = _FENCE.match(line)
-        if self._fence:
-            if fence and fence[1].startswith(self._fence) and not fence[2].strip():
-                self._fence = ""
-            return
-        if fence and not self._math and "`" not in fence[2]:
-            self._fence = fence[1]
-            return
-        self._follow_math(stripped)
+    def _closes_step_of_code(self, stripped: str) -> bool:
+        """Whether a line of code ends a step: the end of a statement, as far as the line alone shows it."""
+        self._lines += stripped != ""
+        self._said += len(stripped)
+        for quote in _QUOTE.findall(stripped):
+            self._quote = "" if quote == self._quote else self._quote or quote
+        if stripped:
+            self._leads = bool(self._quote or _CODE_LEAD_IN.match(stripped))
+        return self._lines >= _MOST_LINES or (not self._leads and self._said >= self.min_chars)
 
     def _follow_math(self, line: str) -> None:
-        """Display equations open at either end of a line: a `$$` within it is a price, or closes on the same line."""
+        """Display equations open at either end of a line: a sign within it is a price, or closes on the same line.
+
+        A blank line ends one in dollars, as it does for TeX: these open and close alike, so one too many is not told
+        from one that opens.
+        """
         if not line:
             self._blanks_in_math += 1
-        if self._blanks_in_math > _MOST_BLANKS:
+        if self._blanks_in_math > _MOST_BLANKS or (not line and self._math == "$$"):
             self._math = ""
         position = 0
         while sign := _MATH.search(line, position):
@@ -133,9 +138,9 @@ class Splitter:
                 self._math, self._blanks_in_math = closer, 0
 
 
-def split(text: str, min_chars: int, cuts_code: bool = False) -> list[str]:
+def split(text: str, min_chars: int) -> list[str]:
     """All steps of a whole text; joined, they are the text."""
-    splitter = Splitter(min_chars, cuts_code)
+    splitter = Splitter(min_chars)
     steps = []
     while (end := splitter.feed(text)) is not None:
         steps.append(text[:end])

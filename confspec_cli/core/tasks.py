@@ -27,8 +27,7 @@ class Task:
 
     `system` is the system prompt of models that reason in their reply, `system_thinking` that of models that think
     first; either may be empty. `question` names what a model is asked about a step, where a pair has none of its own
-    for this work. `conclusion` begins the answer when the reasoning is cut short. `cuts_code`: a blank line inside a
-    code block ends a step.
+    for this work. `conclusion` begins the answer when the reasoning is cut short.
     """
 
     name: TaskName
@@ -37,7 +36,6 @@ class Task:
     question: str
     answer: Answer
     conclusion: str
-    cuts_code: bool = False
 
 
 TASKS = {
@@ -45,7 +43,7 @@ TASKS = {
     for task in (
         Task(TaskName.MATH, prompts.SYSTEM, "", "correct", Answer.BOXED, "Final answer: "),
         Task(TaskName.QA, prompts.QA_SYSTEM, prompts.QA_AFTER_THINKING, "correct", Answer.CHOICE, "Answer: "),
-        Task(TaskName.CODE, prompts.CODE_SYSTEM, "", "works", Answer.CODE, "The complete code:\n\n", cuts_code=True),
+        Task(TaskName.CODE, prompts.CODE_SYSTEM, "", "works", Answer.CODE, "The complete code:\n\n"),
         Task(TaskName.PLAIN, "", "", "correct", Answer.NONE, "In short: "),
     )
 }

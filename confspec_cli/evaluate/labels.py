@@ -134,7 +134,7 @@ class Labeller:
     def _written(self, author: Author, n: int, prompt: Prompt, left: int) -> WrittenStep:
         """The next step, as one model writes it with so many tokens left."""
         config = self._config
-        writer = Writer(self._models, Splitter(config.min_step_chars, config.task.cuts_code), self._clock)
+        writer = Writer(self._models, Splitter(config.min_step_chars), self._clock)
         for step in prompt.reply:
             if not writer.splitter.passes(step):
                 writer.splitter.force()

@@ -25,7 +25,7 @@ from confspec_cli.models.registry import Pair
 from confspec_cli.runtime.options import RunOptions
 
 MAX_TOKENS = 2048
-MAX_STEP_TOKENS = 200
+MAX_STEP_TOKENS = 128
 SPECREASON_STEP_TOKENS = 512  # as its authors have it
 MIN_STEP_CHARS = 48
 

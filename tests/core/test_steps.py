@@ -42,20 +42,58 @@ def test_list_items_are_steps_of_their_own():
     ]
 
 
-@pytest.mark.parametrize("fence", ["```", "~~~~"])
-def test_a_blank_line_inside_a_code_fence_is_no_boundary(fence):
-    code = f"{fence}python\ndef f(x):\n    y = x + 1\n\n    return y\n\n- not a list item of the prose\n{fence}\n\n"
-    assert split(code + "The function adds one.", 10) == [code, "The function adds one."]
+PROGRAM = (
+    "The steps are done; here is the code:\n\n```python\nimport re\n\n\n@cache\ndef first(text):\n"
+    '    """What comes first.\n\n    It may be nothing.\n    """\n',
+    "    if not text:\n        # nothing comes first of nothing\n        return None\n",
+    "\n    pairs = {\n        1: 2,\n        3: 4,\n    }\n    return pairs.get(text[0].lower(), 0)\n",
+    "```\n",
+    "\nThis code gives what comes first, and nothing else.\n\n",
+    "Here is a shorter one:\n```python\nfirst = min\n```\n",
+    "It is used so:\n\n```\nfirst(1)\n```",
+)
 
 
-@pytest.mark.parametrize(("opening", "closing"), [("\\[", "\\]"), ("$$", "$$"), ("\\begin{align*}", "\\end{align*}")])
+def test_code_is_cut_after_statements_and_what_follows_a_program_is_a_step_of_its_own():
+    assert split("".join(PROGRAM), 48) == list(PROGRAM)
+
+
+def test_a_line_that_something_must_follow_ends_no_step():
+    c = ("```c\nint f(int b) {\n    // adds up\n    int a = g(b,\n        2);\n", "    return a;\n", "}\n```\n")
+    assert split("".join(c), 8) == list(c)
+
+
+@pytest.mark.parametrize("line", ["    (1, 2),", "    a line of text in quotes"])
+def test_code_is_cut_after_some_lines_where_no_statement_ends(line):
+    opening = '    data = """' if "text" in line else "    data = ["
+    steps = split("```\n" + "\n".join([opening, *[line] * 20]) + "\n", 10)
+    assert [step.count("\n") for step in steps] == [9, 8, 5]
+
+
+def test_a_list_item_or_blank_line_inside_code_is_judged_as_code():
+    code = "~~~~\nif x:\n\n- y\n~~~~\n"
+    assert split(code + "The end.", 10) == [code, "The end."]
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("\\[", "\\]"), ("\\begin{align*}", "\\end{align*}")])
 def test_a_blank_line_inside_a_display_equation_is_no_boundary(opening, closing):
     equation = f"We compute the total price:\n{opening}\n9 \\times 2\n\n= 18\n{closing}\n\n"
     assert split(equation + "So 18.", 10) == [equation, "So 18."]
 
 
-def test_inline_dollars_do_not_open_an_equation():
-    assert len(split("She makes $9 and then $18 more in all of it.\n\nThat is $27.\n\n", 20)) == 2
+def test_a_list_item_inside_an_equation_in_dollars_is_no_boundary_but_a_blank_line_is():
+    steps = ("So we have:\n$$\nx = 3\n- 4 y + 10\n$$\n\n", "A pair of dollars too many: $$\n\n", "It costs 18 in all.")
+    assert split("".join(steps), 10) == list(steps)
+
+
+@pytest.mark.parametrize("price", ["$5 and $10", "$$", "5 $$", "$$5 and $$$10"])
+def test_a_price_holds_up_no_boundary(price):
+    items = (
+        f"She pays, as it says above, {price}\n\n",
+        f"{price} is what he pays for all.\n\n",
+        "- She pays one more.\n",
+    )
+    assert split("".join(items), 20) == list(items)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +114,7 @@ def test_a_sign_within_a_line_holds_up_no_boundary(line):
 
 def test_an_equation_that_never_closes_is_forgotten():
     paragraph = "This sentence is long enough to be a step by itself."
-    assert len(split(f"$$\nx = 1\n\n{paragraph}\n\n{paragraph}\n\n{paragraph}\n\n{paragraph}\n\n", 20)) == 3
+    assert len(split(f"\\[\nx = 1\n\n{paragraph}\n\n{paragraph}\n\n{paragraph}\n\n{paragraph}\n\n", 20)) == 3
 
 
 def test_the_end_of_the_thinking_ends_a_step():
@@ -109,7 +147,7 @@ def test_a_copy_goes_back_to_where_it_was_taken():
     assert splitter.feed("```python\nx = 1\n") is None
     before = splitter.copy()
     assert splitter.feed("```\n\n") is not None
-    assert before.feed("\n\nstill inside the fence\n\n") is None
+    assert (splitter.fence, before.fence) == ("", "```")
 
 
 def test_a_forced_end_forgets_an_equation_but_not_a_fence():
@@ -119,7 +157,7 @@ def test_a_forced_end_forgets_an_equation_but_not_a_fence():
     assert equation.feed("\nplain prose again\n\n") is not None
     fence.feed("```\ncode")
     fence.force()
-    assert fence.feed("\nmore code\n\n") is None
+    assert fence.fence == "```"
 
 
 @pytest.mark.parametrize(

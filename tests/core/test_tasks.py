@@ -4,7 +4,6 @@ import pytest
 
 from confspec_cli.core.grading import Answer, code_block, extract, final_answer
 from confspec_cli.core.prompts import QUESTIONS
-from confspec_cli.core.steps import split
 from confspec_cli.core.tasks import TASKS, TaskName
 
 CODE = "Plan it.\n\n```python\ndef f(x):\n    return x\n\n\nprint(f(1))\n```\n\nDone."
@@ -18,49 +17,6 @@ def test_every_task_names_a_question_there_is():
 def test_plain_adds_nothing_to_what_was_asked():
     plain = TASKS[TaskName.PLAIN]
     assert (plain.system, plain.system_thinking, plain.answer) == ("", "", Answer.NONE)
-
-
-LONG_CODE = """```python
-import math
-from os import path
-
-def first(x):
-    \"""Says
-
-    a good deal.
-    \"""
-    y = x
-
-    return y
-
-
-class Second:
-    a = 1
-
-    def third(self):
-        return 3
-
-
-print(first(Second().third()))
-```
-"""
-C_CODE = "```c\nint one(void)\n{\n    return 1;\n\n}\n\nint two(void)\n{\n    return 2;\n}\n```\n"
-
-
-@pytest.mark.parametrize(
-    ("code", "definitions"),
-    [
-        (LONG_CODE, ["```python\nimport", "def first", "class Second", "print"]),
-        (C_CODE, ["```c\nint one", "int two"]),
-        ("```py\n\nx = 1\n```\n", ["```py"]),
-    ],
-)
-def test_code_is_cut_between_top_level_definitions_where_that_is_asked_for(code, definitions):
-    steps = split(code, 10, cuts_code=True)
-    assert len(steps) == len(definitions)
-    assert all(step.lstrip("\n").startswith(start) for step, start in zip(steps, definitions, strict=True))
-    assert "".join(steps) == code
-    assert split(code, 10) == [code]
 
 
 @pytest.mark.parametrize(

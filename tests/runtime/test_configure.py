@@ -19,7 +19,6 @@ def test_the_default_is_mathematics_as_it_always_was():
     assert config.task is TASKS[TaskName.MATH]
     assert (config.task.system, config.task.system_thinking) == (SYSTEM, "")
     assert config.question is QUESTIONS["correct"]
-    assert not config.task.cuts_code
 
 
 def test_a_flag_goes_before_the_pair_s_own_task():
