@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typer.core import TyperGroup
 
 from confspec_cli import __version__
 from confspec_cli.errors import ConfspecError, Exit, Interrupted, StorageError, UsageError
+from confspec_cli.help_page import ROOT_OPTIONS, page, with_help
 from confspec_cli.render.console import echo, put
 
 _UsageError: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError")
@@ -42,10 +44,14 @@ COMMANDS = {
 class _LazyGroup(TyperGroup):
     """A command group that imports a command only when it is called."""
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        with_help(self)
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Show the help when no command is named."""
         if not args and not ctx.resilient_parsing:
-            echo(ctx.get_help())
+            echo(page(ctx))
             raise typer.Exit(Exit.USAGE)
         return super().parse_args(ctx, args)
 
@@ -54,10 +60,6 @@ class _LazyGroup(TyperGroup):
         if args[0] in COMMANDS:
             self.commands[args[0]] = _command(args[0])
         return super().resolve_command(ctx, args)
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Plain help, because importing Rich would take longer than everything else."""
-        super(TyperGroup, self).format_help(ctx, formatter)
 
 
 def _command(name: str) -> Any:
@@ -68,13 +70,14 @@ def _command(name: str) -> Any:
         one.add_typer(module.app, name=name)
     else:
         one.command(name)(getattr(module, name))
-    return typer.main.get_group(one).commands[name]
+    return with_help(typer.main.get_group(one).commands[name])
 
 
 app = typer.Typer(
     name="confspec",
     cls=_LazyGroup,
-    help="Faster local reasoning: a small model drafts the steps, a big one is asked only when it matters.",
+    help="Faster local reasoning: a small model drafts the steps, a big one is asked only when it matters.\n\n"
+    "Without a command, a question is asked; without a question, in a terminal, a chat begins.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -102,8 +105,7 @@ def main(argv: Sequence[str]) -> int:
 
     With no arguments, in a terminal, it starts a chat; elsewhere that is a mistake, and the help is shown.
     """
-    if not argv and sys.stdin.isatty() and sys.stdout.isatty():
-        argv = ["chat"]
+    argv = _in_full(argv)
     try:
         _check_encoding({f"Argument {number}": argument for number, argument in enumerate(argv, 1)})
         _check_encoding({name: value for name, value in os.environ.items() if name.startswith("CONFSPEC_")})
@@ -116,6 +118,15 @@ def main(argv: Sequence[str]) -> int:
                 hint = _retyped(error.hint, argv)
                 put(sys.stderr, f"confspec: {error}\n" + (f"  {hint}\n" if hint else ""))
         return error.exit_code
+
+
+def _in_full(argv: Sequence[str]) -> Sequence[str]:
+    """The command line with its command: a question alone, or options of one, are asked."""
+    if not argv:
+        return ["chat"] if sys.stdin.isatty() and sys.stdout.isatty() else argv
+    name = argv[0].partition("=")[0]
+    is_command = re.fullmatch(r"[a-z_-]+", name, re.IGNORECASE) and not name.startswith("-")
+    return argv if is_command or name in ROOT_OPTIONS else ["ask", *argv]
 
 
 def _retyped(hint: str, argv: Sequence[str]) -> str:

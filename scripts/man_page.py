@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from confspec_cli.errors import Exit
+from confspec_cli.help_page import described, usage
 
 _FILES = """.SH FILES
 .TP
@@ -39,7 +40,6 @@ def man_page(root: Any, context: typer.Context, meanings: Mapping[Exit, str]) ->
         "[\\fIOPTIONS\\fR] [\\fIARGUMENTS\\fR]",
         ".SH DESCRIPTION",
         _text(root.help),
-        "Without a command, in a terminal, it starts a chat.",
         ".SH COMMANDS",
         *_commands(root, context),
         ".SH EXIT STATUS",
@@ -55,11 +55,11 @@ def _commands(command: Any, context: typer.Context) -> Iterator[str]:
         if below.hidden:
             continue
         inner = typer.Context(below, info_name=name, parent=context)
-        usage = " ".join([inner.command_path, *below.collect_usage_pieces(inner)])
-        yield f".SS {_text(usage)}\n{_text(below.help)}"
+        yield f".SS {_text(usage(inner))}\n{_text(below.help)}"
         for parameter in below.get_params(inner):
-            if parameter.name != "help" and (record := parameter.get_help_record(inner)):
-                yield f".TP\n.B {_text(record[0])}\n{_text(record[1])}"
+            names, text, variable = described(parameter, inner)
+            if names and not names.startswith(("-h,", "--help")):
+                yield f".TP\n.B {_text(names)}\n{_text(f'{text} [{variable}]' if variable else text)}"
         yield from _commands(below, inner)
 
 

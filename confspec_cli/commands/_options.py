@@ -56,23 +56,21 @@ _NAMED_GATE = {
         env="GATE",
         text='Measured gate to use, by name, or "target" for the target alone. [default: auto, the fastest here]',
         callback=_fits_mode,
+        metavar="NAME",
     ),
 }
 _GATES = {
-    "accept": _option(
-        _GATE,
-        "--accept",
-        env="ACCEPT",
-        text="Accept a draft step without asking the target when its confidence is at least this (0 = accept all).",
-        callback=_fits_mode,
-    ),
-    "reject": _option(
-        _GATE,
-        "--reject",
-        env="REJECT",
-        text="Reject a draft step without asking the target when its confidence is at most this (1 = reject all).",
-        callback=_fits_mode,
-    ),
+    **{
+        verb: _option(
+            _GATE,
+            f"--{verb}",
+            env=verb.upper(),
+            text=f"{verb.capitalize()} a draft step without asking the target when its confidence is at {side} this "
+            f"({all_of_them} = {verb} all).",
+            callback=_fits_mode,
+        )
+        for verb, side, all_of_them in (("accept", "least", 0), ("reject", "most", 1))
+    },
     "min_token_prob": _option(
         _GATE,
         "--min-token-prob",
@@ -100,13 +98,19 @@ _MODELS_OF_PAIR = {
         env="PAIR",
         text='Pair to use; "auto" picks the best one that fits this machine.',
         autocompletion=pairs,
+        metavar="NAME",
     ),
-    "draft": _option(
-        _MODELS, "--draft", env="DRAFT", text="Override the draft model: a name, file or URL.", autocompletion=models
-    ),
-    "target": _option(
-        _MODELS, "--target", env="TARGET", text="Override the target model: a name, file or URL.", autocompletion=models
-    ),
+    **{
+        role: _option(
+            _MODELS,
+            f"--{role}",
+            env=role.upper(),
+            text=f"Override the {role} model: a name, file or URL.",
+            autocompletion=models,
+            metavar="MODEL",
+        )
+        for role in ("draft", "target")
+    },
 }
 _WORKING = {
     "task": _option(
@@ -180,14 +184,14 @@ _LAYOUT = {
         env="GPU_LAYERS",
         text="Layers per model to offload to the GPU: auto (as many as fit) or a number; -1 = all. [default: auto]",
         parser=_layers,
-        metavar="auto|<int>",
+        metavar="auto|N",
     ),
     "gpu_only": _option(_HARDWARE, "--gpu-only", env="GPU_ONLY", text="Fail unless everything fits on the GPU."),
     "context": _option(
         _HARDWARE, "--context", env="CONTEXT", text="Context size of each model, in tokens.", min=256, max=INT32_MAX
     ),
     "threads": _option(_HARDWARE, "--threads", env="THREADS", text="CPU threads to use.", **_FROM_1),
-    "kv_type": _option(_HARDWARE, "--kv-type", env="KV_TYPE", text="KV cache type: f16, q8_0 or q4_0."),
+    "kv_type": _option(_HARDWARE, "--kv-type", env="KV_TYPE", text="KV cache type: f16, q8_0 or q4_0.", metavar="TYPE"),
     "verbose": _option(
         _HARDWARE,
         "-v",
@@ -199,7 +203,7 @@ _LAYOUT = {
 }
 _CONVERSATION = {
     "resume": _option(_SESSION, "-c", "--continue", text="Continue the most recent session."),
-    "session": _option(_SESSION, "--session", text="Continue the named session, or start it."),
+    "session": _option(_SESSION, "--session", text="Continue the named session, or start it.", metavar="NAME"),
     "no_log": _option(_SESSION, "--no-log", env="NO_LOG", text="Don't save this run as a session."),
 }
 
@@ -236,6 +240,7 @@ class InputOptions:
             callback=stand_behind,
             is_eager=True,
             autocompletion=template_names,
+            metavar="NAME",
         ),
     ] = None
     save_template: Annotated[

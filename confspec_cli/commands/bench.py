@@ -53,7 +53,6 @@ class _Group(TyperGroup):
 
 app = typer.Typer(
     cls=_Group,
-    no_args_is_help=True,
     help="Benchmark every mode on problems with known answers (`bench FILE` is short for `bench run FILE`).",
 )
 

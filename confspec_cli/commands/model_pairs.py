@@ -20,7 +20,7 @@ from confspec_cli.models.yaml_editing import put as keep
 from confspec_cli.render.console import echo, put
 from confspec_cli.runtime.folders import models_folder, own_file
 
-app = typer.Typer(no_args_is_help=True, help="Create and change pairs in your models.yaml.")
+app = typer.Typer(help="Create and change pairs in your models.yaml.")
 
 _Pair = Annotated[str, typer.Argument(metavar="PAIR", autocompletion=pair_names, show_default=False)]
 _Model = Annotated[str, typer.Argument(autocompletion=model_names, show_default=False)]
