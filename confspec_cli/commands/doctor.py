@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.child_process import python_module
+from confspec_cli.commands.pair_show import prediction_as_text
 from confspec_cli.commands.server_models import reached
 from confspec_cli.errors import ConfspecError, Exit
 from confspec_cli.models.partial import accepted_prefix
@@ -27,6 +28,7 @@ from confspec_cli.render.options import Color
 from confspec_cli.runtime.diagnosis import INSTALL, Finding, Status, SystemSnapshot, findings
 from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.offload import available
+from confspec_cli.runtime.prediction import predict
 
 _PATIENCE = 120  # seconds for loading a model and generating for a second
 _MARKS = {Status.OK: "ok  ", Status.WARN: "warn", Status.FAIL: "FAIL"}
@@ -79,7 +81,20 @@ def _snapshot() -> SystemSnapshot:
         has_token=has_token,
         terminal=_terminal(),
         servers={name: _server(model) for name, model in registry.remotes.items()},
+        speed=_speed(registry) if selftest else ("", ""),
     )
+
+
+def _speed(registry: Registry) -> tuple[str, str]:
+    """How fast the default pair is expected to be here, and what measures it where nothing has yet."""
+    try:
+        prediction = predict(registry, registry.pairs[registry.default_pair])
+    except ConfspecError:  # a damaged model file, which a run would tell of
+        return "", ""
+    if not prediction.choices:
+        return "", ""
+    says, _, command = prediction_as_text(prediction).partition("\nTo measure it: ")
+    return says, command
 
 
 def _registry() -> tuple[Registry, str]:

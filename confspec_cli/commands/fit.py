@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands._completion import pairs
+from confspec_cli.commands.pair_show import choices_document, prediction_as_text
 from confspec_cli.core.trace import Author
 from confspec_cli.core.units import size
 from confspec_cli.errors import OutOfMemoryError, UsageError
@@ -24,6 +25,7 @@ from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.memory_estimate import MemoryEstimate, Offload, estimate_memory, plan_layers
 from confspec_cli.runtime.offload import AUTO, CONTEXT, Machine, about, best, left_over, machine
 from confspec_cli.runtime.options import KV_TYPES
+from confspec_cli.runtime.prediction import Prediction, predict
 
 _BANDWIDTH = 21_800_000_000  # bytes per second at which a CPU reads weights, as measured in docs/memory.md
 _LEAST = 512  # tokens: a shorter context is of no use
@@ -40,7 +42,7 @@ def fit(
     kv_type: Annotated[str, typer.Option("--kv-type", help="KV cache type: f16, q8_0 or q4_0.")] = "f16",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
-    """Show how much memory a pair needs and whether it fits this machine (exit 4 if not).
+    """Show how much memory a pair needs, whether it fits this machine (exit 4 if not), and what it would do here.
 
     Models that run on a server need none here, and are left out.
     """
@@ -51,18 +53,19 @@ def fit(
     registry, here = load(own_file()), machine()
     pair = registry.pair(name) if name not in (None, AUTO) else best(registry, here)
     wish = _Wish(context or pair.context or CONTEXT, kv_type)
-    found = _headers(registry, pair)
+    found, prediction = _headers(registry, pair), predict(registry, pair)
     if found is None:
         if name in (None, AUTO) and not as_json:
             echo(f"{_choice(pair, here)}\n")
-        _from_sizes(registry, pair, here, as_json)
+        _from_sizes(registry, prediction, here, as_json)
         return
     headers = list(found.values())
     needs = dict(zip(found, _needs(headers, wish, here), strict=True))
     room, remedy = left_over(list(needs.values()), here), _remedy(headers, pair, wish, here)
     smaller = f"a smaller quantization of {pair.target}, or a smaller pair"
     if as_json:
-        echo(json.dumps(_document(pair, wish, needs, here), indent=2))
+        document = _document(pair, wish, needs, here)
+        echo(json.dumps({**document, "predicted": choices_document(prediction)}, indent=2))
     else:
         if name in (None, AUTO):
             echo(f"{_choice(pair, here)}\n")
@@ -74,6 +77,7 @@ def fit(
             echo(f"to fit everything on the GPU: {remedy or smaller}")
         if room >= 0:
             echo(f"{pair.name} fits, with {size(room)} of memory to spare.")
+            _tell_speed(prediction)
     if room < 0:
         raise OutOfMemoryError(
             f"{pair.name} needs {size(-room)} more memory than is free.", remedy or f"confspec fit   # or try {smaller}"
@@ -123,19 +127,27 @@ def _is_all_well(needs: list[MemoryEstimate], here: Machine) -> bool:
     return all(share.whole for share in plan_layers(needs, here.room)) if here.gpus else left_over(needs, here) >= 0
 
 
-def _from_sizes(registry: Registry, pair: Pair, here: Machine, as_json: bool) -> None:
+def _from_sizes(registry: Registry, prediction: Prediction, here: Machine, as_json: bool) -> None:
     """Report on models that are not downloaded, by file size. Raises OutOfMemoryError if they do not fit."""
+    pair = registry.pairs[prediction.pair]
     taken = about(registry, pair)
     fits = taken <= here.free + (here.room if here.gpus else 0)
     if as_json:
         known = {"schema_version": 1, "pair": pair.name, "here": False, "about": taken, "fits": fits}
-        echo(json.dumps({**known, "free": here.as_dict()}, indent=2))
+        echo(json.dumps({**known, "free": here.as_dict(), "predicted": choices_document(prediction)}, indent=2))
     else:
         verdict = "it fits" if fits else "it does not fit"
         echo(f"{pair.name} needs about {size(taken)}; {here} is free, so {verdict}.")
+        if fits:
+            _tell_speed(prediction)
         echo(f"Not downloaded yet. Next: confspec pull {pair.name}")
     if not fits:
         raise OutOfMemoryError(f"{pair.name} does not fit.", "confspec fit   # names the best pair that does")
+
+
+def _tell_speed(prediction: Prediction) -> None:
+    if prediction.choices:
+        echo(prediction_as_text(prediction))
 
 
 def _table(pair: Pair, needs: Mapping[Author, MemoryEstimate]) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands._completion import pairs_and_models
-from confspec_cli.commands.pair_show import known_of_pair, pair_as_text
+from confspec_cli.commands.pair_show import gates_as_text, known_of_pair, pair_as_text
 from confspec_cli.commands.server_models import server_as_text, server_document, server_report
 from confspec_cli.core.thinking_styles import UNKNOWN, name_of_style, style_of
 from confspec_cli.core.units import size
@@ -29,6 +29,7 @@ from confspec_cli.render.wording import counted, labelled
 from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.memory_estimate import WEIGHTS, estimate_memory, kv_bytes
 from confspec_cli.runtime.offload import machine
+from confspec_cli.runtime.prediction import predict
 from confspec_cli.runtime.resolve import role_of
 
 
@@ -52,12 +53,15 @@ def show(
 
     Of a model on a server (a name, or its URL): what the server is, what it can do, and what is sent to it.
 
-    A pair's cost ratio is how many times larger the target's weights are: below 3, drafting seldom saves time.
+    A pair's cost ratio is how many times larger the target's weights are: below 3, drafting seldom saves time. Its
+    measured gates are listed with what each loses and takes, and how fast it is expected to be here.
     """
     registry = load(own_file())
     if name in registry.pairs:
-        pair = known_of_pair(registry, registry.pairs[name])
-        echo(json.dumps({"schema_version": 1, **pair}, indent=2) if as_json else pair_as_text(pair))
+        prediction = predict(registry, registry.pairs[name])
+        pair = known_of_pair(registry, registry.pairs[name], prediction)
+        text = f"{pair_as_text(pair)}\n{gates_as_text(prediction)}".rstrip()
+        echo(json.dumps({"schema_version": 1, **pair}, indent=2) if as_json else text)
         return
     if not (name in registry.models or name in registry.remotes or is_reference(name)):
         registry.models_of(name)  # raises ModelMissing, and knows the pairs too

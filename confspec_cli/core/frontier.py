@@ -62,6 +62,11 @@ class TokenCosts:
         """Seconds of an answer with drafted steps, its prompt left out."""
         return work.drafted * self.drafting + work.read * self.reading + work.written * self.writing
 
+    def speedup(self, work: AnswerWork) -> float:
+        """The speed-up over the target alone."""
+        seconds = self.seconds(work)
+        return work.alone * self.writing / seconds if seconds else 1.0
+
 
 class ChoiceReason(str, Enum):
     """Why a gate is used."""

@@ -53,8 +53,10 @@ def reliability_sheet(one: Knowledge) -> Table:
     )
 
 
-def frontier_sheet(frontier: Sequence[MeasuredGate], promise: Promise, costs: TokenCosts) -> Table:
-    """What each gate loses and takes, and its speed-up at the costs measured here."""
+def frontier_sheet(
+    frontier: Sequence[MeasuredGate], promise: Promise, costs: TokenCosts | None, used: str = ""
+) -> Table:
+    """What each gate loses and takes, and its speed-up at these costs; the one that is `used` has a mark."""
     solved, alone = frontier[0].solved, frontier[0].alone
     return Table(
         f"gates tried on whole replies: of the {solved} right answers of the target they lost so many, and with "
@@ -63,11 +65,11 @@ def frontier_sheet(frontier: Sequence[MeasuredGate], promise: Promise, costs: To
         ("gate", "lost", "at most", "drafted", "wasted", "read", "written", "speed-up"),
         [
             (
-                one.name,
+                one.name + (" *" if one.name == used else ""),
                 f"{round(one.lost * solved)}/{solved}",
                 f"{one.bound:.3f}",
                 *(f"{tokens:.0f}" for tokens in (one.drafted, one.wasted, one.read, one.written)),
-                f"{one.alone * costs.writing / costs.seconds(one.work):.2f}" if costs.seconds(one.work) else "-",
+                f"{costs.speedup(one.work):.2f}" if costs else "-",
             )
             for one in frontier
         ],
@@ -87,7 +89,7 @@ def verdict_on(frontier: Sequence[MeasuredGate], kept: MeasuredGate | None, prom
             f"No gate can be promised to lose at most {promise.bound:.0%} of the target's right answers with "
             f"{promise.confidence:.0%} confidence. {why} Nothing was changed."
         )
-    speedup = kept.alone * costs.writing / costs.seconds(kept.work)
+    speedup = costs.speedup(kept.work)
     pays = (
         ""
         if speedup > 1

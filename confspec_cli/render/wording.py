@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from confspec_cli.core.events import GateChosen, RunFinished, RunStarted, StepDropped, StepJudged
-from confspec_cli.core.frontier import ALONE, ChoiceReason
+from confspec_cli.core.frontier import ALONE, ChoiceReason, GateChoice
 from confspec_cli.core.stats import Rate, RunStats
+from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import Assessment, Author, DropReason, FinishReason, Origin, Step
 from confspec_cli.render.layout import flow, wrap
 
@@ -31,6 +32,21 @@ def reason(gate: str, why: ChoiceReason) -> str:
         case ChoiceReason.NONE_KEEPS:
             return "no measured gate keeps the promised accuracy"
     return "no gate that keeps the promised accuracy is faster here" if gate == ALONE else "the fastest here"
+
+
+def predicted(pair: str, choices: Mapping[TaskName, GateChoice]) -> str:
+    """How fast a pair writes each kind of work on this machine, by which gate, and what that is known from."""
+    parts = []
+    for task, choice in choices.items():
+        how = "as" if choice.name == ALONE else f"{choice.speedup:.2f} times as fast as"
+        why = reason(ALONE, choice.reason) if choice.name == ALONE else f"gate {choice.name}"
+        parts.append(f"{task.value} {how} the target alone ({why})")
+    timed = [choice.is_measured for choice in choices.values() if choice.reason is not ChoiceReason.NONE_KEEPS]
+    if all(timed):
+        basis = "; by what tokens have cost here" if timed else ""
+    else:
+        basis = "; estimated from the sizes of the files until runs here have measured it"
+    return f"On this machine {pair} writes {', '.join(parts)}{basis}."
 
 
 def ending(finished: RunFinished, started: RunStarted | None, step: int, is_chat: bool = False) -> str:

@@ -48,7 +48,8 @@ class SystemSnapshot:
     `complaint` say how. `model` is the model it generated with, None for the generated one. `maker` is the maker of the
     GPU, `free` the free memory, `settings` what is wrong with the user's models.yaml. `models` is the number of
     downloaded models and their size, `partial` the size of what interrupted pulls left. `servers` says for each model
-    on a server that it answers, or why not and what to do about it.
+    on a server that it answers, or why not and what to do about it. `speed` says how fast the default pair should be
+    here, and which command would tell better; both may be empty.
     """
 
     python: str
@@ -68,6 +69,7 @@ class SystemSnapshot:
     has_token: bool
     terminal: Mapping[str, Any]
     servers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    speed: tuple[str, str] = ("", "")
 
 
 def findings(snapshot: SystemSnapshot) -> Iterator[Finding]:
@@ -80,6 +82,8 @@ def findings(snapshot: SystemSnapshot) -> Iterator[Finding]:
         yield from _build(snapshot, snapshot.selftest)
         yield from _generation(snapshot, snapshot.selftest)
     yield _models(snapshot)
+    if snapshot.speed[0]:
+        yield Finding("speed", Status.OK, *snapshot.speed)
     for place, free in snapshot.disks.items():
         low = free < _LOW_DISK
         says = f"{free / 1e9:.1f} GB free at {place}"

@@ -18,12 +18,12 @@ from confspec_cli.core.trace import Author, Origin
 from confspec_cli.engines.scripted import CARD
 from confspec_cli.errors import UsageError
 from confspec_cli.models.calibrations import Calibration, Calibrations
-from confspec_cli.models.registry import Pair
+from confspec_cli.models.registry import Pair, fingerprints, load
 from confspec_cli.render import wording
 from confspec_cli.render.document import RunRecord
 from confspec_cli.runtime.configure import build_config, setting_of
 from confspec_cli.runtime.device_costs import costs_here, learning
-from confspec_cli.runtime.gate_choice import check_gate, with_gate_of_choice
+from confspec_cli.runtime.gate_choice import check_gate, frontiers, with_gate_of_choice
 from confspec_cli.runtime.options import RunOptions
 
 READ = Gate(Signal.LIKELIHOOD, accept=1.0, target=0.1)
@@ -170,6 +170,16 @@ def test_pairs_without_measured_gates_and_thresholds_of_one_s_own_are_left_as_th
     own = choice(models, RunOptions(accept=0.7))
     assert own.choice is None and own.gate.accept == 0.7
     assert choice(models, RunOptions(mode=Mode.TARGET)).choice is None
+
+
+def test_every_measured_gate_that_ships_is_one_that_a_plain_ask_chooses_from():
+    registry = load(None)
+    for pair in registry.pairs.values():
+        shipped = {task: getattr(pair.calibrations, task.value) for task in TaskName}
+        measured = {task for task, one in shipped.items() if one and one.frontier}
+        trusted = pair.trusting(fingerprints((registry.role(pair.draft), registry.role(pair.target))))
+        assert set(frontiers(trusted)) == measured, pair.name
+        assert all(shipped[task].bound and shipped[task].confidence for task in measured), pair.name
 
 
 def test_the_choice_is_an_event_a_line_and_a_part_of_the_document():
