@@ -16,9 +16,12 @@ from typing import TypeVar
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.errors import EngineError, Interrupted
 
-# libgomp spins 300,000 rounds at every barrier, which makes two busy processes on the same cores hundreds of times
-# slower; it reads these once, when the library loads.
+# libgomp reads these once, when it is loaded. By default a thread spins 300,000 rounds at a barrier before it sleeps,
+# which makes two busy processes on the same cores hundreds of times slower; but only 100 rounds where libgomp has more
+# threads than there are cores, as it has once two of our threads have called llama.cpp, be it in turn. Then they fall
+# asleep hundreds of times a token. An active policy makes these 100 rounds 1,000.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+os.environ.setdefault("OMP_WAIT_POLICY", "active")
 os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 
 try:
