@@ -38,7 +38,7 @@ from confspec_cli.evaluate.calibration_tables import (
     signals_sheet,
     verdict_on,
 )
-from confspec_cli.evaluate.gate_trials import GateTrials, candidates
+from confspec_cli.evaluate.gate_trials import USUAL_SIGNALS, GateTrials, candidates
 from confspec_cli.evaluate.labels import Labeller
 from confspec_cli.evaluate.plots import draw_calibration
 from confspec_cli.evaluate.problems import AnswerKind, Problem, load_problems
@@ -97,8 +97,12 @@ def calibrate(
         float, typer.Option("--confidence", help="Confidence with which that limit must hold.", min=0.5, max=0.999)
     ] = 0.9,
     signal: Annotated[
-        Signal | None,
-        typer.Option("--signal", help="Signal the gate reads. [default: the pair's own]", show_default=False),
+        list[Signal] | None,
+        typer.Option(
+            "--signal",
+            help="Signal the gates read; several with the option repeated. [default: all but combined]",
+            show_default=False,
+        ),
     ] = None,
     task: Annotated[
         TaskName | None,
@@ -124,7 +128,7 @@ def calibrate(
     problem_set.check(chosen, allow_code, quiet)
     config = build_config(resolved.pair, replace(options, speculate=Speculation.OFF, task=task, seed=0))
     place = output or Path(f"{Path(problems).stem}.{pair}.labels.jsonl")
-    promise, wanted = Promise(bound, confidence), signal or resolved.pair.gate_for(task).signal
+    promise, wanted = Promise(bound, confidence), signal or list(USUAL_SIGNALS)
     refuse_early(resolved, options, hardware)
     job = _Job(resolved, config, hardware, yes, quiet, None if dry_run else promise)
     file = _completed(job, chosen, wanted, Path(problems).stem, place)
@@ -182,22 +186,24 @@ class _Job:
         return {"models": models, "settings": settings}
 
 
-def _completed(job: _Job, problems: Sequence[Problem], signal: Signal, name: str, place: Path) -> CalibrationFile:
+def _completed(
+    job: _Job, problems: Sequence[Problem], wanted: Sequence[Signal], name: str, place: Path
+) -> CalibrationFile:
     """The records of the problems; what is missing in the file is computed and added."""
     with closing(JsonlLog(place)) as log:
         file = CalibrationFile(log, Conditions(name, job.fixed, system_snapshot()).to_dict(), problems)
-        if file.unlabelled() or file.unanswered(signal):
-            _check_count(job, len(problems), signal)
-            _complete(job, file, signal, 2 * len(problems))
+        if file.unlabelled() or file.unanswered(wanted):
+            _check_count(job, len(problems), wanted)
+            _complete(job, file, wanted, 2 * len(problems))
     if skipped := file.skipped():
         counted = f"{count_of(len(skipped), 'problem')} did not fit into a model's context"
         put(sys.stderr, f"warning: {counted}; left out (the first: {skipped[0]})\n")
     return file
 
 
-def _check_count(job: _Job, problems: int, signal: Signal) -> None:
+def _check_count(job: _Job, problems: int, wanted: Sequence[Signal]) -> None:
     """Raise UsageError for fewer problems than it takes to show anything, were the target to solve them all."""
-    needed = job.promise.solved_needed(len(candidates(signal))) if job.promise else 0
+    needed = job.promise.solved_needed(len(candidates(wanted))) if job.promise else 0
     if problems < needed:
         assert job.promise
         raise UsageError(
@@ -207,7 +213,7 @@ def _check_count(job: _Job, problems: int, signal: Signal) -> None:
         )
 
 
-def _complete(job: _Job, file: CalibrationFile, signal: Signal, total: int) -> None:
+def _complete(job: _Job, file: CalibrationFile, wanted: Sequence[Signal], total: int) -> None:
     interrupt = Interrupt()
     reporter = ConsoleReporter(sys.stderr, os.environ, job.yes)
     tally = Tally(total, earlier=file.done, done=file.done)
@@ -217,7 +223,7 @@ def _complete(job: _Job, file: CalibrationFile, signal: Signal, total: int) -> N
         counting(sys.stderr, tally, job.quiet, sys.stderr.isatty() and not is_dumb(os.environ)) as watch,
         suppress(Interrupted),
     ):
-        for record in _records(job, file, signal, loaded):
+        for record in _records(job, file, wanted, loaded):
             if interrupt.is_set():
                 break
             file.add(record)
@@ -229,14 +235,14 @@ def _complete(job: _Job, file: CalibrationFile, signal: Signal, total: int) -> N
 
 
 def _records(
-    job: _Job, file: CalibrationFile, signal: Signal, loaded: Mapping[Author, Engine]
+    job: _Job, file: CalibrationFile, wanted: Sequence[Signal], loaded: Mapping[Author, Engine]
 ) -> Iterator[dict[str, Any]]:
     """The records that are missing: labelled steps first, as the gates to try may depend on them."""
     labeller = Labeller(loaded, job.config, time.perf_counter)
     for problem in file.unlabelled():
         yield labeller.record(problem)
-    trials = GateTrials(loaded, job.config, file.gates(signal))
-    for problem in file.unanswered(signal):
+    trials = GateTrials(loaded, job.config, file.gates(wanted))
+    for problem in file.unanswered(wanted):
         yield trials.record(problem)
 
 

@@ -24,7 +24,7 @@ app = typer.Typer(help="Create and change pairs in your models.yaml.")
 
 _Pair = Annotated[str, typer.Argument(metavar="PAIR", autocompletion=pair_names, show_default=False)]
 _Model = Annotated[str, typer.Argument(autocompletion=model_names, show_default=False)]
-_GATE = ("signal", "accept", "reject", "target", "min_label_mass", "min_token_prob", "worth_drafting")
+_GATE = ("signal", "accept", "reject", "target", "min_label_mass", "min_token_prob", "target_first", "worth_drafting")
 _OWN = ("about", "context", "max_tokens", "max_step_tokens", "min_step_chars", "question", "task", "draft", "target")
 
 

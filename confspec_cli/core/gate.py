@@ -24,7 +24,18 @@ class Signal(str, Enum):
 
     VERDICT = "verdict"  # the answer to "is this step right?" (the paper's)
     LIKELIHOOD = "likelihood"  # the probability of the least likely token of the step
-    COMBINED = "combined"  # both, weighed as calibration found best
+    MEAN_LIKELIHOOD = "mean_likelihood"  # the probability of its tokens, their geometric mean
+    COMBINED = "combined"  # all three, weighed as calibration found best
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether a model must be asked about a step."""
+        return self in (Signal.VERDICT, Signal.COMBINED)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the likelihood of a step's tokens must be known."""
+        return self is not Signal.VERDICT
 
 
 class Decision(str, Enum):
@@ -68,8 +79,8 @@ class Gate:
     the step stands if its confidence is at or above `target`. A verdict with less than `min_label_mass` on its labels
     decides nothing: the step escalates. `accept` 0 accepts every step and `reject` 1 rejects every step, whatever the
     confidence. The draft stops in mid-step before a token less likely than `min_token_prob`, and the target takes over;
-    with 0 it never stops. `worth_drafting` is false where calibration found that drafting takes longer than it saves.
-    `weights` are for the combined signal alone.
+    with 0 it never stops. If `target_first`, the target writes the first step of a reply. `worth_drafting` is false
+    where calibration found that drafting takes longer than it saves. `weights` are for the combined signal alone.
     """
 
     signal: Signal = Signal.VERDICT
@@ -78,6 +89,7 @@ class Gate:
     target: float = 0.5
     min_label_mass: float = 0.5
     min_token_prob: float = 0.0
+    target_first: bool = False
     worth_drafting: bool = True
     weights: Combined = Combined()
 
@@ -93,6 +105,8 @@ def confidence_of(assessment: Assessment, gate: Gate) -> float | None:
         return assessment.verdict.p if assessment.verdict else None
     if gate.signal is Signal.LIKELIHOOD:
         return assessment.likelihood.lowest_p if assessment.likelihood else None
+    if gate.signal is Signal.MEAN_LIKELIHOOD:
+        return assessment.likelihood.mean_p if assessment.likelihood else None
     weights = gate.weights.draft if assessment.by is Author.DRAFT else gate.weights.target
     known = features(assessment)
     return combined(known, weights) if known else None
@@ -139,7 +153,7 @@ def gate_target(assessment: Assessment, gate: Gate) -> Decision:
 def accepted_prefix(tokens: Iterable[Token], gate: Gate) -> list[Token]:
     """The tokens of a drafted step before the first that the target finds too unlikely.
 
-    There are none unless the gate looks at likelihoods, as a verdict is about the whole step.
+    There are none unless the gate looks at the least likely token, as the rest is about the whole step.
     """
     if gate.signal is not Signal.LIKELIHOOD or gate.target <= 0:
         return []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from confspec_cli.core.engine import Engine, Power
-from confspec_cli.core.gate import Signal
 from confspec_cli.core.run_config import SOLE_AUTHOR, Mode, RunConfig
 from confspec_cli.core.trace import Author
 from confspec_cli.errors import UsageError
@@ -35,10 +34,10 @@ def needed_powers(config: RunConfig) -> dict[Author, frozenset[Power]]:
     if config.mode is Mode.SPECREASON:
         needs[Author.TARGET].add(Power.LABELS)
     if config.is_gated:
-        if gate.signal is not Signal.LIKELIHOOD:
+        if gate.signal.is_asked_for:
             needs[Author.DRAFT].add(Power.LABELS)
             needs[Author.TARGET].add(Power.LABELS)
-        if gate.signal is not Signal.VERDICT:
+        if gate.signal.is_read:
             needs[Author.DRAFT].add(Power.LOGPROBS)
             needs[Author.TARGET].add(Power.SCORE)
         if gate.min_token_prob > 0:

@@ -28,13 +28,14 @@ class Policy:
     def __init__(self, config: RunConfig, steering: Steering, drafting: AdaptiveDrafting, has_target: bool) -> None:
         self.drafting = drafting
         self._sole = SOLE_AUTHOR.get(config.mode)
+        self._has_target_first = config.gate.target_first and config.is_gated
         self._steering = steering
         self._has_target = has_target
         self._is_answering = False
         self._is_draft_full = False
 
-    def sole_author(self) -> tuple[Author | None, Cause | None]:
-        """The model that writes the next step alone, and why unless the mode says so; (None, None) if it is drafted."""
+    def sole_author(self, n: int) -> tuple[Author | None, Cause | None]:
+        """The model that writes step `n` alone, and why unless the mode says so; (None, None) if it is drafted."""
         if self._sole is not Author.TARGET and self._wants_target:
             return Author.TARGET, Cause.TARGET_FROM_HERE
         if self._sole:
@@ -43,6 +44,8 @@ class Policy:
             return Author.TARGET, Cause.DRAFT_FULL
         if not self.drafting.drafts:
             return Author.TARGET, Cause.NOT_PAYING
+        if n == 1 and self._has_target_first:
+            return Author.TARGET, Cause.TARGET_FIRST
         return (Author.TARGET, Cause.PROBE) if self.drafting.needs_probe else (None, None)
 
     def draft_tokens(self, max_tokens: int) -> int:

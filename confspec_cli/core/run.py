@@ -115,7 +115,7 @@ class ReasoningRun:
 
     def _step(self) -> Generator[Event, None, Step | None]:
         """The next step, not yet committed; None where the draft of it came to nothing."""
-        author, cause = self._policy.sole_author()
+        author, cause = self._policy.sole_author(self._transcript.n)
         if author:
             return (yield from self._alone.write(author, cause, self._step_tokens()))
         try:

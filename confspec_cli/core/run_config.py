@@ -77,7 +77,7 @@ class RunConfig:
     @property
     def needs_verdict(self) -> bool:
         """Whether the models are asked for verdicts on drafted steps."""
-        return self.asks or self.gate.signal is not Signal.LIKELIHOOD
+        return self.asks or self.gate.signal.is_asked_for
 
     def parameters(self) -> dict[str, str | int | float | bool | None]:
         """The same as a flat record."""

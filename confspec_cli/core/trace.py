@@ -33,6 +33,7 @@ class Cause(str, Enum):
     UNSURE = "unsure"  # the draft stopped in mid-step, before a token it found too unlikely
     TARGET_FROM_HERE = "target_from_here"  # the user wanted the target to write alone
     NOT_PAYING = "not_paying"  # drafting was slower, so the target wrote alone
+    TARGET_FIRST = "target_first"  # the gate has the target write the first step
     PROBE = "probe"  # the target wrote it to show how fast it writes
     DRAFT_FULL = "draft_full"  # there was no room left in the context for drafting
     THINK_BUDGET = "think_budget"  # the tokens for thinking were used up
@@ -98,6 +99,11 @@ class Likelihood:
     def lowest_p(self) -> float:
         """Probability (0..1) of the least likely token."""
         return math.exp(self.lowest)
+
+    @property
+    def mean_p(self) -> float:
+        """Geometric mean (0..1) of the tokens' probabilities."""
+        return math.exp(self.mean)
 
 
 @dataclass(frozen=True, slots=True)

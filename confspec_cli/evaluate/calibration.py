@@ -116,7 +116,7 @@ def value_of(assessment: Assessment, signal: str, weights: Combined) -> float | 
         case "entropy":
             return math.exp(-likelihood.entropy) if likelihood and likelihood.entropy is not None else None
         case "mean likelihood":
-            return math.exp(likelihood.mean) if likelihood else None
+            return likelihood.mean_p if likelihood else None
     return likelihood.lowest_p if likelihood else None
 
 

@@ -50,30 +50,30 @@ class CalibrationFile:
         """The problems whose steps are not labelled yet."""
         return [problem for problem in self._problems if problem.id not in self._labels]
 
-    def gates(self, signal: Signal) -> dict[str, Gate]:
+    def gates(self, signals: Sequence[Signal]) -> dict[str, Gate]:
         """The gates to try; the weights of the combined signal are fitted on the labels of the first half."""
-        return candidates(signal, fitted(halves(self.chains())[0]) if signal is Signal.COMBINED else None)
+        return candidates(signals, fitted(halves(self.chains())[0]) if Signal.COMBINED in signals else None)
 
-    def unanswered(self, signal: Signal) -> list[Problem]:
+    def unanswered(self, signals: Sequence[Signal]) -> list[Problem]:
         """The problems that these gates were not tried on yet; of those that weights were fitted on none."""
-        mark = digest(self.gates(signal))
-        return [one for one in self._trials(signal) if not self._is_tried(one, mark)]
+        mark = digest(self.gates(signals))
+        return [one for one in self._trials(signals) if not self._is_tried(one, mark)]
 
     def chains(self) -> Chains:
         """The labelled steps."""
         return chains_of([self._labels[problem.id] for problem in self._problems])
 
-    def frontier(self, signal: Signal, confidence: float) -> tuple[MeasuredGate, ...]:
+    def frontier(self, signals: Sequence[Signal], confidence: float) -> tuple[MeasuredGate, ...]:
         """What the answers say of each gate."""
-        records = [self._answers[problem.id] for problem in self._trials(signal)]
-        return frontier(records, self.gates(signal), confidence)
+        records = [self._answers[problem.id] for problem in self._trials(signals)]
+        return frontier(records, self.gates(signals), confidence)
 
     def skipped(self) -> list[str]:
         """The problems that did not fit into a model's context."""
         return [problem.id for problem in self._problems if self._labels[problem.id].get("skipped")]
 
-    def _trials(self, signal: Signal) -> Sequence[Problem]:
-        return self._problems[len(self._problems) // 2 :] if signal is Signal.COMBINED else self._problems
+    def _trials(self, signals: Sequence[Signal]) -> Sequence[Problem]:
+        return self._problems[len(self._problems) // 2 :] if Signal.COMBINED in signals else self._problems
 
     def _is_tried(self, problem: Problem, mark: str) -> bool:
         record = self._answers.get(problem.id, {})

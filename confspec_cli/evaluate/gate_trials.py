@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import fmean
 from typing import Any
@@ -32,21 +32,48 @@ from confspec_cli.runtime.build_prompt import prompt_of
 
 _KEPT, _STOP = 0.001, 0.25  # beginnings are kept; the draft stops early as well
 _WORK = ("drafted", "wasted", "read", "written", "reads")
-_TARGETS = {Signal.LIKELIHOOD: (0.3, 0.1, 0.02), Signal.VERDICT: (0.9, 0.7, 0.5), Signal.COMBINED: (0.9, 0.8, 0.6)}
+_TRIED = {  # the target's thresholds for steps that it reads, and the draft's for steps that it accepts unasked
+    Signal.LIKELIHOOD: ((0.3, 0.1, 0.02), (0.9, 0.6)),
+    Signal.MEAN_LIKELIHOOD: ((0.9, 0.8, 0.65), (0.95,)),
+    Signal.VERDICT: ((0.9, 0.7, 0.5), (0.98, 0.95)),
+    Signal.COMBINED: ((0.9, 0.8, 0.6), (0.98, 0.95)),
+}
+_NAMES = {
+    Signal.LIKELIHOOD: "",
+    Signal.MEAN_LIKELIHOOD: "mean-",
+    Signal.VERDICT: "verdict-",
+    Signal.COMBINED: "combined-",
+}
+USUAL_SIGNALS = (Signal.LIKELIHOOD, Signal.MEAN_LIKELIHOOD, Signal.VERDICT)
+"""What is tried where nobody names a signal: all but the combined one, whose weights take half of the problems."""
 
 
-def candidates(signal: Signal, weights: Combined | None = None) -> dict[str, Gate]:
-    """The gates to try by name: `read-...` has the target read every step, `trust-...` accepts some unasked."""
-    found = {f"read-{target:g}": Gate(signal, accept=1.0, target=target) for target in _TARGETS[signal]}
-    if signal is Signal.LIKELIHOOD:
-        found |= {f"{name}-kept": replace(gate, min_token_prob=_KEPT) for name, gate in list(found.items())} | {
-            f"{name}-stop": replace(gate, min_token_prob=_STOP) for name, gate in found.items()
-        }
-        found |= {f"trust-{p:g}": Gate(signal, accept=p, target=0.1, min_token_prob=p) for p in (0.9, 0.6, 0.25)}
-    else:
-        middle = _TARGETS[signal][1]
-        found |= {f"trust-{p:g}": Gate(signal, accept=p, target=middle) for p in (0.98, 0.95, 0.9)}
-    return {name: replace(gate, weights=weights) if weights else gate for name, gate in found.items()}
+def candidates(signals: Iterable[Signal], weights: Combined | None = None) -> dict[str, Gate]:
+    """The gates to try by name: `read-...` has the target read every step, `trust-...` accepts some unasked.
+
+    Few, as all their bounds hold at once: each one more makes those of the others a little worse.
+    """
+    found = {name: gate for signal in signals for name, gate in _candidates(signal).items()}
+    return {
+        name: replace(gate, weights=weights) if weights and gate.signal is Signal.COMBINED else gate
+        for name, gate in found.items()
+    }
+
+
+def _candidates(signal: Signal) -> dict[str, Gate]:
+    of, (targets, accepts) = _NAMES[signal], _TRIED[signal]
+    read = {f"read-{of}{target:g}": Gate(signal, accept=1.0, target=target) for target in targets}
+    middle, usual = f"read-{of}{targets[1]:g}", targets[1]
+    if signal is not Signal.LIKELIHOOD:
+        trust = {f"trust-{of}{p:g}": Gate(signal, accept=p, target=usual) for p in accepts}
+        return read | {f"{middle}-first": replace(read[middle], target_first=True)} | trust
+    kept = {f"{name}-kept": replace(gate, min_token_prob=_KEPT) for name, gate in read.items()}
+    others = {
+        f"{middle}-stop": replace(read[middle], min_token_prob=_STOP),
+        f"{middle}-kept-first": replace(read[middle], min_token_prob=_KEPT, target_first=True),
+    }
+    trust = {f"trust-{p:g}": Gate(signal, accept=p, target=usual, min_token_prob=p) for p in accepts}
+    return read | kept | others | trust
 
 
 class GateTrials:

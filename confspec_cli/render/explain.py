@@ -17,6 +17,7 @@ _CAUSES = {
     Cause.ESCALATE_STEP: "You asked the target to check this step.",
     Cause.TARGET_FROM_HERE: "You asked the target to take over from here.",
     Cause.NOT_PAYING: "Drafting was slower than the target alone, so the target wrote this step.",
+    Cause.TARGET_FIRST: "The gate has the target write the first step.",
     Cause.PROBE: "The target wrote this step so that its speed could be measured.",
     Cause.DRAFT_FULL: "The draft's context was full, so the target wrote this step.",
     Cause.REPETITION: "The thinking was repeating itself, so it was closed.",
@@ -93,7 +94,7 @@ def _shortfall(step: Step, parameters: Parameters) -> str:
     """By how much the draft missed the accept threshold, where the run's parameters tell."""
     assessment, accept = step.assessment(Author.DRAFT), parameters.get("accept")
     signal = parameters.get("signal")
-    if assessment is None or not isinstance(accept, float) or signal not in (Signal.VERDICT, Signal.LIKELIHOOD):
+    if assessment is None or not isinstance(accept, float) or signal == Signal.COMBINED:
         return ""
     value = confidence_of(assessment, Gate(Signal(signal)))
     return "" if value is None or value >= accept else f" ({value:.2f} < accept {accept:.2f})"

@@ -19,7 +19,7 @@ from confspec_cli.engines.scripted import ScriptedEngine
 from confspec_cli.errors import Exit
 from confspec_cli.evaluate.calibration import fitted, knowledge
 from confspec_cli.evaluate.calibration_file import CalibrationFile
-from confspec_cli.evaluate.gate_trials import candidates, digest
+from confspec_cli.evaluate.gate_trials import USUAL_SIGNALS, candidates, digest
 from confspec_cli.evaluate.labels import Chains, Labelled, Labeller, chains_of
 from confspec_cli.evaluate.problems import load_problems, read_problems
 from confspec_cli.models.registry import load
@@ -177,7 +177,7 @@ def own(tmp_path, monkeypatch):
 
 def answers(problem, lost=(), known=None):
     """The record of a problem that the target solves, as do all gates but for those that lose it."""
-    gates = candidates(Signal.LIKELIHOOD)
+    gates = candidates(USUAL_SIGNALS)
     outcome = {"right": True, "drafted": 20, "wasted": 4, "read": 20, "written": 4}
     tried = {name: {**outcome, "right": name not in lost} for name in gates}
     return {
@@ -273,13 +273,13 @@ def test_every_gate_goes_into_models_yaml_with_what_it_loses_and_takes_and_the_f
     own, capsys
 ):
     safe = "read-0.1-kept"
-    labels(own, lost=candidates(Signal.LIKELIHOOD).keys() - {safe})
+    labels(own, lost=candidates(USUAL_SIGNALS).keys() - {safe})
     assert main(RUN) == Exit.OK
     assert f"Gate {safe}: at most 10%" in (said := capsys.readouterr().out)
-    assert "1 of 12 gates keep that promise" in said
+    assert "1 of 21 gates keep that promise" in said
     pair = load(own / "config" / "models.yaml").pair("starter")
     frontier = {one.name: one for one in pair.calibrations.math.frontier}
-    assert {name: one.gate for name, one in frontier.items()} == candidates(Signal.LIKELIHOOD)
+    assert {name: one.gate for name, one in frontier.items()} == candidates(USUAL_SIGNALS)
     assert pair.gates.math == frontier[safe].gate
     lost = frontier["read-0.1"]
     assert (lost.solved, lost.lost, frontier[safe].lost) == (PROBLEMS, round(10 / 60, 4), 0)
@@ -288,7 +288,7 @@ def test_every_gate_goes_into_models_yaml_with_what_it_loses_and_takes_and_the_f
 
 
 def test_gates_that_all_lose_too_much_are_not_kept(own, capsys):
-    labels(own, lost=candidates(Signal.LIKELIHOOD))
+    labels(own, lost=candidates(USUAL_SIGNALS))
     assert main(RUN) == Exit.FAILURE
     assert "No gate can be promised to lose at most 10% of the target's right answers" in capsys.readouterr().out
     assert not (own / "config").exists()
@@ -300,7 +300,7 @@ def test_answers_under_other_gates_are_not_taken_for_these(own, tmp_path):
     (problem, *_) = load_problems(str(own / "some.jsonl"))
     fixed = json.loads(next(iter(log.lines())))
     file = CalibrationFile(log, fixed, [problem])
-    assert file.unanswered(Signal.LIKELIHOOD) == [] and file.unanswered(Signal.VERDICT) == [problem]
+    assert file.unanswered(USUAL_SIGNALS) == [] and file.unanswered([Signal.VERDICT]) == [problem]
 
 
 def test_a_dry_run_leaves_everything_as_it_is(own, capsys):
@@ -312,14 +312,14 @@ def test_a_dry_run_leaves_everything_as_it_is(own, capsys):
 def test_too_few_problems_are_told_and_nothing_is_kept(own, capsys):
     labels(own)
     assert main([*RUN, "--problems", "20"]) == Exit.FAILURE
-    assert "it takes at least 46 of which none is lost. Nothing was changed." in capsys.readouterr().out
+    assert "it takes at least 51 of which none is lost. Nothing was changed." in capsys.readouterr().out
     assert not (own / "config").exists()
 
 
 def test_too_few_problems_are_refused_before_any_is_labelled(own, capsys):
     assert main([*RUN, "--problems", "20"]) == Exit.USAGE
     said = capsys.readouterr().err
-    assert "20 problems cannot show that at most 10% are lost: that takes 46 or more." in said
+    assert "20 problems cannot show that at most 10% are lost: that takes 51 or more." in said
     assert not (own / "labels.jsonl").exists()
 
 

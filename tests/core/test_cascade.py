@@ -56,6 +56,15 @@ def test_the_likelihood_gate_escalates_a_step_with_a_surprising_token():
     assert steps(events)[1].threshold == 0.2
 
 
+def test_a_gate_may_have_the_target_write_the_first_step():
+    events = play(ScriptedEngine(DRAFT), ScriptedEngine(TARGET), accept=0.5, target_first=True)
+    first, *rest = steps(events)
+    assert (first.origin, first.cause, first.text) == (Origin.TARGET, Cause.TARGET_FIRST, TARGET[0])
+    assert {step.origin for step in rest} == {Origin.DRAFT}
+    everything = play(ScriptedEngine(DRAFT), ScriptedEngine(TARGET), accept=0, target_first=True)
+    assert everything[-1].reply == "".join(DRAFT)
+
+
 def test_a_draft_stops_before_a_token_it_finds_too_unlikely_and_the_target_writes_on():
     draft = ScriptedEngine(
         ("She has sixteen eggs at first.\n\n", "", "So \\boxed{8} are left."), likelihood=unsure_at("sixteen")

@@ -1,8 +1,9 @@
 import math
+from dataclasses import replace
 
 import pytest
 
-from confspec_cli.core.gate import Decision, Gate, Signal, gate_draft, gate_target
+from confspec_cli.core.gate import Decision, Gate, Signal, confidence_of, gate_draft, gate_target
 from confspec_cli.core.trace import Assessment, Author, Likelihood, Verdict
 
 
@@ -44,6 +45,15 @@ def test_the_likelihood_gate_reads_the_least_likely_token_and_no_verdict():
     assert gate_draft(assessment(p=0, label_mass=0, lowest=0.6), gate) is Decision.ACCEPT
     assert gate_draft(assessment(p=1, lowest=0.3), gate) is Decision.ESCALATE
     assert gate_draft(assessment(p=1, lowest=0.01), gate) is Decision.REJECT
+
+
+def test_the_mean_likelihood_gate_reads_the_mean_of_the_tokens_and_not_the_least_likely():
+    gate = Gate(Signal.MEAN_LIKELIHOOD, accept=0.9, target=0.8)
+    unlikely = assessment(p=0, label_mass=0, lowest=0.01)  # of mean exp(-0.2), 0.82
+    assert confidence_of(unlikely, gate) == pytest.approx(math.exp(-0.2))
+    assert gate_draft(unlikely, gate) is Decision.ESCALATE
+    assert gate_target(unlikely, gate) is Decision.ACCEPT
+    assert gate_target(unlikely, replace(gate, target=0.83)) is Decision.REJECT
 
 
 def test_a_missing_reading_decides_nothing():

@@ -20,6 +20,7 @@ GATES = {
     "read-all": Gate(Signal.LIKELIHOOD, accept=1.0, target=0.1),
     "read-kept": Gate(Signal.LIKELIHOOD, accept=1.0, target=0.1, min_token_prob=0.001),
     "read-stop": Gate(Signal.LIKELIHOOD, accept=1.0, target=0.1, min_token_prob=0.25),
+    "read-first": Gate(Signal.LIKELIHOOD, accept=1.0, target=0.1, target_first=True),
     "trust": Gate(Signal.LIKELIHOOD, accept=0.1, target=0.1),
 }
 PROBLEM, NO_ANSWER = read_problems(
@@ -63,10 +64,11 @@ def test_a_gate_that_trusts_loses_what_the_target_would_have_caught_and_each_has
     gates = found["gates"]
     assert found["alone"]["right"]
     assert {name: one["right"] for name, one in gates.items()} == {
-        "read-all": True, "read-kept": True, "read-stop": True, "trust": False,
+        "read-all": True, "read-kept": True, "read-stop": True, "read-first": True, "trust": False,
     }  # fmt: skip
     assert gates["trust"]["written"] == gates["trust"]["read"] == 0
     assert gates["read-all"]["drafted"] == found["alone"]["written"] == gates["trust"]["drafted"] == 100
+    assert gates["read-first"]["drafted"] == gates["read-first"]["read"] == gates["read-all"]["drafted"] - 24
     assert gates["read-all"]["written"] == gates["read-all"]["wasted"] == 24
     assert gates["read-kept"]["wasted"] == 2  # the slip, and what follows it in its step
     assert gates["read-stop"]["wasted"] == 0 and gates["read-stop"]["drafted"] < gates["read-kept"]["drafted"]
@@ -101,14 +103,21 @@ def test_a_problem_that_does_not_fit_is_skipped_and_counts_for_nothing():
     found = record(context=60)
     assert found["skipped"]
     assert frontier([found], GATES, 0.9) == ()
-    assert [one.solved for one in frontier([found, record()], GATES, 0.9)] == [1] * 4
+    assert [one.solved for one in frontier([found, record()], GATES, 0.9)] == [1] * len(GATES)
 
 
 @pytest.mark.parametrize("signal", list(Signal))
 def test_every_signal_has_gates_that_ask_the_target_about_every_step_and_gates_that_trust(signal):
-    gates = candidates(signal)
+    gates = candidates([signal])
     assert any(gate.accept == 1 for gate in gates.values()) and any(gate.accept < 1 for gate in gates.values())
-    assert len({str(gate) for gate in gates.values()}) == len(gates)
+    assert len({str(gate) for gate in gates.values()}) == len(gates) <= 14
+
+
+def test_gates_of_several_signals_are_tried_at_once_under_names_of_their_own():
+    gates = candidates(Signal)
+    assert len(gates) == sum(len(candidates([signal])) for signal in Signal)
+    assert {gates[name].signal for name in gates if "mean-" in name} == {Signal.MEAN_LIKELIHOOD}
+    assert all(gate.target_first is name.endswith("-first") for name, gate in gates.items())
 
 
 def measured(name, bound, drafted, read, written, alone=100):

@@ -186,7 +186,7 @@ PIN = f"bytes: 5, sha256: {'ab' * 32}"
         ("pairs:\n  tiny:\n    gate: {acept: 1}", 'line 3: there is no key "acept" here; did you mean "accept"?'),
         ("pairs:\n  tiny:\n    gate:\n      accept: 1.5", "line 4: accept must be a number from 0 to 1."),
         ("pairs: {tiny: {gate: {accept: 0.2, reject: 0.4}}}", "gate: reject 0.4 is above accept 0.2."),
-        ("pairs: {tiny: {gate: {signal: verdicts}}}", 'one of verdict, likelihood, combined; did you mean "verdict"?'),
+        ("pairs: {tiny: {gate: {signal: verdicts}}}", 'likelihood, mean_likelihood, combined; did you mean "verdict"?'),
         ("pairs: {tiny: {gate: 0.9}}", "gate must be a table of keys and values."),
         ("pairs: {tiny: {max_tokens: 0}}", "max_tokens must be a whole number above 0."),
         ("pairs: {tiny: {max_tokens: true}}", "max_tokens must be a whole number above 0."),

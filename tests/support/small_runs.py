@@ -21,7 +21,7 @@ def config(mode=Mode.CONFSPEC, **changes):
     gate = Gate(
         **{
             name: changes.pop(name)
-            for name in ("signal", "accept", "reject", "target", "min_token_prob")
+            for name in ("signal", "accept", "reject", "target", "min_token_prob", "target_first")
             if name in changes
         }
     )
