@@ -210,7 +210,7 @@ _CONVERSATION = {
 RunFlags = Annotated[
     RunOptions, _MODELS_OF_PAIR | _MODE | _WORKING | _NAMED_GATE | _GATES | _LENGTHS | _CHOOSING | _GUESSING
 ]
-BenchFlags = Annotated[RunOptions, _MODELS_OF_PAIR | _WORKING | _GATES | _LENGTHS | _CHOOSING]
+BenchFlags = Annotated[RunOptions, _MODELS_OF_PAIR | _WORKING | _NAMED_GATE | _GATES | _LENGTHS | _CHOOSING]
 """The options of a benchmark, which sets the modes itself."""
 CalibrateFlags = Annotated[RunOptions, _LENGTHS | {"temperature": _CHOOSING["temperature"]}]
 """The options of a calibration, which needs no gate because it finds one."""

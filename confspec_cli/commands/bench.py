@@ -18,10 +18,20 @@ from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import BenchFlags, HardwareFlags, YesFlag
 from confspec_cli.commands._plot_options import PlotOptions
 from confspec_cli.core.engine import Interrupt
+from confspec_cli.core.events import GateChosen
 from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import Exit, UsageError
 from confspec_cli.evaluate import costs
-from confspec_cli.evaluate.plan import arms_of, begin, conditions, config_by_arm, warnings, widest
+from confspec_cli.evaluate.plan import (
+    ConfigByMode,
+    arms_of,
+    begin,
+    conditions,
+    config_by_arm,
+    warnings,
+    widest,
+    with_gates,
+)
 from confspec_cli.evaluate.plots import draw, draw_sweep
 from confspec_cli.evaluate.problems import load_problems
 from confspec_cli.evaluate.projection import projection
@@ -33,6 +43,7 @@ from confspec_cli.evaluate.tables import Layout, difference, shown, summary_text
 from confspec_cli.render.batch_progress import Tally, counting
 from confspec_cli.render.console import is_dumb, put
 from confspec_cli.render.console_reporter import ConsoleReporter
+from confspec_cli.render.wording import choice as choice_line
 from confspec_cli.runtime.fetch import verified_files
 from confspec_cli.runtime.load import engines
 from confspec_cli.runtime.preflight import refuse_early
@@ -109,7 +120,8 @@ def run(
 ) -> None:
     """Solve every problem in every mode, and compare accuracy and time.
 
-    All modes run back to back on each problem, so a machine that slows down affects them equally.
+    All modes run back to back on each problem, so a machine that slows down affects them equally. Where the pair has
+    measured gates, the mode confspec uses the one that is fastest here; results that are gone on with keep theirs.
     """
     wanted = arms_of(modes)
     resolved = resolve_pair(user_registry(), replace(options, mode=widest(wanted)))
@@ -129,12 +141,15 @@ def run(
         engines(resolved, paths, hardware, interrupt, reporter) as loaded,
         stopping(interrupt) as signals,
     ):
+        config = with_gates(resolved.pair, config, options, loaded, results)
         begin(log, results, conditions(problems, chosen, loaded, config), every)
         done = {(result.problem, result.mode) for result in results.runs if result.error is None}
         total = len(chosen) * len(wanted)
         known = sum((problem.id, mode) in done for problem in chosen for mode in config)
         tally = Tally(total, earlier=known, done=known)
         bench = Bench(loaded, config, interrupt)
+        for line in [] if quiet else _choices(config):
+            put(sys.stderr, f"{line}\n")
         with counting(sys.stderr, tally, quiet, sys.stderr.isatty() and not is_dumb(os.environ)) as watch:
             for doubt in warnings(resolved, config):
                 watch.warned(doubt)
@@ -207,6 +222,13 @@ def project(
     read = _read(results)
     given = costs.from_dict(_json(costs_file), str(costs_file)) if costs_file else None
     put(sys.stdout, projection(summarise(read), read, given, layout))
+
+
+def _choices(config: ConfigByMode) -> list[str]:
+    """Which gates were chosen and why, each thing once."""
+    chosen = [(task, one.choice) for by_task in config.values() for task, one in by_task.items() if one.choice]
+    events = [(task, GateChosen(one.name, one.seconds, one.alone, one.reason, one.is_measured)) for task, one in chosen]
+    return list(dict.fromkeys(f"{task.value}: {choice_line(event)}" for task, event in events))
 
 
 def _read(path: Path) -> Results:

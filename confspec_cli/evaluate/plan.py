@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from confspec_cli.core.engine import Engine
+from confspec_cli.core.frontier import ChoiceReason
 from confspec_cli.core.messages import Speculation
 from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.tasks import TaskName
@@ -16,7 +17,9 @@ from confspec_cli.core.trace import Author
 from confspec_cli.errors import UsageError
 from confspec_cli.evaluate.problems import Problem
 from confspec_cli.evaluate.results import Conditions, Results
+from confspec_cli.models.registry import Pair
 from confspec_cli.runtime.configure import build_config
+from confspec_cli.runtime.gate_choice import AUTO, check_gate, gate_names, with_gate_of_choice
 from confspec_cli.runtime.options import RunOptions
 from confspec_cli.runtime.resolve import ResolvedPair
 from confspec_cli.runtime.system import system_snapshot
@@ -88,10 +91,33 @@ def config_by_arm(
     seeded = replace(options, seed=options.seed or 0)
 
     def config(arm: Arm, task: TaskName) -> RunConfig:
-        built = build_config(resolved.pair, replace(seeded, mode=arm.mode, speculate=arm.speculation, task=task))
+        options = replace(seeded, mode=arm.mode, speculate=arm.speculation, task=task)
+        built = build_config(resolved.pair, options)
+        check_gate(resolved.pair, built, options)
         return replace(built, random_rate=random_rate) if arm.by_chance else built
 
     return {arm.name: {task: config(arm, task) for task in tasks} for arm in arms}
+
+
+def with_gates(
+    pair: Pair, config: ConfigByMode, options: RunOptions, models: Mapping[Author, Engine], results: Results
+) -> ConfigByMode:
+    """The same with each gate chosen that is to be; what was chosen for earlier results stays, unless one is named."""
+    settings = results.conditions[-1].fixed.get("settings", {}) if results.conditions else {}
+
+    def chosen(name: str, task: TaskName, rule: RunConfig) -> RunConfig:
+        earlier = settings.get(name, {}).get(task.value, {})
+        if rule.random_rate is not None:
+            return rule
+        if options.gate not in (None, AUTO) or earlier.get("gate") not in gate_names(pair, rule):
+            return with_gate_of_choice(rule, pair, options, models)
+        again = with_gate_of_choice(rule, pair, replace(options, gate=earlier["gate"]), models)
+        reason = ChoiceReason(earlier["gate_reason"])
+        return replace(again, choice=replace(again.choice, reason=reason)) if again.choice else again
+
+    return {
+        name: {task: chosen(name, task, rule) for task, rule in by_task.items()} for name, by_task in config.items()
+    }
 
 
 def warnings(resolved: ResolvedPair, config: ConfigByMode) -> list[str]:

@@ -9,11 +9,12 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
+from support.frontiers import calibration
 from support.scripted_runs import CONFIG, STEPS
 
 from confspec_cli.app import main
 from confspec_cli.core.engine import Interrupt
-from confspec_cli.core.events import Event, RunFinished, StepJudged, StepWritten
+from confspec_cli.core.events import Event, GateChosen, RunFinished, StepJudged, StepWritten
 from confspec_cli.core.gate import Decision
 from confspec_cli.core.messages import Speculation
 from confspec_cli.core.run_config import Mode
@@ -30,7 +31,8 @@ from confspec_cli.evaluate.results import Conditions, Run, read_results, without
 from confspec_cli.evaluate.runner import Bench
 from confspec_cli.evaluate.summary import percentile, summarise
 from confspec_cli.evaluate.tables import Layout, difference, summary_text, tables
-from confspec_cli.models.registry import load
+from confspec_cli.models.registry import fingerprints, load
+from confspec_cli.runtime.device_costs import keep_costs
 from confspec_cli.runtime.options import RunOptions
 from confspec_cli.runtime.resolve import resolve_pair
 from confspec_cli.storage.jsonl_log import JsonlLog
@@ -504,6 +506,52 @@ def test_a_gate_that_was_not_measured_is_told_of_once(scripted, capsys):
     assert capsys.readouterr().err.count('has no tuned thresholds for task "qa"') == 1
     assert main(RUN[:-4]) == Exit.OK
     assert "was not measured" not in capsys.readouterr().err
+
+
+@pytest.fixture
+def measured_gates(tmp_path, monkeypatch):
+    """Starter with measured gates for mathematics, and scripted models whose sizes make drafting next to free."""
+    registry = load(None)
+    pair = registry.pairs["starter"]
+    how = calibration(fingerprints((registry.role(pair.draft), registry.role(pair.target))))
+    (tmp_path / "config").mkdir()
+    own = {"schema": 2, "pairs": {"starter": {"calibrations": {"math": how}}}}
+    (tmp_path / "config" / "models.yaml").write_text(json.dumps(own))
+    monkeypatch.setenv("CONFSPEC_CACHE", str(tmp_path / "cache"))
+    sizes = {Author.DRAFT: 10, Author.TARGET: 1000}
+    return {
+        author: replace(engine, card=replace(engine.card, bytes=sizes[author])) for author, engine in engines().items()
+    }
+
+
+def gates_used(tmp_path):
+    results = read_results(JsonlLog(tmp_path / "results.jsonl").lines(), "it")
+    return [event.gate for one in results.runs for event in one.events if isinstance(event, GateChosen)]
+
+
+def test_the_gate_that_is_fastest_here_is_benched_and_kept_when_the_benchmark_goes_on(
+    scripted, measured_gates, capsys, tmp_path
+):
+    scripted.update(measured_gates)
+    assert main([*RUN, "--modes", "target,confspec,confspec+auto"]) == Exit.OK
+    assert capsys.readouterr().err.count("math: gate: careful, about ") == 1
+    assert gates_used(tmp_path) == ["careful"] * 6
+    cards = {author: engine.card for author, engine in measured_gates.items()}
+    keep_costs(cards, {"drafting": (100, 900.0), "reading": (100, 100.0), "writing": (100, 100.0)})
+    assert main([*RUN[:-1], "4", "--modes", "target,confspec,confspec+auto"]) == Exit.OK
+    assert gates_used(tmp_path) == ["careful"] * 8
+    assert main([*RUN, "-o", "other", "--modes", "target,confspec"]) == Exit.OK
+    assert "math: gate: the target alone, " in capsys.readouterr().err
+
+
+def test_a_gate_is_benched_by_its_name(scripted, measured_gates, capsys, tmp_path):
+    scripted.update(measured_gates)
+    assert main([*RUN, "--modes", "target,confspec", "--gate", "loose"]) == Exit.OK
+    assert set(gates_used(tmp_path)) == {"loose"}
+    assert main([*RUN, "--modes", "target,confspec", "--gate", "lose"]) == Exit.USAGE
+    assert 'There is no gate "lose"' in capsys.readouterr().err
+    assert main([*RUN, "--modes", "target,confspec", "--gate", "careful"]) == Exit.USAGE
+    assert "holds results for different settings" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
