@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import closing
@@ -14,14 +13,14 @@ import typer
 from typer.core import TyperGroup
 
 from confspec_cli.commands import _problem_set as problem_set
+from confspec_cli.commands._bench_project import project, read_file
 from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import BenchFlags, HardwareFlags, YesFlag
 from confspec_cli.commands._plot_options import PlotOptions
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import GateChosen
 from confspec_cli.core.trace import FinishReason
-from confspec_cli.errors import Exit, UsageError
-from confspec_cli.evaluate import costs
+from confspec_cli.errors import Exit
 from confspec_cli.evaluate.plan import (
     ConfigByMode,
     arms_of,
@@ -34,7 +33,6 @@ from confspec_cli.evaluate.plan import (
 )
 from confspec_cli.evaluate.plots import draw, draw_sweep
 from confspec_cli.evaluate.problems import load_problems
-from confspec_cli.evaluate.projection import projection
 from confspec_cli.evaluate.rejudging import Bounds, rejudged, swept
 from confspec_cli.evaluate.results import Results, read_results
 from confspec_cli.evaluate.runner import Bench
@@ -177,7 +175,7 @@ def show(
     plots: PlotOptions,
 ) -> None:
     """Print the tables of an earlier benchmark, without loading a model."""
-    read = _read(results)
+    read = read_file(results)
     if problems:
         put(sys.stdout, shown([turned(summarise(read))], layout))
     else:
@@ -187,7 +185,7 @@ def show(
 @app.command()
 def diff(first: _Results, second: _Results, layout: _Format = Layout.TEXT) -> None:
     """Compare two benchmark files on the problems and modes they share."""
-    put(sys.stdout, shown([difference(_read(first), _read(second))], layout))
+    put(sys.stdout, shown([difference(read_file(first), read_file(second))], layout))
 
 
 @app.command()
@@ -201,27 +199,10 @@ def rejudge(
     layout: _Format = Layout.TEXT,
 ) -> None:
     """Re-score recorded steps with other thresholds, without loading a model."""
-    put(sys.stdout, shown([rejudged(_read(results), Bounds(accept, reject, target))], layout))
+    put(sys.stdout, shown([rejudged(read_file(results), Bounds(accept, reject, target))], layout))
 
 
-@app.command()
-def project(
-    results: _Results,
-    costs_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--costs", help="JSON file with the costs to assume. [default: those measured in RESULTS]", metavar="FILE"
-        ),
-    ] = None,
-    layout: _Format = Layout.TEXT,
-) -> None:
-    """Estimate the same run on another pair or device (a projection, not a measurement).
-
-    The output of --format json includes the costs; edit it and pass it back with --costs.
-    """
-    read = _read(results)
-    given = costs.from_dict(_json(costs_file), str(costs_file)) if costs_file else None
-    put(sys.stdout, projection(summarise(read), read, given, layout))
+app.command()(project)
 
 
 def _choices(config: ConfigByMode) -> list[str]:
@@ -229,19 +210,6 @@ def _choices(config: ConfigByMode) -> list[str]:
     chosen = [(task, one.choice) for by_task in config.values() for task, one in by_task.items() if one.choice]
     events = [(task, GateChosen(one.name, one.seconds, one.alone, one.reason, one.is_measured)) for task, one in chosen]
     return list(dict.fromkeys(f"{task.value}: {choice_line(event)}" for task, event in events))
-
-
-def _read(path: Path) -> Results:
-    if not path.is_file():
-        raise UsageError(f"No such file: {path}.", "confspec bench FILE -o RESULTS")
-    return read_results(JsonlLog(path).lines(), str(path))
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise UsageError(f"{path} cannot be read as JSON: {problem}.", "confspec bench project --help") from problem
 
 
 def _show(results: Results, layout: Layout, plots: PlotOptions) -> None:

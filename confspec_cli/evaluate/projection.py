@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from confspec_cli.core.speed_model import AnswerWork, with_draft_right
@@ -63,14 +63,19 @@ def _crossings(complete: Sequence[dict[str, Run]], at: Costs, whose: str) -> lis
     price = reading.of(tokens, sum(work.batches for work in read)) / tokens / writing.per_token
     modes = [mode for mode in JUDGED if mode in complete[0]]
     works = {mode: answer_work((runs[mode], runs[TARGET]) for runs in complete) for mode in modes}
-    alone = works[modes[0]].alone
-    works |= {f"draft right {share:.0%}": with_draft_right(share, alone) for share in _SHARES}
+    return [crossings(works, ratio, price, whose)]
+
+
+def crossings(works: Mapping[str, AnswerWork], ratio: float, price: float, whose: str) -> Table:
+    """From which costs on each way of working pays, and drafts that are right to some extent, of the same length."""
+    alone = next(iter(works.values())).alone
+    works = {**works, **{f"draft right {share:.0%}": with_draft_right(share, alone) for share in _SHARES}}
     title = (
         f"where steps begin to pay, by docs/speed.md; at {whose} the cost ratio is {ratio:.2f}, the reading price "
         f"{price:.3f}; tokens are per problem"
     )
     header = ("steps", "drafted", "read", "written", "alone", "speed-up", "pay above ratio", "pay below price")
-    return [Table(title, header, [_crossing(name, work, ratio, price) for name, work in works.items()])]
+    return Table(title, header, [_crossing(name, work, ratio, price) for name, work in works.items()])
 
 
 def answer_work(pairs: Iterable[tuple[Run, Run]]) -> AnswerWork:
