@@ -117,7 +117,7 @@ _WORKING = {
         _WORK,
         "--task",
         env="TASK",
-        text="Kind of work; sets the prompt and thresholds. [default: the pair's, else math]",
+        text="Kind of work; sets the prompt and thresholds. [default: ask and chat tell it from the question]",
     ),
     "think": _option(_WORK, "--think/--no-think", text="Let reasoning models think first."),
     "think_budget": _option(

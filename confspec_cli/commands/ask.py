@@ -34,7 +34,7 @@ from confspec_cli.render.console_reporter import ConsoleReporter
 from confspec_cli.render.options import Format
 from confspec_cli.runtime.answer_form import wanted
 from confspec_cli.runtime.build_prompt import prompt_of
-from confspec_cli.runtime.configure import build_config, thinks
+from confspec_cli.runtime.configure import build_config, for_question, thinks
 from confspec_cli.runtime.device_costs import learning
 from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.gate_choice import check_gate, with_gate_of_choice
@@ -88,6 +88,7 @@ def ask(
     kept = saving(session, registry.settings.log)
     options = as_before(registry, options, kept.session.turns() if kept.session else ())
     resolved = resolve_pair(registry, options)
+    options = for_question(options, resolved.pair, said.text, answer.extract or want.form is not None)
     config = build_config(resolved.pair, options, want.form)
     refuse_early(resolved, options, hardware)
     paths = local_files(resolved, reporter)

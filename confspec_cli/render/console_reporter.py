@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TextIO
 
-from confspec_cli.render.console import put
+from confspec_cli.render.console import put, width_of
+from confspec_cli.render.layout import wrap
 from confspec_cli.render.progress import Bars, Lines, loading, watching
 
 
@@ -23,12 +24,14 @@ class ConsoleReporter:
         """A line of its own."""
         put(self._stream, f"{message}\n")
 
-    def confirm(self, question: str) -> bool | None:
+    def confirm(self, question: str, before: Sequence[str] = ()) -> bool | None:
         """Ask until the answer is yes or no; Enter alone is yes, and the end of the input no."""
         if self._yes:
             return True
         if not (sys.stdin and sys.stdin.isatty() and self._stream.isatty()):
             return None
+        for line in before:
+            put(self._stream, "\n".join(wrap(line, max(20, width_of(self._stream) - 1))) + "\n")
         while True:
             put(self._stream, f"{question} [Y/n]: ")
             answer = sys.stdin.readline()

@@ -11,6 +11,7 @@ from confspec_cli.core.messages import Prompt
 from confspec_cli.core.policy import AdaptiveDrafting, adaptive_drafting
 from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.stats import RunStats
+from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import ConfspecError, StorageError, UsageError
 from confspec_cli.render.notices import Notices
 from confspec_cli.render.options import Show
@@ -44,6 +45,8 @@ class Chat:
     editing: bool = False  # the next message replaces the last turn
     leaving: bool = False
     stats: RunStats = field(default_factory=RunStats)
+    kind: TaskName | None = None  # of work, told from the first question where no setting says it
+    way: tuple[object, ...] = ()  # how the run before was written: a line above a run tells where this changes
     _use: status.Usage | None = None
     _config: RunConfig | None = None
     _drafting: AdaptiveDrafting | None = None
@@ -53,7 +56,8 @@ class Chat:
     def config(self) -> RunConfig:
         """The settings of the next run; a random seed stays the same until something changes."""
         if self._config is None:
-            self._config = self.pool.config(self.options)
+            task = self.options.task or self.kind
+            self._config = self.pool.config(replace(self.options, task=task))
         return self._config
 
     @property
@@ -84,6 +88,12 @@ class Chat:
         self._drafting = None
         self.changed()
 
+    def heed(self, question: str) -> None:
+        """Tell the kind of work from the first question of a conversation."""
+        if not any(message.role == "user" for message in self.record.messages()):
+            self.kind = self.pool.for_question(self.options, question).task
+            self._config = self._drafting = None
+
     def keep(self, event: Event) -> Warned | None:
         """Save an event; if that fails, return a warning, but only once."""
         try:
@@ -110,6 +120,7 @@ class Chat:
             for event in turn.events:
                 self.count(event)
         self.attached, self.pending, self.editing, self._is_told = [], "", False, False
+        self.kind = None
         self.changed()
 
     def shelf(self) -> SessionStore:

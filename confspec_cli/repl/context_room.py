@@ -88,7 +88,7 @@ def _oldest(number: int) -> str:
 def _fits(chat: Chat, messages: Sequence[Message], question: str) -> bool:
     """Whether the question fits after the messages and leaves room for an answer."""
     try:
-        prompt = chat.pool.prompt(question, chat.record.system, tuple(messages))
+        prompt = chat.pool.prompt(question, chat.record.system, tuple(messages), chat.config)
     except ContextFull:
         return False
     use = status.usage(prompt, chat.pool.engines)
@@ -119,7 +119,7 @@ def _oldest_of(messages: tuple[Message, ...], number: int) -> tuple[Message, ...
 
 def _summary(chat: Chat, messages: tuple[Message, ...], number: int, play: Play) -> str:
     """A summary of the oldest turns and of any earlier summary, written by the target if there is one."""
-    prompt = chat.pool.prompt(SUMMARISE, chat.record.system, _oldest_of(messages, number))
+    prompt = chat.pool.prompt(SUMMARISE, chat.record.system, _oldest_of(messages, number), chat.config)
     engines = chat.pool.engines
     mode = Mode.TARGET if Author.TARGET in engines else Mode.DRAFT
     budget = min(engine.card.context for engine in engines.values()) // 4

@@ -11,6 +11,7 @@ from confspec_cli.render.session_export import ExportFormat, document, markdown
 from confspec_cli.render.wording import count
 from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.command import Command
+from confspec_cli.runtime.options import RunOptions
 from confspec_cli.storage.session import SavedSession, Session
 
 
@@ -45,7 +46,8 @@ def _load(chat: Chat, text: str) -> None:
     if text in (chat.record.id, chat.record.name):
         raise UsageError(f"{text} is the current chat.", "/list")
     session = chat.shelf().open(text)
-    if session.turns():
+    if turns := session.turns():
+        chat.change_options(chat.pool.as_before(RunOptions(), turns))
         chat.shelf().claim(session)
     chat.begin(session)
     greet(chat)
@@ -109,7 +111,7 @@ def _export(chat: Chat, text: str) -> None:
 
 COMMANDS = (
     Command("/save", "[NAME]", "saves this chat, or renames it if it is already saved", _save),
-    Command("/load", "NAME", "resumes another session", _load, ("session",)),
+    Command("/load", "NAME", "resumes another session, with its models and settings", _load, ("session",)),
     Command("/list", "", "lists the saved sessions", _list),
     Command("/rename", "NAME", "renames this chat", _rename),
     Command("/new", "[NAME]", "starts a new chat", _new),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from confspec_cli.core.engine import reading
 from confspec_cli.core.events import Event, RunFinished, Warned
@@ -39,6 +40,7 @@ def ask(chat: Chat, question: str) -> None:
         """A run that is not part of the conversation."""
         return play(chat, prompt, config, lambda _: None)
 
+    chat.heed(question)
     while context.has_room(chat, question, aside):
         finished = _answer(chat, question)
         is_full = finished.reason is FinishReason.CONTEXT and context.is_worth_dropping(chat)
@@ -71,7 +73,9 @@ def play(
     actions = {key: keyed[key] for key in keys_of(config)}
     engines = chat.pool.engines
     hints = [*(f"Alt-{key} {_HINTS[key]}" for key in actions), "Ctrl-C stop"]
-    view = chat.screen.view(chat.show, chat.hides_steps, hints, lambda: reading(engines.values()))
+    way = (config.pair, config.task.name, config.mode, config.gate)
+    show, chat.way = replace(chat.show, header=way != chat.way), way
+    view = chat.screen.view(show, chat.hides_steps, hints, lambda: reading(engines.values()))
     last: Event | None = None
     keys = LiveKeys(chat.keyboard, actions)
     try:
@@ -116,7 +120,7 @@ def _suspension(view: Ticking[CollapsibleView], keys: LiveKeys) -> Suspension:
 
 def _answer(chat: Chat, question: str) -> RunFinished:
     """Ask once. The turn is removed if a model failed before any output."""
-    prompt = chat.pool.prompt(question, chat.record.system, chat.record.messages())
+    prompt = chat.pool.prompt(question, chat.record.system, chat.record.messages(), chat.config)
     engines = chat.pool.engines
     before = {author: engine.tokens_read for author, engine in engines.items()}
     said = len(chat.record.turns())

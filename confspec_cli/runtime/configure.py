@@ -14,6 +14,7 @@ from pathlib import Path
 
 from confspec_cli.core.engine import Engine
 from confspec_cli.core.gate import Gate, Real
+from confspec_cli.core.kind_of_work import kind_of
 from confspec_cli.core.messages import Sampling, Speculation
 from confspec_cli.core.prompts import QUESTIONS
 from confspec_cli.core.run_config import Form, Mode, RunConfig
@@ -65,6 +66,17 @@ def build_config(pair: Pair, options: RunOptions, form: Form | None = None) -> R
         gate=with_thresholds(gate, options) if options.mode is Mode.CONFSPEC else gate,
         asks=not pair.is_calibrated_for(task.name),
     )
+
+
+def for_question(options: RunOptions, pair: Pair, question: str, wants_answer: bool = False) -> RunOptions:
+    """The options with the kind of work told from a question, where neither they nor the pair say what it is.
+
+    `wants_answer`: the answer is to be taken from the reply, for which a plain question has no form.
+    """
+    kind = kind_of(question)
+    if options.task or pair.task or (wants_answer and kind is TaskName.PLAIN):
+        return options
+    return replace(options, task=kind)
 
 
 def setting_of(config: RunConfig) -> Setting:

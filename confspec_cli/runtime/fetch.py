@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from confspec_cli.core.trace import Author
@@ -14,7 +14,7 @@ from confspec_cli.models.remote_models import RemoteModel
 from confspec_cli.models.store import Store, check_room
 from confspec_cli.runtime.folders import models_folder
 from confspec_cli.runtime.reporter import SILENT, Reporter
-from confspec_cli.runtime.resolve import ResolvedPair
+from confspec_cli.runtime.resolve import ResolvedPair, user_registry
 
 
 def local_files(resolved: ResolvedPair, reporter: Reporter = SILENT) -> dict[Author, Path]:
@@ -25,7 +25,7 @@ def local_files(resolved: ResolvedPair, reporter: Reporter = SILENT) -> dict[Aut
     store = Store(models_folder(os.environ))
     wanted = {role.name: role for role in resolved.roles.values() if isinstance(role, Model)}
     if missing := [model for model in wanted.values() if store.find(model) is None]:
-        _pull(store, missing, reporter)
+        _pull(store, missing, resolved, reporter)
     found = {name: (store.find(model) or [Path()])[0] for name, model in wanted.items()}
     return {
         author: found[role.name] if isinstance(role, Model) else role
@@ -53,10 +53,13 @@ def verified_files(resolved: ResolvedPair, reporter: Reporter = SILENT) -> dict[
     return paths
 
 
-def _pull(store: Store, missing: Sequence[Model], reporter: Reporter) -> None:
-    names = ", ".join(f"{model.name} ({size(model.bytes)})" for model in missing)
-    command = f"confspec pull {' '.join(model.name for model in missing)}"
-    match reporter.confirm(f"Not downloaded yet: {names}. Download now?"):
+def _pull(store: Store, missing: Sequence[Model], resolved: ResolvedPair, reporter: Reporter) -> None:
+    names = " and ".join(f"{model.name} ({size(model.bytes)})" for model in missing)
+    named = [model.name for model in missing] if resolved.measured is None else [resolved.pair.name]
+    command = f"confspec pull {' '.join(named)}"
+    match reporter.confirm(
+        f"Download {size(_bytes(missing))} now?", [*_introduction(store, resolved), f"Not downloaded yet: {names}"]
+    ):
         case None:
             raise ModelMissing(f"Not downloaded yet: {names}.", command)
         case False:
@@ -66,3 +69,28 @@ def _pull(store: Store, missing: Sequence[Model], reporter: Reporter) -> None:
     with reporter.pulling(sum(planned.missing for planned in plan.values())) as progress:
         for model in missing:
             store.pull(model, progress)
+
+
+def _introduction(store: Store, resolved: ResolvedPair) -> list[str]:
+    """What somebody should know before a download: at the first one, what this is; and what there is instead."""
+    registry = user_registry()
+    models = {
+        name: [registry.models.get(part) for part in (pair.draft, pair.target)] for name, pair in registry.pairs.items()
+    }
+    known = {name: [one for one in both if one] for name, both in models.items() if all(both)}
+    here = [name for name, both in known.items() if all(map(store.find, both))]
+    if here:
+        return [f"Downloaded already: {', '.join(here)}; confspec use {here[0]} makes it the default."]
+    if any(map(store.find, registry.models.values())):
+        return []
+    smallest = min(known, key=lambda name: _bytes(known[name]))
+    return [
+        "Welcome to confspec: a small model drafts each step of an answer, and a bigger one is asked where it matters. "
+        "Both run on this machine, and are downloaded once.",
+        *([f"Smaller: confspec -p {smallest} ({size(_bytes(known[smallest]))})"] * (resolved.pair.name != smallest)),
+        "On a server: confspec --draft http://HOST:PORT --target http://HOST:PORT",
+    ]
+
+
+def _bytes(models: Iterable[Model]) -> int:
+    return sum(model.bytes for model in models)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from confspec_cli.core.conversation import Turn
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.messages import Message, Prompt
 from confspec_cli.core.run_config import RunConfig, authors
@@ -15,7 +16,7 @@ from confspec_cli.errors import ConfspecError, EngineError, Interrupted
 from confspec_cli.models.registry import Registry
 from confspec_cli.models.remote_models import at_address, is_address
 from confspec_cli.runtime.build_prompt import prompt_of
-from confspec_cli.runtime.configure import build_config, thinks
+from confspec_cli.runtime.configure import build_config, for_question, thinks
 from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.gate_choice import check_gate, with_gate_of_choice
 from confspec_cli.runtime.load import acquaint, load_engines
@@ -23,6 +24,7 @@ from confspec_cli.runtime.options import HardwareOptions, RunOptions
 from confspec_cli.runtime.preflight import refuse_early
 from confspec_cli.runtime.reporter import SILENT, Reporter
 from confspec_cli.runtime.resolve import Place, ResolvedPair, resolve_pair
+from confspec_cli.runtime.resume import as_before
 from confspec_cli.runtime.signals import stopping
 
 _Part = tuple[Place, int | None]
@@ -107,10 +109,20 @@ class ModelPool:
         check_gate(pair, config, options)
         return with_gate_of_choice(config, pair, options, self._engines)
 
-    def prompt(self, question: str, system: str | None, before: tuple[Message, ...]) -> Prompt:
+    def prompt(
+        self, question: str, system: str | None, before: tuple[Message, ...], config: RunConfig | None = None
+    ) -> Prompt:
         """What the models read. Raises ContextFull where it does not fit."""
-        engines = self.engines
-        return prompt_of(question, system, engines, before, self.config(self._options), thinks(self._options, engines))
+        engines, config = self.engines, config or self.config(self._options)
+        return prompt_of(question, system, engines, before, config, thinks(self._options, engines))
+
+    def for_question(self, options: RunOptions, question: str) -> RunOptions:
+        """The options with the kind of work told from a question, where it was not said."""
+        return for_question(options, resolve_pair(self._registry, options).pair, question)
+
+    def as_before(self, options: RunOptions, turns: Sequence[Turn]) -> RunOptions:
+        """The options a conversation was had with last."""
+        return as_before(self._registry, options, turns)
 
     @contextmanager
     def stopping(self) -> Iterator[list[int]]:

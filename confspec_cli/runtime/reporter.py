@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -17,8 +17,8 @@ class Reporter(Protocol):
         """Something a person should know, with its kind before it: `warning: ...`."""
         ...
 
-    def confirm(self, question: str) -> bool | None:
-        """The answer to a yes-or-no question; None where nobody can be asked."""
+    def confirm(self, question: str, before: Sequence[str] = ()) -> bool | None:
+        """The answer to a yes-or-no question, with what is to be known `before`; None where nobody can be asked."""
         ...
 
     def pulling(self, total: int) -> AbstractContextManager[PullProgress]:
@@ -39,9 +39,9 @@ class Silent:
     def note(self, message: str) -> None:
         """Nothing is shown."""
 
-    def confirm(self, question: str) -> bool | None:
+    def confirm(self, question: str, before: Sequence[str] = ()) -> bool | None:
         """What was said when this was made."""
-        del question
+        del question, before
         return self._pulls or None
 
     @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from confspec_cli.core.run_config import Mode, RunConfig, authors
+from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import Author
 from confspec_cli.models.calibrations import Calibration, Setting
 from confspec_cli.models.references import is_on_hub, is_reference, resolve
@@ -43,6 +44,8 @@ class ResolvedPair:
         task, setting = config.task.name, setting_of(config)
         trusted = self.pair.trusting_in(task, setting)
         if config.mode is not Mode.CONFSPEC or not config.gate.is_open or trusted.is_calibrated_for(task):
+            return ()
+        if task is TaskName.PLAIN and self.measured is not None:  # there is nothing to tune on: no answer to compare
             return ()
         if self.measured is None:
             return ("these two models have no tuned thresholds; using cautious defaults",)

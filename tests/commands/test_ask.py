@@ -247,6 +247,22 @@ def test_a_task_puts_its_own_words_before_the_models(ask, capsys):
         assert bool(found["system"]) is bool(words)
 
 
+@pytest.mark.parametrize(
+    ("question", "options", "task"),
+    [
+        ("Why is the sky blue?", [], "plain"),
+        ("What is 17 times 23?", [], "math"),
+        ("Write a Python function that adds.", [], "code"),
+        ("Which?\n(A) one\n(B) two\n(C) three", [], "qa"),
+        ("What is 17 times 23?", ["--task", "plain"], "plain"),
+        ("Why is the sky blue?", ["--format-answer", "json"], "math"),
+    ],
+)
+def test_without_a_task_it_is_told_from_the_question(ask, capsys, question, options, task):
+    ask(question, "--format", "json", "-n", "5", *options)
+    assert document(capsys)["parameters"]["task"] == task
+
+
 def test_an_answer_that_fits_its_schema_is_all_of_stdout(ask, capsys, tmp_path):
     (tmp_path / "schema.json").write_text(
         '{"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}'
@@ -353,7 +369,7 @@ def test_what_is_missing_is_named_with_its_size_and_the_command_that_pulls_it(sp
     assert main(["ask"]) == Exit.MODEL_MISSING
     err = capsys.readouterr().err
     assert "491.4 MB" in err
-    assert "confspec pull qwen2.5-coder-0.5b-q4_k_m qwen2.5-coder-1.5b-q4_k_m" in err
+    assert "confspec pull starter" in err
 
 
 def test_piped_bytes_that_are_not_text_are_refused_by_offset(speak, capsys):

@@ -34,6 +34,7 @@ def started(mode="confspec", **settings):
         ("confspec", {}, "drafting, target checks below 0.90"),
         ("confspec", {"worth_drafting": False}, "target alone (drafting is slower here)"),
         ("confspec", {"worth_drafting": False, "adaptive": False}, "drafting, target checks below 0.90"),
+        ("confspec", {"asks": True}, "drafting, target checks below 0.90 (not tuned)"),
         ("confspec", {"accept": 0.0}, "drafting, every step accepted"),
         ("confspec", {"reject": 1.0}, "drafting, every step rejected"),
         ("target", {}, "target alone"),

@@ -9,6 +9,7 @@ from support.scripted_chat import REWRITTEN, STEPS, ScriptedPool, flat, opened, 
 from confspec_cli.core.events import RunStarted
 from confspec_cli.core.messages import Speculation
 from confspec_cli.core.run_config import Mode
+from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import Author
 from confspec_cli.engines.scripted import CARD
 from confspec_cli.errors import EngineError, StorageError
@@ -296,6 +297,44 @@ def test_sessions_are_saved_named_listed_loaded_and_left(store):
     assert "/load first returns to the previous one." in text
     assert "* second" in text
     assert 'Resumed "first" (1 turn).' in text
+
+
+def test_a_session_is_loaded_with_its_models_and_settings(store):
+    models = pool()
+    chat, text = talk(
+        *("/set temperature 0.5", "/set task qa", "/mode target", "One?", "/new"),
+        *("/set temperature 0", "/set task code", "/mode confspec", "/load first"),
+        models=models,
+        store=store,
+        record=store.new("first"),
+    )
+    assert 'Resumed "first" (1 turn).' in text
+    assert (chat.options.temperature, chat.options.task, chat.options.mode) == (0.5, TaskName.QA, Mode.TARGET)
+    assert models.loaded[-1].mode is Mode.TARGET
+
+
+def test_a_session_whose_models_cannot_be_loaded_leaves_the_chat_as_it_is(store):
+    class Empty(ScriptedPool):
+        def switch(self, options):
+            if options.mode is Mode.TARGET:
+                raise EngineError("llama.cpp failed.", "/pair starter")
+            super().switch(options)
+
+    first = store.new("first")
+    talk("/mode target", "One?", store=store, record=first)
+    chat, text = talk("Two?", "/load first", models=Empty(pool().scripted), store=store, record=store.new("second"))
+    assert "llama.cpp failed." in text
+    assert (chat.record.name, chat.options.mode) == ("second", Mode.CONFSPEC)
+
+
+def test_the_kind_of_work_is_told_from_the_first_question_and_stands_above_it(store):
+    chat, text = talk(
+        *("What is 17 times 23?", "Why?", "/new", "Why is the sky blue?"), store=store, record=store.new(), task=None
+    )
+    assert chat.config.task.name is TaskName.PLAIN
+    assert text.count("scripted · math · ") == 1
+    assert text.count("scripted · plain · ") == 1
+    assert text.index("· math ·") < text.index("· plain ·")
 
 
 def test_a_session_that_cannot_be_read_is_a_warning_of_the_list(store):

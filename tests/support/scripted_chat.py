@@ -9,6 +9,7 @@ from pathlib import Path
 
 from confspec_cli.core.messages import ModelCard
 from confspec_cli.core.run_config import RunConfig
+from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import Author
 from confspec_cli.engines.scripted import CARD, ScriptedEngine
 from confspec_cli.models.registry import Model, Pair, Registry
@@ -98,11 +99,13 @@ def pool(context: int = 4096, doubt: str = "second", card: ModelCard = CARD, **c
     return ScriptedPool(engines)
 
 
-def opened(*typed: str, models: ScriptedPool | None = None, store=None, record=None, choices=()):
+def opened(*typed: str, models: ScriptedPool | None = None, store=None, record=None, choices=(), task=TaskName.MATH):
     """A conversation in which these lines will be typed."""
     screen = Notices(io.StringIO(), Show(), {})
     desk = ScriptedDesk(list(typed), list(choices))
-    return Chat(models or pool(), store, record or Session(), screen, desk, io.StringIO())
+    return Chat(
+        models or pool(), store, record or Session(), screen, desk, io.StringIO(), options=RunOptions(task=task)
+    )
 
 
 def talk(*typed: str, **more):
