@@ -1,4 +1,4 @@
-"""vLLM's dialect against a scripted server that answers in its form; no vLLM was asked."""
+"""vLLM's dialect against a scripted server that answers in its form, and in forms that it should not."""
 
 import math
 
@@ -69,8 +69,11 @@ def test_tokens_go_in_and_come_out_and_every_sampling_field_is_sent(server, conn
 def test_a_step_is_scored_and_the_question_answered_in_one_request(server, connect):
     engine = connect()
     before = len(server.bodies("/v1/completions"))
+    written(engine, PROMPT, 1)
+    read = engine.tokens_read
     tokens, labels = engine.judge(ASKING, "Two and two.", True, LABELS)
-    (sent,) = server.bodies("/v1/completions")[before:]
+    assert engine.tokens_read - read > engine.count(PROMPT)  # a scored prompt is read again, all of it
+    (sent,) = server.bodies("/v1/completions")[before + 1 :]
     assert (sent["prompt_logprobs"], sent["max_tokens"], sent["temperature"]) == (0, 1, 0)
     assert text_of(tokens) == "Two and two."
     assert tokens[-1].ends

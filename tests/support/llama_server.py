@@ -8,10 +8,6 @@ from contextlib import contextmanager
 
 import pytest
 
-needs_llama_server = pytest.mark.skipif(
-    importlib.util.find_spec("xllamacpp") is None, reason="needs llama-server: pip install xllamacpp"
-)
-
 _CODE = """
 import sys, xllamacpp
 params = xllamacpp.CommonParams()
@@ -24,19 +20,37 @@ sys.stdin.read()  # until the test is done, or gone
 """
 
 
-@contextmanager
-def llama_server(path, context=2048, port=0):
-    """Serve a GGUF file; yields the URL."""
+def is_installed():
+    """Whether there is a llama-server to start."""
+    return importlib.util.find_spec("xllamacpp") is not None
+
+
+needs_llama_server = pytest.mark.skipif(not is_installed(), reason="needs llama-server: pip install xllamacpp")
+
+
+def start(path, context=2048, port=0, stays=False):
+    """Serve a GGUF file until the standard input of the process is closed, or for good; the process, and the URL."""
+    read, write = os.pipe()
     child = subprocess.Popen(
         [sys.executable, "-c", _CODE, str(path), str(context), str(port)],
-        stdin=subprocess.PIPE,
+        stdin=read,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         env={**os.environ, "GOMP_SPINCOUNT": "1000"},
+        pass_fds=(write,) if stays else (),  # so that it holds its own input open
+        start_new_session=stays,
     )
+    os.close(read)
+    child.stdin = os.fdopen(write, "w")
+    return child, child.stdout.readline().strip()
+
+
+@contextmanager
+def llama_server(path, context=2048, port=0):
+    """Serve a GGUF file; yields the URL."""
+    child, address = start(path, context, port)
     try:
-        address = child.stdout.readline().strip()
         assert address, "llama-server did not start"
         yield address
     finally:

@@ -61,6 +61,9 @@ class Dialect(Protocol):
 class ScoringDialect(Dialect, Protocol):
     """A kind of server that can read a given text token by token."""
 
+    tokens_read: int
+    """How many tokens of the last text it scored the server has read; it may have to read all of it again."""
+
     def score(
         self, tokens: Sequence[int], start: int, stop: int, wanted: Sequence[int]
     ) -> tuple[list[RemoteToken], Mapping[int, float]]:

@@ -108,6 +108,7 @@ class RemoteEngine:
     ) -> tuple[list[Token], Mapping[str, float]]:
         if Power.SCORE not in self.powers or not isinstance(self._dialect, ScoringDialect):
             raise EngineError(f"{self.card.name} on {self.card.server} cannot score a step it did not write.")
+        before = self.tokens_read
         tokens, step = self._bring(prompt), self._spelling.marks.tokenize(continuation)
         question = self._question(prompt) or (self._spelling.question("-")[:1] if ends else [])
         self._fit([*tokens, *step, *question])
@@ -115,7 +116,7 @@ class RemoteEngine:
         # What closes the turn for the question is what the model would have ended it with.
         wanted = [firsts[label] for label in firsts]
         scored, found = self._dialect.score([*tokens, *step, *question], start, stop + ends, wanted)
-        self.tokens_read += len(step)
+        self.tokens_read = before + self._dialect.tokens_read - len(question)
         self.verification_tokens += len(question)
         decoder, reader = codecs.getincrementaldecoder("utf-8")("replace"), self._spelling.reader()
         said = [

@@ -37,6 +37,7 @@ class Vllm:
         self._connection = connection
         self._file = file
         self._salt = ""
+        self.tokens_read = 0
         self.vocabulary = file.vocab
         self.served = _served(connection, model, file)
 
@@ -77,7 +78,9 @@ class Vllm:
         if stop > start:
             body |= {"prompt_logprobs": 0}
         try:
-            choice = self._connection.post("/v1/completions", body)["choices"][0]
+            answer = self._connection.post("/v1/completions", body)
+            choice = answer["choices"][0]
+            self.tokens_read = len(tokens) - _cached(answer.get("usage"))
             rows = choice.get("prompt_logprobs") or []
             scored = []
             for place in range(start, stop):
@@ -182,6 +185,11 @@ def _served(connection: Connection, model: str, file: VocabularyFile) -> Served:
         )
     except (LookupError, TypeError, ValueError, StopIteration) as problem:
         raise faults.nonsense(connection.base, _NOT_VLLM) from problem
+
+
+def _cached(usage: Mapping[str, Any] | None) -> int:
+    """How much of a prompt was in the cache; 0 where the server was not started so as to tell."""
+    return ((usage or {}).get("prompt_tokens_details") or {}).get("cached_tokens") or 0
 
 
 def _by_id(row: Mapping[str, float]) -> dict[int, float]:
