@@ -36,7 +36,7 @@ class Cascade:
 
         # 1. Draft. The draft continues the transcript by one step: to the step boundary, the end of its turn, or the
         #    first token it finds too unlikely.
-        request = self._draft_request(n, "", self.policy.draft_tokens(max_tokens))
+        request = self._draft_request(n, "", max_tokens)
         drafted = yield from self.writer.write(Author.DRAFT, request, self.policy.stops_draft)
         if self.policy.stops_draft():
             yield StepDropped(n, drafted, DropReason.STEERED)

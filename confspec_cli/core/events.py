@@ -116,7 +116,7 @@ class StepCommitted:
 class DraftingSwitched:
     """From step `n` on the draft writes steps, or the target writes alone.
 
-    `gain` is the time a drafted step has saved of late, as a share of the target's time for it; negative if it cost.
+    `gain` is what drafting has saved in this run, as a share of the target's time for it; negative if it cost.
     """
 
     n: int

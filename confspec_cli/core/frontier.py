@@ -81,7 +81,7 @@ class GateChoice:
     """The gate that is used or, where `gate` is None, the target alone.
 
     `seconds` are predicted per answer, and `alone` those of the target alone. `is_measured`: by costs that were
-    measured where the pair runs, and not estimated.
+    measured where the pair runs, and not estimated. `usual_tokens` is how many the target alone writes for an answer.
     """
 
     name: str
@@ -90,6 +90,7 @@ class GateChoice:
     alone: float
     reason: ChoiceReason = ChoiceReason.FASTEST
     is_measured: bool = False
+    usual_tokens: float = 0.0
 
     @property
     def speedup(self) -> float:

@@ -83,7 +83,7 @@ def with_gate_of_choice(
 ) -> RunConfig:
     """The configuration with its gate chosen for this machine; unchanged where no gates were measured to choose from.
 
-    Where the target alone is faster, drafting is not begun; within a run the fastest gate is tried now and then. If
+    Where the target alone is faster, drafting is not begun; later runs may try the fastest gate. If
     every step is to be drafted, that gate is used all the same, or the pair's own where none keeps the promise.
     """
     frontier = frontier_of(pair, config)
@@ -100,7 +100,9 @@ def with_gate_of_choice(
             return config
         choice = _chosen(best, costs, choice.alone)
     gate = replace(best.gate if best else config.gate, worth_drafting=choice.gate is not None)
-    return replace(config, gate=gate, choice=replace(choice, is_measured=is_measured))
+    usual_tokens = max(one.alone for one in frontier.gates)
+    choice = replace(choice, is_measured=is_measured, usual_tokens=usual_tokens)
+    return replace(config, gate=gate, choice=choice)
 
 
 def _chosen(one: MeasuredGate | None, costs: TokenCosts, alone: float) -> GateChoice:

@@ -22,7 +22,8 @@ def test_a_run_whose_draft_is_right_four_times_in_five_comes_within_a_tenth_of_t
     steps = clocked_run("confspec", COUNT, wrong, RATIO, PRICE)
     limit = with_draft_right(0.8, 1.0).speedup(RATIO, PRICE)
     assert limit == pytest.approx(1 / (0.2 + 1 / 6 + 0.03))
-    assert 0.9 * limit <= alone / seconds(steps) <= limit
+    # To be compared with, the target writes one step that is not drafted; that may be one of the wrong ones.
+    assert 0.9 * limit <= alone / seconds(steps) <= 1.02 * limit
 
 
 def test_at_its_crossings_the_speed_up_is_one():

@@ -127,7 +127,7 @@ def test_the_end_of_the_thinking_ends_a_step():
 def test_boundaries_do_not_depend_on_how_the_text_is_chunked():
     text = (
         PROSE + "\n\n```c\nint a;\n\nint b;\n```\n\n1. One item of the list.\n\\[\nx\n\n\\]\n\n**Head**\n\nThe end.\n"
-    )
+    ) + "".join(PROGRAM)
     whole = split(text, 20)
     dice = random.Random(7)
     for _ in range(200):
