@@ -46,7 +46,9 @@ def decide(choose: Choose, logits: Logits) -> Choice:
 
 def _inner(weights: Logits, below: Logits) -> float:
     """The sum of their products; what has no weight adds nothing, be it infinitely far below."""
-    return float(np.dot(weights, np.maximum(below, _NOTHING)))
+    with np.errstate(invalid="ignore"):
+        inner = float(np.dot(weights, below))
+    return float(np.dot(weights, np.maximum(below, _NOTHING))) if math.isnan(inner) else inner
 
 
 class Sampler:
