@@ -25,6 +25,7 @@ _UsageError: Any = next(base for base in typer.BadParameter.__mro__ if base.__na
 COMMANDS = {
     "ask": "Ask one question and watch the models work it out.",
     "chat": "Chat with a pair; type /help for the commands.",
+    "serve": "Serve a pair to any client of the OpenAI protocol.",
     "batch": "Run every prompt in a file; writes one JSON record each.",
     "sessions": "List, search, show, rename, export and delete saved sessions.",
     "use": "Choose the default pair.",

@@ -29,6 +29,7 @@ THIRD_PARTY = {
     "runtime": {"platformdirs"},
     "runtime/json_schema": {"jsonschema", "referencing"},
     "repl": {"prompt_toolkit"},
+    "serve": {"starlette", "uvicorn"},
     "render": {"rich"},
     "commands": {"typer"},
     "app": {"typer"},
@@ -43,6 +44,7 @@ ALLOWED = {
     "commands": {
         "commands",
         "repl",
+        "serve",
         "evaluate",
         "render",
         "runtime",
@@ -55,6 +57,7 @@ ALLOWED = {
         "errors",
     },
     "repl": {"repl", "render", "runtime", "storage", "core", "files", "errors"},
+    "serve": {"serve", "runtime", "storage", "core", "errors", "__init__"},
     "evaluate": {"evaluate", "runtime", "models", "storage", "core", "files", "errors"},
     "runtime": {
         "runtime",
@@ -128,7 +131,7 @@ def test_the_core_neither_prints_nor_reads_the_environment(module):
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], []])
 def test_the_app_imports_nothing_but_typer_until_a_command_is_called(argv):
     heavy = "llama_cpp httpx2 huggingface_hub numpy yaml ruamel jinja2 prompt_toolkit rich matplotlib jsonschema "
-    heavy += "math_verify"
+    heavy += "math_verify starlette uvicorn"
     code = (
         f"import sys; from confspec_cli.app import main; main({argv}); "
         f"loaded = set('{heavy}'.split()) & set(sys.modules); "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +52,22 @@ def wanted(extract: bool, schema_file: Path | None, is_json: bool) -> Wanted:
     """What the reply must hold. Raises UsageError for a schema that cannot be read, or cannot be held to."""
     if schema_file and is_json:
         raise UsageError("--schema already asks for JSON.", "leave out --format-answer")
-    if not (schema_file or is_json):
-        return Wanted(extract)
+    if schema_file:
+        return replace(wanted_json(_read(schema_file), schema_file.name), extract=extract)
+    return replace(wanted_json(), extract=extract) if is_json else Wanted(extract)
+
+
+def wanted_json(schema: Any = None, name: str = "json") -> Wanted:
+    """An answer that fits the schema; without one, a JSON object. Raises UsageError for what cannot be held to."""
     from confspec_cli.engines.llamacpp.grammar import gbnf  # noqa: PLC0415 - keeps llama_cpp out of --help
 
-    schema = _read(schema_file) if schema_file else _ANY_OBJECT
-    text = json.dumps(schema)
-    grammar = gbnf(schema)
-    form = Form(schema_file.name, grammar, in_form(text)) if schema_file else Form("json", grammar, AS_JSON)
-    return Wanted(extract, form, schema)
+    request = in_form(json.dumps(schema)) if schema is not None else AS_JSON
+    schema = _ANY_OBJECT if schema is None else schema
+    if not isinstance(schema, dict):
+        raise UsageError(f"{name} is not a JSON schema: it must be an object.", """e.g. {"type": "object"}""")
+    if fault := schema_error(schema):
+        raise UsageError(f"{name} {fault}.", "fix that part of the schema")
+    return Wanted(extract=False, form=Form(name, gbnf(schema), request), schema=schema)
 
 
 def _read(file: Path) -> Any:
@@ -68,11 +75,6 @@ def _read(file: Path) -> Any:
     if len(text) > LONGEST:
         raise UsageError(f"The schema {file} has more than {LONGEST:,} characters.", "shorten the schema")
     try:
-        schema = load(text)
+        return load(text)
     except ValueError as problem:
         raise UsageError(f"{file} is not JSON: {problem}.", f"python -m json.tool {shlex.quote(str(file))}") from None
-    if not isinstance(schema, dict):
-        raise UsageError(f"{file} is not a JSON schema: it must be an object.", """e.g. {"type": "object"}""")
-    if fault := schema_error(schema):
-        raise UsageError(f"{file} {fault}.", "fix that part of the schema")
-    return schema

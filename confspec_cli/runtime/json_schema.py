@@ -61,6 +61,14 @@ def validation_error(text: str, schema: Any) -> str | None:
     return f"does not fit the schema: {_said(problem)}" if problem else None
 
 
+def mismatch(value: Any, schema: Any) -> tuple[str, str] | None:
+    """Where in this value, and why, it does not fit a sound schema; None where it does."""
+    from jsonschema.exceptions import best_match  # noqa: PLC0415
+
+    problem = best_match(_validator(schema).iter_errors(value))
+    return (".".join(map(str, problem.absolute_path)), _shortened(problem.message)) if problem else None
+
+
 def _validator(schema: Any) -> Validator:
     """The validator of the draft that the schema names. It never fetches anything."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415
@@ -79,11 +87,13 @@ def _is_other_json(schema: Mapping[str, Any]) -> bool:
 
 
 def _said(problem: ValidationError) -> str:
-    words = problem.message
-    if len(words) > _MOST_WORDS:
-        words = f"{words[: _MOST_WORDS // 2]} ... {words[-_MOST_WORDS // 2 :]}"
+    words = _shortened(problem.message)
     place = "".join(f"/{part}" for part in problem.absolute_path)
     return f"at #{place}, {words}" if place else words
+
+
+def _shortened(words: str) -> str:
+    return words if len(words) <= _MOST_WORDS else f"{words[: _MOST_WORDS // 2]} ... {words[-_MOST_WORDS // 2 :]}"
 
 
 def _finite(text: str) -> float:

@@ -97,7 +97,7 @@ class ModelPool:
                 self._have(before[0], before[1])
             raise
         self._resolved, self._options = resolved, options
-        for warning in resolved.warnings(build_config(resolved.pair, options)):
+        for warning in self.warnings(build_config(resolved.pair, options)):
             if warning not in self._warned:
                 self._warned.add(warning)
                 self._reporter.note(f"warning: {warning}")
@@ -109,6 +109,10 @@ class ModelPool:
         check_gate(pair, config, options)
         return with_gate_of_choice(config, pair, options, self._engines)
 
+    def warnings(self, config: RunConfig) -> Sequence[str]:
+        """What is to be said of the gate of such a run."""
+        return self._resolved.warnings(config) if self._resolved else ()
+
     def prompt(
         self, question: str, system: str | None, before: tuple[Message, ...], config: RunConfig | None = None
     ) -> Prompt:
@@ -116,9 +120,9 @@ class ModelPool:
         engines, config = self.engines, config or self.config(self._options)
         return prompt_of(question, system, engines, before, config, thinks(self._options, engines))
 
-    def for_question(self, options: RunOptions, question: str) -> RunOptions:
+    def for_question(self, options: RunOptions, question: str, wants_answer: bool = False) -> RunOptions:
         """The options with the kind of work told from a question, where it was not said."""
-        return for_question(options, resolve_pair(self._registry, options).pair, question)
+        return for_question(options, resolve_pair(self._registry, options).pair, question, wants_answer)
 
     def as_before(self, options: RunOptions, turns: Sequence[Turn]) -> RunOptions:
         """The options a conversation was had with last."""

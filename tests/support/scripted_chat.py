@@ -61,6 +61,8 @@ class ScriptedPool(ModelPool):
         return {author: Path(role.name) for author, role in resolved.roles.items()}
 
     def _take_engines(self, resolved, paths, hardware, interrupt, reporter):
+        for engine in self.scripted.values():
+            engine.interrupt = interrupt
         return {author: self.scripted[author] for author in paths}
 
 
