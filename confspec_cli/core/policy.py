@@ -102,11 +102,17 @@ class AdaptiveDrafting:
     the target's answers usually have: a draft that goes on beyond that saves nothing. Once drafting has lost more than
     a small share of the target's own time, the target writes the rest of the run; the next one is drafted if all runs
     together have lost less than that share. Without `worth_drafting` the target begins alone, and if that is `final` it
-    stays alone. `usual_tokens`: the length of the target's answers, as calibrated; 0 where that must be seen first.
+    stays alone. Known from before, or 0: `usual_tokens`, the length of the target's answers, and `pace`, the seconds it
+    takes to write a token.
     """
 
     def __init__(
-        self, worth_drafting: bool = True, active: bool = True, final: bool = False, usual_tokens: float = 0.0
+        self,
+        worth_drafting: bool = True,
+        active: bool = True,
+        final: bool = False,
+        usual_tokens: float = 0.0,
+        pace: float = 0.0,
     ) -> None:
         self.drafts = worth_drafting or not (active or final)
         """Whether the draft writes the next step."""
@@ -116,6 +122,7 @@ class AdaptiveDrafting:
         self._all = _Account(saved=0.0 if worth_drafting else -owed)
         self._prompt_seconds = 0.0  # of the draft, for reading the prompt: no later step of the run costs them again
         self._cost: float | None = None  # of the step being drafted
+        self._known_pace = pace
         self._target_tokens, self._target_seconds = 0, 0.0
         self._length = 0  # of the reply
         self._answers = _CALIBRATED if usual_tokens else 0  # of the target alone
@@ -149,12 +156,14 @@ class AdaptiveDrafting:
 
     @property
     def needs_probe(self) -> bool:
-        """Whether the target is to write a step, so that it is known how fast it writes."""
-        return self._active and not self._pace and self._all.steps >= _PROBE
+        """Whether the target is to write a step, so that it is known how fast it writes here and now."""
+        if not self._active or self._target_tokens:
+            return False
+        return not self._can_draft() if self._known_pace else self._all.steps >= _PROBE
 
     def switch_if_due(self) -> bool:
         """Turn drafting off if it is time to; returns whether it did. Call it once before each step."""
-        if not self._active or not self.drafts or self._can_draft():
+        if not self._active or not self.drafts or not self._target_tokens or self._can_draft():
             return False
         self.drafts = False
         return True
@@ -163,7 +172,7 @@ class AdaptiveDrafting:
         """All runs so far decide whether this one is drafted."""
         self._all.spent += self._prompt_seconds
         self._run, self._length, self._prompt_seconds, self._cost = _Account(), 0, 0.0, None
-        if self._active and self._pace:
+        if self._active and self._target_tokens:
             self.drafts = self._can_draft()
 
     def _can_draft(self) -> bool:
@@ -187,8 +196,8 @@ class AdaptiveDrafting:
 
     @property
     def _pace(self) -> float:
-        """Seconds the target takes to write a token; 0 where it has written none."""
-        return self._target_seconds / self._target_tokens if self._target_tokens else 0.0
+        """Seconds the target takes to write a token; 0 where nothing tells."""
+        return self._target_seconds / self._target_tokens if self._target_tokens else self._known_pace
 
 
 def adaptive_drafting(config: RunConfig) -> AdaptiveDrafting:
@@ -196,4 +205,6 @@ def adaptive_drafting(config: RunConfig) -> AdaptiveDrafting:
     choice = config.choice
     is_final = choice is not None and choice.gate is None and choice.reason is not ChoiceReason.FASTEST
     usual_tokens = choice.usual_tokens if choice else 0.0
-    return AdaptiveDrafting(config.gate.worth_drafting, config.adaptive and config.is_gated, is_final, usual_tokens)
+    pace = choice.alone / usual_tokens if choice and choice.is_measured and usual_tokens else 0.0
+    is_active = config.adaptive and config.is_gated
+    return AdaptiveDrafting(config.gate.worth_drafting, is_active, is_final, usual_tokens, pace)

@@ -145,6 +145,13 @@ def test_a_draft_whose_steps_all_stand_is_held_against_one_step_that_the_target_
     assert answer(AdaptiveDrafting(), 20, draft_token=0.2)[1] == [1, 2]
 
 
+def test_where_the_target_s_pace_was_measured_before_it_writes_a_step_only_if_drafting_seems_slow():
+    assert answer(AdaptiveDrafting(pace=TARGET_TOKEN), 20)[1] == list(range(1, 21))
+    assert answer(AdaptiveDrafting(pace=TARGET_TOKEN), 20, draft_token=0.2)[1] == [1]
+    busy = AdaptiveDrafting(pace=TARGET_TOKEN / 4)  # than the machine is now
+    assert answer(busy, 20)[1] == [1, *range(3, 21)]
+
+
 def test_where_drafting_does_not_pay_the_target_writes_alone_and_says_so():
     many = [f"This is draft number {n} of many.\n\n" for n in range(56)]
     better = [f"Here is step number {n} instead.\n\n" for n in range(56)]
