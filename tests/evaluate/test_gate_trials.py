@@ -13,7 +13,7 @@ from confspec_cli.core.run_config import Mode
 from confspec_cli.core.speed_model import AnswerWork
 from confspec_cli.core.trace import Author
 from confspec_cli.engines.scripted import CARD, ScriptedEngine
-from confspec_cli.evaluate.gate_trials import GateTrials, candidates, frontier
+from confspec_cli.evaluate.gate_trials import USUAL_SIGNALS, GateTrials, candidates, frontier
 from confspec_cli.evaluate.problems import read_problems
 
 GATES = {
@@ -136,7 +136,7 @@ def test_the_device_s_costs_choose_among_the_gates_that_keep_the_promise_and_the
     assert choose([], 0.03, TokenCosts(1, 1, 1)).gate is None
 
 
-BOUND, CONFIDENCE, SIMULATIONS, GATE_COUNT = 0.03, 0.95, 400, 12
+BOUND, CONFIDENCE, SIMULATIONS, GATE_COUNT = 0.03, 0.95, 240, len(candidates(USUAL_SIGNALS))
 LOSSES = {f"gate{n}": 0.0 if n < 2 else 0.031 for n in range(GATE_COUNT)}
 """The worst that can happen: all gates but two are just beyond the promise."""
 
