@@ -35,7 +35,9 @@ from confspec_cli.evaluate.calibration_tables import (
     METHOD,
     frontier_sheet,
     reliability_sheet,
+    shows_none,
     signals_sheet,
+    stacking_sheet,
     verdict_on,
 )
 from confspec_cli.evaluate.gate_trials import USUAL_SIGNALS, GateTrials, candidates
@@ -43,6 +45,7 @@ from confspec_cli.evaluate.labels import Labeller
 from confspec_cli.evaluate.plots import draw_calibration
 from confspec_cli.evaluate.problems import AnswerKind, Problem, load_problems
 from confspec_cli.evaluate.results import Conditions
+from confspec_cli.evaluate.stacking import stacked
 from confspec_cli.evaluate.tables import Layout, shown
 from confspec_cli.models.registry import fingerprints
 from confspec_cli.models.yaml_editing import put as keep
@@ -119,8 +122,8 @@ def calibrate(
     """Tune a pair's thresholds on problems with known answers.
 
     Each draft step is labelled by whether the target can still reach the right answer from it, which tells what each
-    signal knows. Then a set of gates is tried on every problem. What each gate loses and takes
-    is saved to your models.yaml, with the fastest gate whose loss stays below the limit.
+    signal knows. Then a set of gates is tried on every problem. What each gate loses and takes is saved to your
+    models.yaml, with the fastest gate whose loss stays below the limit; if all lose too much, the target writes alone.
     """
     resolved = resolve_pair(user_registry(), replace(options, pair=pair))
     chosen = load_problems(problems, graded=False)[:count]
@@ -137,6 +140,7 @@ def calibrate(
     costs = costs_of(chains)
     kept = fastest([one for one in frontier if one.bound <= bound], costs)
     tables = [signals_sheet(known, chains), *map(reliability_sheet, known[:1])]
+    tables += [stacking_sheet(rows)] if (rows := stacked(chains)) else []
     tables += [frontier_sheet(frontier, promise, costs)] if frontier else []
     unknown = sum(problem.kind is AnswerKind.NONE for problem in chosen)
     if unknown:
@@ -145,7 +149,7 @@ def calibrate(
     if plots.plots:
         for path in draw_calibration(known, frontier, costs, plots.plots, plots.suffix):
             put(sys.stderr, f"wrote {path}\n")
-    if kept is None:
+    if kept is None and not shows_none(frontier, promise):
         raise typer.Exit(Exit.FAILURE)
     if not dry_run:
         account = {
@@ -160,7 +164,8 @@ def calibrate(
             "setting": asdict(setting_of(config)),
             "frontier": [{**asdict(one), "gate": _plain(one.gate)} for one in frontier],
         }
-        gate = replace(kept.gate, worth_drafting=costs.seconds(kept.work) < kept.alone * costs.writing)
+        gate = kept.gate if kept else resolved.pair.gate_for(task)
+        gate = replace(gate, worth_drafting=kept is not None and costs.speedup(kept.work) > 1)
         own = ("pairs", resolved.pair.name)
         keep(own_file(), ((*own, "gates", task.value), _plain(gate)), ((*own, "calibrations", task.value), account))
         put(sys.stderr, f"Saved to {own_file()}; confspec ask -p {resolved.pair.name} --task {task.value} uses it.\n")

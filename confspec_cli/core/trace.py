@@ -77,7 +77,8 @@ class Verdict:
 class Likelihood:
     """How likely one model finds the tokens of a step: natural-log probabilities at temperature 1.
 
-    `agreed` counts the tokens that were the model's own first choice; `entropy` is the mean over the tokens, in nats.
+    `agreed` counts the tokens that were the model's own first choice. `entropy` is the mean over the tokens, in nats,
+    `first_entropy` that of the first.
     """
 
     mean: float
@@ -85,6 +86,7 @@ class Likelihood:
     tokens: int
     agreed: int
     entropy: float | None = None
+    first_entropy: float | None = None
 
     @staticmethod
     def of(logprobs: Sequence[float], agreed: int, entropies: Sequence[float | None] = ()) -> Likelihood | None:
@@ -93,7 +95,8 @@ class Likelihood:
             return None
         known = [entropy for entropy in entropies if entropy is not None]
         entropy = math.fsum(known) / len(known) if known and len(known) == len(entropies) else None
-        return Likelihood(math.fsum(logprobs) / len(logprobs), min(logprobs), len(logprobs), agreed, entropy)
+        first = entropies[0] if entropies else None
+        return Likelihood(math.fsum(logprobs) / len(logprobs), min(logprobs), len(logprobs), agreed, entropy, first)
 
     @property
     def lowest_p(self) -> float:

@@ -25,7 +25,7 @@ from confspec_cli.evaluate.statistics import (
     reliability,
 )
 
-SIGNALS = ("verdict", "lowest likelihood", "mean likelihood", "entropy", "combined")
+SIGNALS = ("verdict", "lowest likelihood", "mean likelihood", "entropy", "first entropy", "combined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,8 @@ def value_of(assessment: Assessment, signal: str, weights: Combined) -> float | 
             return weighed(known, weights.draft if assessment.by is Author.DRAFT else weights.target) if known else None
         case "entropy":
             return math.exp(-likelihood.entropy) if likelihood and likelihood.entropy is not None else None
+        case "first entropy":
+            return math.exp(-likelihood.first_entropy) if likelihood and likelihood.first_entropy is not None else None
         case "mean likelihood":
             return likelihood.mean_p if likelihood else None
     return likelihood.lowest_p if likelihood else None

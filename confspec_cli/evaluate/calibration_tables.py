@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from confspec_cli.core.frontier import MeasuredGate, TokenCosts
 from confspec_cli.evaluate.calibration import Knowledge, Promise
 from confspec_cli.evaluate.labels import Chains
+from confspec_cli.evaluate.stacking import Stacked
 from confspec_cli.evaluate.tables import Table
 
 JUDGED = (
@@ -31,6 +32,25 @@ def signals_sheet(known: list[Knowledge], chains: Chains) -> Table:
                 "-" if one.mended is None else f"{one.mended:.2f}",
             )
             for one in known
+        ],
+    )
+
+
+def stacking_sheet(rows: Sequence[Stacked]) -> Table:
+    """What signals know together, beside the best of them alone."""
+    return Table(
+        "signals together: logistic regressions, cross-validated by problem, and their gain in AUROC over the best "
+        "single signal [95 %]; a gain whose interval reaches below 0 is none",
+        ("signals", "AUROC", "gain"),
+        [
+            (
+                one.name,
+                f"{one.area:.2f}{_interval(one.interval)}",
+                "-"
+                if one is rows[0]
+                else f"{one.gain:+.3f} [{one.gain_interval[0]:+.3f}, {one.gain_interval[1]:+.3f}]",
+            )
+            for one in rows
         ],
     )
 
@@ -76,18 +96,31 @@ def frontier_sheet(
     )
 
 
+def shows_none(frontier: Sequence[MeasuredGate], promise: Promise) -> bool:
+    """Whether enough problems were solved to promise something of a gate that loses none, and no gate keeps it."""
+    enough = bool(frontier) and frontier[0].solved >= promise.solved_needed(len(frontier))
+    return enough and all(one.bound > promise.bound for one in frontier)
+
+
 def verdict_on(frontier: Sequence[MeasuredGate], kept: MeasuredGate | None, promise: Promise, costs: TokenCosts) -> str:
     """What came of it, in a sentence or two."""
     if kept is None:
-        if not frontier:
-            why = "The target alone solves none of them, so there is nothing to lose and nothing to learn."
+        if shows_none(frontier, promise):
+            why = f"Each lost too many of the {frontier[0].solved} that the target solves, so the target writes alone."
+        elif not frontier:
+            why = (
+                "The target alone solves none of them, so there is nothing to lose and nothing to learn. "
+                "Nothing was changed."
+            )
         else:
             needed = promise.solved_needed(len(frontier))
-            few = f"the target solves {frontier[0].solved}, and it takes at least {needed} of which none is lost"
-            why = f"{few[0].upper()}{few[1:]}."
+            why = (
+                f"The target solves {frontier[0].solved}, and it takes at least {needed} of which none is lost. "
+                "Nothing was changed."
+            )
         return (
             f"No gate can be promised to lose at most {promise.bound:.0%} of the target's right answers with "
-            f"{promise.confidence:.0%} confidence. {why} Nothing was changed."
+            f"{promise.confidence:.0%} confidence. {why}"
         )
     speedup = costs.speedup(kept.work)
     pays = (

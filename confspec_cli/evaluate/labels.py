@@ -37,7 +37,8 @@ class Labelled:
     """One drafted step of a problem: both assessments, whether it was right, and what it and the target's own cost.
 
     Seconds: `drafting` the step, `rewriting` as many tokens at the target's measured pace. `drafted` and `read` are the
-    log-probabilities of its tokens to the draft and to the target.
+    log-probabilities of its tokens to the draft and to the target. `repetition` is the share of its runs of three words
+    that have been there before.
     """
 
     problem: str
@@ -50,6 +51,7 @@ class Labelled:
     rewriting: float
     drafted: tuple[float, ...]
     read: tuple[float, ...]
+    repetition: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Labeller:
                 "tokens": drafted.tokens,
                 "drafting": drafted.seconds,
                 "rewriting": drafted.tokens * pace,
+                "repetition": round(repetition(drafted.text, "".join(prompt.reply)), 4),
                 "drafted": [round(token.logprob, 4) for token in scored],
                 "read": [round(token.logprob, 4) for token in read],
                 "judged": judged,
@@ -163,6 +166,21 @@ class Labeller:
         return said + finished.partial, finished.seconds / max(tokens, 1)
 
 
+def repetition(step: str, before: str) -> float:
+    """The share of the runs of three words in a step that stand in the text before it, or earlier in the step."""
+    known, again = set(_runs(before)), 0
+    runs = _runs(step)
+    for run in runs:
+        again += run in known
+        known.add(run)
+    return again / len(runs) if runs else 0.0
+
+
+def _runs(text: str) -> list[tuple[str, ...]]:
+    words = text.split()
+    return list(zip(words, words[1:], words[2:], strict=False))
+
+
 def chains_of(records: Sequence[Mapping[str, Any]]) -> Chains:
     """The labelled steps in the records of problems that were not skipped."""
     solved = {record["problem"]: record["solved"] for record in records if not record.get("skipped")}
@@ -182,4 +200,5 @@ def _labelled(problem: str, record: Mapping[str, Any]) -> Labelled:
         record["rewriting"],
         tuple(record["drafted"]),
         tuple(record["read"]),
+        record.get("repetition"),
     )
