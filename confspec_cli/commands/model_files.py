@@ -28,7 +28,6 @@ from confspec_cli.models.sources import HubSource, ModelFile, PathSource, PullPr
 from confspec_cli.models.store import Store
 from confspec_cli.models.yaml_editing import put as keep
 from confspec_cli.render.console import echo, put
-from confspec_cli.render.progress import watching
 from confspec_cli.runtime.folders import models_folder, own_file
 
 _Names = Annotated[
@@ -104,6 +103,8 @@ def check(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only problems.")] = False,
 ) -> None:
     """Check model files against their sha256 (exit 9 on a mismatch), and that servers answer (exit 5 if not)."""
+    from confspec_cli.render.progress import watching  # noqa: PLC0415 - rich is slow to import
+
     registry, store = load(own_file()), Store(models_folder(os.environ))
     damaged: dict[str, str] = {}  # by model, what mends it
     roles = [role for name in names or (*registry.models, *registry.remotes) for role in registry.roles_of(name)]
@@ -187,6 +188,8 @@ def add(
         entry = {**server.entry(reference), **entry}
     else:
         server.check_unused()
+        from confspec_cli.render.progress import watching  # noqa: PLC0415
+
         model = resolve(reference)
         with watching(sys.stderr, os.environ, quiet=False) as progress:
             files = [_entry(_pinned(file, progress)) for file in model.files]

@@ -20,7 +20,6 @@ from confspec_cli.models.sources import ModelFile
 from confspec_cli.models.store import Store
 from confspec_cli.models.yaml_editing import put as keep
 from confspec_cli.render.console import put
-from confspec_cli.render.progress import watching
 from confspec_cli.render.wording import duration
 from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.quantization import Quantization, make, plan
@@ -51,6 +50,8 @@ def quantize(
     llama.cpp's quantizer writes it into confspec's model folder, and your models.yaml records what it was made from.
     The original stays. Quantizing a model that is quantized already costs some quality: measure it with confspec bench.
     """
+    from confspec_cli.render.progress import watching  # noqa: PLC0415 - rich is slow to import
+
     registry, store = load(own_file()), Store(models_folder(os.environ))
     made = plan(model, file_type, name, registry, store)
     began = monotonic()

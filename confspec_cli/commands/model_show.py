@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands._completion import pairs_and_models
-from confspec_cli.commands.pair_show import gates_as_text, known_of_pair, pair_as_text
 from confspec_cli.commands.server_models import server_as_text, server_document, server_report
 from confspec_cli.core.thinking_styles import UNKNOWN, name_of_style, style_of
 from confspec_cli.core.units import size
@@ -29,7 +28,6 @@ from confspec_cli.render.wording import counted, labelled
 from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.memory_estimate import WEIGHTS, estimate_memory, kv_bytes
 from confspec_cli.runtime.offload import machine
-from confspec_cli.runtime.prediction import predict
 from confspec_cli.runtime.resolve import role_of
 
 
@@ -58,6 +56,9 @@ def show(
     """
     registry = load(own_file())
     if name in registry.pairs:
+        from confspec_cli.commands.pair_show import gates_as_text, known_of_pair, pair_as_text  # noqa: PLC0415 - slow to import
+        from confspec_cli.runtime.prediction import predict  # noqa: PLC0415
+
         prediction = predict(registry, registry.pairs[name])
         pair = known_of_pair(registry, registry.pairs[name], prediction)
         text = f"{pair_as_text(pair)}\n{gates_as_text(prediction)}".rstrip()

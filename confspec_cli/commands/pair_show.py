@@ -9,8 +9,6 @@ from typing import Any
 
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.units import size
-from confspec_cli.evaluate.calibration import Promise
-from confspec_cli.evaluate.calibration_tables import frontier_sheet
 from confspec_cli.models.registry import Model, Pair, Registry
 from confspec_cli.models.remote_models import RemoteModel
 from confspec_cli.models.store import Store
@@ -53,6 +51,9 @@ def choices_document(prediction: Prediction) -> dict[str, Any]:
 
 def gates_as_text(prediction: Prediction) -> str:
     """The gates measured for each kind of work, with what they lose and take and their speed-up here."""
+    from confspec_cli.evaluate.calibration import Promise  # noqa: PLC0415 - slow to import, and most pages show no gates
+    from confspec_cli.evaluate.calibration_tables import frontier_sheet  # noqa: PLC0415
+
     choices, said = prediction.choices, []
     for task, one in prediction.frontiers.items():
         used = choices[task].name if task in choices else ""

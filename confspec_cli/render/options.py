@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from confspec_cli.core.events import Event
+if TYPE_CHECKING:  # --help needs no events, and they take a third of its time
+    from confspec_cli.core.events import Event
 
 
 class Format(str, Enum):
