@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated
@@ -23,9 +22,8 @@ from confspec_cli.commands._options import (
     YesFlag,
 )
 from confspec_cli.commands._templates import folder, saved
-from confspec_cli.core.engine import Interrupt, reading
+from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import Event, RunFinished, RunStarted, Warned
-from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.trace import FinishReason
 from confspec_cli.errors import Exit, UsageError
 from confspec_cli.render.choose import choose
@@ -33,13 +31,7 @@ from confspec_cli.render.console import put
 from confspec_cli.render.console_reporter import ConsoleReporter
 from confspec_cli.render.options import Format
 from confspec_cli.runtime.answer_form import wanted
-from confspec_cli.runtime.build_prompt import prompt_of
-from confspec_cli.runtime.configure import build_config, for_question, thinks
-from confspec_cli.runtime.device_costs import learning
-from confspec_cli.runtime.fetch import local_files
-from confspec_cli.runtime.gate_choice import check_gate, with_gate_of_choice
-from confspec_cli.runtime.load import engines
-from confspec_cli.runtime.preflight import refuse_early
+from confspec_cli.runtime.one_run import Asked, run_here, run_there
 from confspec_cli.runtime.resolve import resolve_pair, user_registry
 from confspec_cli.runtime.resume import as_before
 from confspec_cli.runtime.session_saver import saving
@@ -60,6 +52,16 @@ def ask(
     ] = None,
     given: InputOptions,
     options: RunFlags,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            "--server",
+            help="Ask a running confspec serve, which has its models in memory.",
+            metavar="URL",
+            envvar="CONFSPEC_SERVER",
+            rich_help_panel="Models",
+        ),
+    ] = None,
     yes: YesFlag = False,
     answer: AnswerOptions,
     session: SessionFlags,
@@ -84,32 +86,26 @@ def ask(
     if said.piped and sys.stderr.isatty() and not show.quiet:
         put(sys.stderr, f"read {said.piped:,} characters from stdin (--no-stdin ignores it)\n")
     registry, reporter = user_registry(), ConsoleReporter(sys.stderr, os.environ, yes)
-    resolve_pair(registry, options)  # what cannot be is said before a session is begun
+    if not server:
+        resolve_pair(registry, options)  # what cannot be is said before a session is begun
     kept = saving(session, registry.settings.log)
     options = as_before(registry, options, kept.session.turns() if kept.session else ())
-    resolved = resolve_pair(registry, options)
-    options = for_question(options, resolved.pair, said.text, answer.extract or want.form is not None)
-    config = build_config(resolved.pair, options, want.form)
-    refuse_early(resolved, options, hardware)
-    paths = local_files(resolved, reporter)
-    check_gate(resolved.pair, config, options)
     interrupt = Interrupt()
-    with kept, engines(resolved, paths, hardware, interrupt, reporter) as loaded:
-        config = with_gate_of_choice(config, resolved.pair, options, loaded)
-        opened = prompt_of(said.text, system, loaded, kept.messages, config, thinks(options, loaded))
+    asked = Asked(said.text, system, kept.messages, want, options, hardware, interrupt)
+    with kept, run_there(asked, server) if server else run_here(asked, registry, reporter) as run:
         shown = replace(show.show(), extract=answer.extract)
-        renderer = choose(sys.stdout, sys.stderr, shown, os.environ, reading=lambda: reading(loaded.values()))
+        renderer = choose(sys.stdout, sys.stderr, shown, os.environ, reading=run.reading)
         try:
             with stopping(interrupt) as signals, Suspension(renderer.pause, renderer.resume) as suspension:
-                run = ReasoningRun(opened, loaded, config, time.perf_counter).events()
-                events = kept.over(learning(run, loaded, config.choice is not None))
-                for event in _told(events, resolved.warnings(config) + said.warnings):
+                for event in _told(kept.over(run.events), run.warnings + said.warnings):
+                    if isinstance(event, RunStarted):
+                        limit = int(event.parameters["max_tokens"] or 0)
                     with suspension.drawing():
                         renderer.handle(event)
         finally:
             renderer.close()
     assert isinstance(event, RunFinished)
-    want.check(event, config.max_tokens)
+    want.check(event, limit)
     code = exit_code(event.reason, signals)
     raise typer.Exit(Exit.OK if want.form and event.reason is FinishReason.LENGTH else code)
 
