@@ -96,9 +96,7 @@ def _check(options: RunOptions, hardware: HardwareOptions) -> None:
     changed += [name for name in ("draft", "target") if getattr(options, name)]
     if changed:
         option = f"--{changed[0].replace('_', '-')}"
-        raise UsageError(
-            f"The server has loaded its models already, so {option} does not apply.", "confspec serve --help"
-        )
+        raise UsageError(f"The server has its models already, so {option} does not apply.", "confspec serve --help")
 
 
 def _pair_at(connection: Connection) -> str:

@@ -3,11 +3,12 @@
 import copy
 import json
 import random
+from typing import Any
 
 import httpx2
 from support.serving import serving
 
-WHOLE = {
+WHOLE: dict[str, Any] = {
     "model": "scripted",
     "messages": [
         {"role": "system", "content": "Be brief."},
@@ -27,7 +28,24 @@ WHOLE = {
     "tools": [],
     "n": 1,
 }
-ODD = [None, True, 0, -1, 1, 2**31, 2**63, 10**400, 1e308, 0.5, "", "x" * 5000, "\ud800", "\x00", "auto", "<|im_end|>"]
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1,
+    2**31,
+    2**63,
+    10**400,
+    1e308,
+    0.5,
+    "",
+    "x" * 5000,
+    "\ud800",
+    "\x00",
+    "auto",
+    "<|im_end|>",
+]
 ODD += [[], {}, [[]], {"": {}}, [None], {"type": "object", "$ref": "#"}, {"$ref": "http://x/y"}, {"type": "text"}]
 
 
@@ -46,7 +64,7 @@ def spoiled(draw):
         del body[name]
     for _ in range(draw.randrange(1, 4)):
         *way, key = draw.choice(list(places(body)))
-        inner = body
+        inner: Any = body
         for part in way:
             inner = inner[part]
         match draw.randrange(4):
