@@ -195,13 +195,18 @@ def overhead(seconds: float, rounds: int) -> None:
     with server(seconds) as (_, url), httpx2.Client(base_url=url, timeout=60, trust_env=False) as http:
         for _ in range(rounds):
             times["alone"].append(timed(isinstance(event, TextWritten) for event in pair.reason("What is it?")))
-            with http.stream("POST", "/v1/chat/completions", json={**QUESTION, "stream": True}) as answer:
-                times["served"].append(timed('"content": "w' in line for line in answer.iter_lines()))
+            times["served"].append(timed(texts(http)))
     first = {name: min(first for first, _ in each) for name, each in times.items()}
     rest = {name: min(rest for _, rest in each) for name, each in times.items()}
     print(f"{WORDS} tokens of {1000 * seconds:.0f} ms each, best of {rounds} rounds by turns")
     print(f"first token: alone {1000 * first['alone']:.1f} ms, served {1000 * first['served']:.1f} ms")
     print(f"the others: {rest['served'] / rest['alone']:.4f} of the time of the run alone")
+
+
+def texts(http: httpx2.Client) -> Iterator[bool]:
+    """Of each line of a stream, whether it holds a word."""
+    with http.stream("POST", "/v1/chat/completions", json={**QUESTION, "stream": True}) as answer:
+        yield from ('"content": "w' in line for line in answer.iter_lines())
 
 
 def timed(is_text: Iterator[bool]) -> tuple[float, float]:
