@@ -69,7 +69,7 @@ class Routes:
     async def description(self, request: Request) -> Response:
         """The interface as OpenAPI describes it."""
         del request
-        return JSONResponse(openapi())
+        return JSONResponse(openapi(self._service.models))
 
     async def complete(self, request: Request) -> Response:
         """A chat completion: whole, or streamed."""

@@ -5,6 +5,7 @@ Knows the shape of a request; what the words in it mean is chat_request's affair
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from confspec_cli import __version__
@@ -105,12 +106,13 @@ REQUEST: dict[str, Any] = {
 """A request without the parameters that make no difference, and without nulls, which are the same as leaving out."""
 
 
-def openapi() -> dict[str, Any]:
-    """The description of the server for tools that read one."""
+def openapi(models: Iterable[str]) -> dict[str, Any]:
+    """The description of a server of these models, for tools that read one."""
+    request = {**REQUEST, "properties": {**REQUEST["properties"], "model": {"enum": list(models)}}}
     ok = {"200": {"description": "OK"}}
     refused = {str(status): {"description": "refused, with OpenAI's error object"} for status in _REFUSALS}
     completion = {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": REQUEST}}},
+        "requestBody": {"required": True, "content": {"application/json": {"schema": request}}},
         "responses": {**ok, **refused},
     }
     return {

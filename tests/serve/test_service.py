@@ -172,6 +172,15 @@ def test_what_is_too_large_or_no_json_or_nowhere_is_an_error_in_openais_shape():
         assert get(one, "/v1/chat/completions").json()["error"]["code"] == "method_not_allowed"
 
 
+def test_the_description_names_the_models_and_every_setting():
+    with serving() as one:
+        described = get(one, "/openapi.json").json()
+    content = described["paths"]["/v1/chat/completions"]["post"]["requestBody"]["content"]
+    properties = content["application/json"]["schema"]["properties"]
+    assert properties["model"]["enum"] == ["scripted", "scripted/draft", "scripted/target"]
+    assert {"max_tokens", "response_format", "confspec"} <= properties.keys()
+
+
 def test_the_counters_say_what_was_done():
     with serving() as one:
         post(one)
