@@ -1,9 +1,9 @@
 """A stream of text cut into reasoning steps: incremental, pure, and the same however the text is chunked.
 
-Prose is cut after a blank line, after a list item and after the line that closes the thinking; code after a statement,
-after some lines at the latest, and after the fence that closes it, so that what follows a finished program is a step of
-its own. Nothing is cut inside a display equation, nor before it says something: headings and lead-ins ("So we have:",
-"for x in y:") belong to what follows.
+Prose is cut after a blank line, after a list item and after the line that closes the thinking; code after a statement
+or block, after some lines at the latest, and after the fence that closes it, so that what follows a finished program is
+a step of its own. Nothing is cut inside a display equation, nor before it says something: headings and lead-ins ("So we
+have:", "for x in y:") belong to what follows.
 Every boundary is known the moment its newline is seen, so nothing is read ahead.
 """
 
@@ -38,6 +38,7 @@ class Splitter:
     _math: str = ""
     _blanks_in_math: int = 0
     _leads: bool = False
+    _is_block: bool = False
 
     def feed(self, text: str) -> int | None:
         """Read up to the first step boundary: the offset just after it, or None when all of `text` was read.
@@ -87,7 +88,7 @@ class Splitter:
                 self._fence = self._quote = ""
                 self._leads = False
                 return True
-            return self._closes_step_of_code(stripped)
+            return self._closes_step_of_code(line, stripped)
         if fence and not self._math and "`" not in fence[2]:
             self._fence, self._said, self._lines, self._leads = fence[1], 0, 0, True
             return False
@@ -106,15 +107,18 @@ class Splitter:
         ends = not stripped or (not was_inside and _LIST_ITEM.match(line) is not None)
         return ends and not self._leads and self._said >= self.min_chars
 
-    def _closes_step_of_code(self, stripped: str) -> bool:
-        """Whether a line of code ends a step: the end of a statement, as far as the line alone shows it."""
+    def _closes_step_of_code(self, line: str, stripped: str) -> bool:
+        """Whether a line of code ends a step: it ends a statement, as far as it shows, or leaves a block behind."""
         self._lines += stripped != ""
         self._said += len(stripped)
         for quote in _QUOTE.findall(stripped):
             self._quote = "" if quote == self._quote else self._quote or quote
+        leaves_block = self._is_block and not stripped  # as a finished function does, however little its end says
         if stripped:
             self._leads = bool(self._quote or _CODE_LEAD_IN.match(stripped))
-        return self._lines >= _MOST_LINES or (not self._leads and self._said >= self.min_chars)
+            self._is_block = line[:1].isspace() or stripped.startswith("}")
+        says_enough = self._said >= self.min_chars or (leaves_block and self._said > 0)
+        return self._lines >= _MOST_LINES or (says_enough and not self._leads)
 
     def _follow_math(self, line: str) -> None:
         """Display equations open at either end of a line: a sign within it is a price, or closes on the same line.

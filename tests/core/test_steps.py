@@ -63,6 +63,17 @@ def test_a_line_that_something_must_follow_ends_no_step():
     assert split("".join(c), 8) == list(c)
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ("```python\ndef add(a, b):\n    return a + b\n\n", "\nprint(add(1, 2))\n\nprint(add(2, 3))\n```\n"),
+        ("```js\nfunction add(a, b) {\n  return a + b;\n}\n\n", "console.log(add(1, 2));\n```\n"),
+    ],
+)
+def test_what_tries_a_function_out_is_a_step_of_its_own_however_short_the_function(steps):
+    assert split("".join(steps), 48) == list(steps)
+
+
 @pytest.mark.parametrize("line", ["    (1, 2),", "    a line of text in quotes"])
 def test_code_is_cut_after_some_lines_where_no_statement_ends(line):
     opening = '    data = """' if "text" in line else "    data = ["
