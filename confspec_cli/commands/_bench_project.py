@@ -13,7 +13,7 @@ from confspec_cli.core.frontier import TokenCosts
 from confspec_cli.errors import UsageError
 from confspec_cli.evaluate import costs
 from confspec_cli.evaluate.devices import DeviceProfile, devices_of, shipped_devices
-from confspec_cli.evaluate.frontier_projection import frontier_projection
+from confspec_cli.evaluate.frontier_projection import GIVEN, frontier_projection
 from confspec_cli.evaluate.projection import projection
 from confspec_cli.evaluate.results import Results, read_results
 from confspec_cli.evaluate.summary import summarise
@@ -61,7 +61,7 @@ def project(
         prediction = predict(registry, registry.pairs[what])
         if not prediction.frontiers:
             raise UsageError(f"{what} has no measured gates.", f"confspec calibrate {what} FILE")
-        given = {"given": TokenCosts(1 / ratio, price, 1.0)} if ratio else {}
+        given = {GIVEN: TokenCosts(1 / ratio, price, 1.0)} if ratio else {}
         devices = given or _devices(prediction, costs_file)
         put(sys.stdout, shown(frontier_projection(prediction.frontiers, devices), layout))
         return

@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict, replace
 from typing import Any
 
+from confspec_cli.core.frontier import fastest
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.units import size
 from confspec_cli.models.registry import Model, Pair, Registry
@@ -62,14 +63,16 @@ def gates_as_text(prediction: Prediction) -> str:
             f"may lose at most {one.bound:.0%} of the target's right answers, with {one.confidence:.0%} confidence"
         )
         lengths = f"tokens per answer, where the target alone writes {one.gates[0].alone:.0f}; * is used here"
-        said.append(replace(sheet, title=f"\n{task.value}: {promise}\n{lengths}").text())
-    return "\n".join([*said, *([prediction_as_text(prediction)] if choices else [])])
+        said.append(replace(sheet, title=f"\n{task.value}: {promise}\n{lengths}").text().rstrip("\n"))
+    return "\n".join([*said, *(["\n" + prediction_as_text(prediction)] if choices else [])])
 
 
 def prediction_as_text(prediction: Prediction) -> str:
     """The prediction for people, and how it becomes better known."""
     said = predicted(prediction.pair, prediction.choices)
-    usable = [(task, gates[0].name) for task, one in prediction.frontiers.items() if (gates := one.keeping)]
+    costs, frontiers = prediction.costs, prediction.frontiers
+    best = ((task, fastest(one.keeping, costs)) for task, one in frontiers.items()) if costs else ()
+    usable = [(task, one.name) for task, one in best if one]
     if prediction.is_measured or not usable:
         return said
     task, gate = usable[0]

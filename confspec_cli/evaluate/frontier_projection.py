@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from confspec_cli.core.frontier import GateChoice, MeasuredGate, TokenCosts
+from confspec_cli.core.frontier import ALONE, ChoiceReason, GateChoice, MeasuredGate, TokenCosts
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.evaluate.devices import DeviceProfile
 from confspec_cli.evaluate.projection import crossings
 from confspec_cli.evaluate.tables import Table
 from confspec_cli.runtime.gate_choice import Frontier
+
+GIVEN = "as given"
+"""The name of the device that stands for costs that were given by hand."""
 
 Devices = Mapping[str, DeviceProfile | TokenCosts]
 """What tokens cost, by the name of the device; the last is the one that is looked at closely."""
@@ -33,13 +36,15 @@ def _tables(task: TaskName, frontier: Frontier, devices: Devices) -> list[Table]
         [_row(name, one, frontier.choice(one)) for name, one in costs.items()],
     )
     name, last = list(costs.items())[-1]
+    whose = "the costs given" if name == GIVEN else f"the costs of {name}"
     works = {one.name + ("" if one in frontier.keeping else " (loses more)"): one.work for one in frontier.gates}
-    return [chosen, crossings(works, *_ratio_and_price(last), f"the costs of {name}")]
+    return [chosen, crossings(works, *_ratio_and_price(last), whose)]
 
 
 def _row(name: str, costs: TokenCosts, choice: GateChoice) -> tuple[str, ...]:
     ratio, price = _ratio_and_price(costs)
-    return name, f"{ratio:.2f}", f"{price:.3f}", choice.name, f"{choice.speedup:.2f}"
+    gate = f"{ALONE}, as none keeps that" if choice.reason is ChoiceReason.NONE_KEEPS else choice.name
+    return name, f"{ratio:.2f}", f"{price:.3f}", gate, f"{choice.speedup:.2f}"
 
 
 def _ratio_and_price(costs: TokenCosts) -> tuple[float, float]:
