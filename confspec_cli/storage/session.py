@@ -168,11 +168,12 @@ class SavedSession(Session):
 
     def _save(self) -> None:
         """Write every event that is not on the disk yet."""
-        try:
-            make_private_folder(self.path.parent)
-        except OSError as problem:
-            raise StorageError(f"{self.path.parent} cannot be created: {problem.strerror}.") from problem
-        self._log.open()
+        if not self._log.is_open:  # it is asked for every token
+            try:
+                make_private_folder(self.path.parent)
+            except OSError as problem:
+                raise StorageError(f"{self.path.parent} cannot be created: {problem.strerror}.") from problem
+            self._log.open()
         for event in self.events[self._log.appended :]:
             is_final = isinstance(event, RunStarted | StepCommitted | RunFinished | SessionEvent)
             self._log.append(to_dict(event), sync=is_final)
