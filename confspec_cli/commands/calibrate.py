@@ -28,19 +28,19 @@ from confspec_cli.core.run_config import RunConfig
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import Author, FinishReason
 from confspec_cli.errors import Exit, Interrupted, UsageError
-from confspec_cli.evaluate.calibration import Promise, costs_of, knowledge
+from confspec_cli.evaluate.calibration import Promise, knowledge
 from confspec_cli.evaluate.calibration_file import CalibrationFile
 from confspec_cli.evaluate.calibration_tables import (
     JUDGED,
     METHOD,
     frontier_sheet,
     reliability_sheet,
-    shows_none,
     signals_sheet,
     stacking_sheet,
+    tells,
     verdict_on,
 )
-from confspec_cli.evaluate.gate_trials import USUAL_SIGNALS, GateTrials, candidates
+from confspec_cli.evaluate.gate_trials import USUAL_SIGNALS, GateTrials, candidates, costs_of
 from confspec_cli.evaluate.labels import Labeller
 from confspec_cli.evaluate.plots import draw_calibration
 from confspec_cli.evaluate.problems import AnswerKind, Problem, load_problems
@@ -77,14 +77,14 @@ def calibrate(
         typer.Argument(
             metavar="FILE",
             help='JSONL with "question" and "answer" (or "tests"), all of one kind of work; problems without an '
-            "answer are labelled by the target's own verdict.",
+            "answer are graded by the target's own.",
             show_default=False,
         ),
     ],
     *,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="File for the labelled steps. Running the command again resumes it."),
+        typer.Option("-o", "--output", help="File for the records. Running the command again resumes it."),
     ] = None,
     count: Annotated[
         int | None,
@@ -111,6 +111,15 @@ def calibrate(
         TaskName | None,
         typer.Option("--task", help="Kind of work. [default: inferred from the answers]", show_default=False),
     ] = None,
+    label: Annotated[
+        int,
+        typer.Option(
+            "--label",
+            help="Label the draft's steps of this many problems as well, to see what each signal knows: by whether the "
+            "target still reaches the right answer from each step, which takes long.",
+            min=0,
+        ),
+    ] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do not change models.yaml.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only the report, warnings and errors.")] = False,
     yes: YesFlag = False,
@@ -121,9 +130,8 @@ def calibrate(
 ) -> None:
     """Tune a pair's thresholds on problems with known answers.
 
-    Each draft step is labelled by whether the target can still reach the right answer from it, which tells what each
-    signal knows. Then a set of gates is tried on every problem. What each gate loses and takes is saved to your
-    models.yaml, with the fastest gate whose loss stays below the limit; if all lose too much, the target writes alone.
+    A few gates are tried on every problem. What each loses of the target's right answers, and what it takes, is saved
+    to your models.yaml; from then on the fastest whose loss stays below the limit is used, or else the target alone.
     """
     resolved = resolve_pair(user_registry(), replace(options, pair=pair))
     chosen = load_problems(problems, graded=False)[:count]
@@ -133,30 +141,30 @@ def calibrate(
     place = output or Path(f"{Path(problems).stem}.{pair}.labels.jsonl")
     promise, wanted = Promise(bound, confidence), signal or list(USUAL_SIGNALS)
     refuse_early(resolved, options, hardware)
-    job = _Job(resolved, config, hardware, yes, quiet, None if dry_run else promise)
+    label = len(chosen) if Signal.COMBINED in wanted else label  # whose weights are fitted on labelled steps
+    job = _Job(resolved, config, hardware, yes, quiet, None if dry_run else promise, label)
     file = _completed(job, chosen, wanted, Path(problems).stem, place)
-    chains = file.chains()
-    known, frontier = knowledge(chains), file.frontier(wanted, confidence)
-    costs = costs_of(chains)
-    kept = fastest([one for one in frontier if one.bound <= bound], costs)
-    tables = [signals_sheet(known, chains), *map(reliability_sheet, known[:1])]
-    tables += [stacking_sheet(rows)] if (rows := stacked(chains)) else []
+    chains, frontier, costs = file.chains(), file.frontier(wanted, confidence), costs_of(file.answers(wanted))
+    known = knowledge(chains) if chains.steps else []
+    tables = [signals_sheet(known, chains), *map(reliability_sheet, known[:1])] if known else []
+    tables += [stacking_sheet(rows)] if known and (rows := stacked(chains)) else []
     tables += [frontier_sheet(frontier, promise, costs)] if frontier else []
     unknown = sum(problem.kind is AnswerKind.NONE for problem in chosen)
     if unknown:
         put(sys.stdout, f"{unknown} of {len(chosen)} problems have no known answer: {JUDGED}.\n\n")
-    put(sys.stdout, shown(tables, Layout.TEXT) + "\n" + verdict_on(frontier, kept, promise, costs) + "\n")
+    kept = [one for one in frontier if one.bound <= bound]
+    best = fastest(kept, costs) if costs else min(kept, key=lambda one: one.written, default=None)
+    put(sys.stdout, shown(tables, Layout.TEXT) + "\n" + verdict_on(frontier, best, promise, costs) + "\n")
     if plots.plots:
         for path in draw_calibration(known, frontier, costs, plots.plots, plots.suffix):
             put(sys.stderr, f"wrote {path}\n")
-    if kept is None and not shows_none(frontier, promise):
+    if not tells(frontier, promise):
         raise typer.Exit(Exit.FAILURE)
     if not dry_run:
         account = {
             "date": datetime.now(timezone.utc).date().isoformat(),
             "data": f"{Path(problems).stem}, {chosen[0].id} to {chosen[-1].id}" + (f"; {JUDGED}" if unknown else ""),
-            "problems": len(chains.solved),
-            "steps": len(chains.steps),
+            "problems": len(file.answers(wanted)),
             "method": METHOD,
             "models": fingerprints(resolved.roles.values()),
             "bound": bound,
@@ -164,8 +172,8 @@ def calibrate(
             "setting": asdict(setting_of(config)),
             "frontier": [{**asdict(one), "gate": _plain(one.gate)} for one in frontier],
         }
-        gate = kept.gate if kept else resolved.pair.gate_for(task)
-        gate = replace(gate, worth_drafting=kept is not None and costs.speedup(kept.work) > 1)
+        gate = best.gate if best else resolved.pair.gate_for(task)
+        gate = replace(gate, worth_drafting=best is not None and (costs is None or costs.speedup(best.work) > 1))
         own = ("pairs", resolved.pair.name)
         keep(own_file(), ((*own, "gates", task.value), _plain(gate)), ((*own, "calibrations", task.value), account))
         put(sys.stderr, f"Saved to {own_file()}; confspec ask -p {resolved.pair.name} --task {task.value} uses it.\n")
@@ -181,6 +189,7 @@ class _Job:
     yes: bool
     quiet: bool
     promise: Promise | None = None
+    label: int = 0
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -196,10 +205,10 @@ def _completed(
 ) -> CalibrationFile:
     """The records of the problems; what is missing in the file is computed and added."""
     with closing(JsonlLog(place)) as log:
-        file = CalibrationFile(log, Conditions(name, job.fixed, system_snapshot()).to_dict(), problems)
+        file = CalibrationFile(log, Conditions(name, job.fixed, system_snapshot()).to_dict(), problems, job.label)
         if file.unlabelled() or file.unanswered(wanted):
             _check_count(job, len(problems), wanted)
-            _complete(job, file, wanted, 2 * len(problems))
+            _complete(job, file, wanted, len(problems) + min(job.label, len(problems)))
     if skipped := file.skipped():
         counted = f"{count_of(len(skipped), 'problem')} did not fit into a model's context"
         put(sys.stderr, f"warning: {counted}; left out (the first: {skipped[0]})\n")

@@ -1,4 +1,4 @@
-"""From labelled steps to what each signal knows about whether a step is right, and what a token costs here.
+"""From labelled steps to what each signal knows about whether a step is right.
 
 Which gates keep what they promise is measured on whole replies: gate_trials.py.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from confspec_cli.core.frontier import TokenCosts
 from confspec_cli.core.gate import Combined, Real, Weights, features
 from confspec_cli.core.gate import combined as weighed
 from confspec_cli.core.trace import Assessment, Author
@@ -91,17 +90,6 @@ def fitted(chains: Chains) -> Combined:
         return Weights(*(Real(round(weight, 4)) for weight in logistic(points))) if points else Weights()
 
     return Combined(fit(Author.DRAFT), fit(Author.TARGET))
-
-
-def costs_of(chains: Chains) -> TokenCosts:
-    """What a token took where the steps were labelled; nothing where there are none."""
-    tokens = sum(step.tokens for step in chains.steps)
-    read = sum(step.target.tokens for step in chains.steps)
-    return TokenCosts(
-        drafting=sum(step.drafting for step in chains.steps) / tokens if tokens else 0.0,
-        reading=sum(step.target.seconds for step in chains.steps) / read if read else 0.0,
-        writing=sum(step.rewriting for step in chains.steps) / tokens if tokens else 0.0,
-    )
 
 
 def value_of(assessment: Assessment, signal: str, weights: Combined) -> float | None:

@@ -20,13 +20,17 @@ _OTHER_FILE = "confspec calibrate PAIR FILE -o another-file"
 class CalibrationFile:
     """The records of these problems in a file, and what is missing of them.
 
-    `conditions` are those of now. Raises UsageError for a file of other models, settings or problems.
+    `conditions` are those of now, and `label` the problems, from the first, whose steps are to be labelled. Raises
+    UsageError for a file of other models, settings or problems.
     """
 
-    def __init__(self, log: JsonlLog, conditions: Mapping[str, Any], problems: Sequence[Problem]) -> None:
+    def __init__(
+        self, log: JsonlLog, conditions: Mapping[str, Any], problems: Sequence[Problem], label: int = 0
+    ) -> None:
         self._log = log
         self._conditions = conditions
         self._problems = problems
+        self._label = label
         self._labels: dict[str, Mapping[str, Any]] = {}
         self._answers: dict[str, Mapping[str, Any]] = {}
         self._is_new = True
@@ -48,7 +52,7 @@ class CalibrationFile:
 
     def unlabelled(self) -> list[Problem]:
         """The problems whose steps are not labelled yet."""
-        return [problem for problem in self._problems if problem.id not in self._labels]
+        return [problem for problem in self._problems[: self._label] if problem.id not in self._labels]
 
     def gates(self, signals: Sequence[Signal]) -> dict[str, Gate]:
         """The gates to try; the weights of the combined signal are fitted on the labels of the first half."""
@@ -61,16 +65,20 @@ class CalibrationFile:
 
     def chains(self) -> Chains:
         """The labelled steps."""
-        return chains_of([self._labels[problem.id] for problem in self._problems])
+        return chains_of([self._labels[problem.id] for problem in self._problems if problem.id in self._labels])
+
+    def answers(self, signals: Sequence[Signal]) -> list[Mapping[str, Any]]:
+        """What came of trying the gates, problem by problem."""
+        return [self._answers[problem.id] for problem in self._trials(signals)]
 
     def frontier(self, signals: Sequence[Signal], confidence: float) -> tuple[MeasuredGate, ...]:
         """What the answers say of each gate."""
-        records = [self._answers[problem.id] for problem in self._trials(signals)]
-        return frontier(records, self.gates(signals), confidence)
+        return frontier(self.answers(signals), self.gates(signals), confidence)
 
     def skipped(self) -> list[str]:
         """The problems that did not fit into a model's context."""
-        return [problem.id for problem in self._problems if self._labels[problem.id].get("skipped")]
+        known = (self._labels, self._answers)
+        return [one.id for one in self._problems if any(records.get(one.id, {}).get("skipped") for records in known)]
 
     def _trials(self, signals: Sequence[Signal]) -> Sequence[Problem]:
         return self._problems[len(self._problems) // 2 :] if Signal.COMBINED in signals else self._problems

@@ -96,44 +96,37 @@ def frontier_sheet(
     )
 
 
-def shows_none(frontier: Sequence[MeasuredGate], promise: Promise) -> bool:
-    """Whether enough problems were solved to promise something of a gate that loses none, and no gate keeps it."""
-    enough = bool(frontier) and frontier[0].solved >= promise.solved_needed(len(frontier))
-    return enough and all(one.bound > promise.bound for one in frontier)
+def tells(frontier: Sequence[MeasuredGate], promise: Promise) -> bool:
+    """Whether the target solved enough problems for one gate, at least, to keep the promise had it lost none."""
+    return bool(frontier) and frontier[0].solved >= promise.solved_needed(len(frontier))
 
 
-def verdict_on(frontier: Sequence[MeasuredGate], kept: MeasuredGate | None, promise: Promise, costs: TokenCosts) -> str:
+def verdict_on(
+    frontier: Sequence[MeasuredGate], kept: MeasuredGate | None, promise: Promise, costs: TokenCosts | None
+) -> str:
     """What came of it, in a sentence or two."""
-    if kept is None:
-        if shows_none(frontier, promise):
-            why = f"Each lost too many of the {frontier[0].solved} that the target solves, so the target writes alone."
-        elif not frontier:
-            why = (
-                "The target alone solves none of them, so there is nothing to lose and nothing to learn. "
-                "Nothing was changed."
-            )
-        else:
-            needed = promise.solved_needed(len(frontier))
-            why = (
-                f"The target solves {frontier[0].solved}, and it takes at least {needed} of which none is lost. "
-                "Nothing was changed."
-            )
+    promised = f"at most {promise.bound:.0%} of the target's right answers"
+    if not frontier:
+        return "The target alone solves none of the problems, so nothing can be learned from them. Nothing was changed."
+    if not tells(frontier, promise):
         return (
-            f"No gate can be promised to lose at most {promise.bound:.0%} of the target's right answers with "
-            f"{promise.confidence:.0%} confidence. {why}"
+            f"The target solves {frontier[0].solved} of the problems. To show that a gate loses {promised} with "
+            f"{promise.confidence:.0%} confidence takes at least {promise.solved_needed(len(frontier))}, of which none "
+            "is lost. Nothing was changed."
         )
-    speedup = costs.speedup(kept.work)
-    pays = (
-        ""
-        if speedup > 1
-        else "; here the target alone is faster, so it begins alone, and drafting is tried now and then"
-    )
-    promised = sum(one.bound <= promise.bound for one in frontier)
+    if kept is None:
+        return (
+            f"No gate is sure to lose {promised}, with {promise.confidence:.0%} confidence ({METHOD}): the target will "
+            "write alone."
+        )
+    keeping = sum(one.bound <= promise.bound for one in frontier)
+    speedup = f", at an estimated speed-up of {costs.speedup(kept.work):.2f}" if costs else ""
+    slower = "; the target alone is faster here, and is used" if costs and costs.speedup(kept.work) <= 1 else ""
     return (
-        f"Gate {kept.name}: at most {promise.bound:.0%} of the target's right answers are lost, with "
-        f"{promise.confidence:.0%} confidence ({round(kept.lost * kept.solved)} of {kept.solved} lost here; {METHOD}; "
-        f"the problems are taken to be independent and like those to come). {promised} of {len(frontier)} gates keep "
-        f"that promise; this one is the fastest of them here, at an estimated speed-up of {speedup:.2f}{pays}."
+        f"Gate {kept.name} loses {promised}, with {promise.confidence:.0%} confidence: it lost "
+        f"{round(kept.lost * kept.solved)} of {kept.solved} here ({METHOD}; the problems are taken to be independent "
+        "and like those to come). "
+        f"{keeping} of {len(frontier)} gates keep that promise; this one is the fastest of them here{speedup}{slower}."
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from confspec_cli.core.engine import Engine
 from confspec_cli.core.events import Event, RunFinished, StepJudged
-from confspec_cli.core.frontier import MeasuredGate
+from confspec_cli.core.frontier import MeasuredGate, TokenCosts
 from confspec_cli.core.gate import Combined, Gate, Real, Signal
 from confspec_cli.core.messages import Prompt
 from confspec_cli.core.run import ReasoningRun
@@ -26,17 +26,22 @@ from confspec_cli.core.trace import Author, FinishReason
 from confspec_cli.errors import ContextFull
 from confspec_cli.evaluate.grader import grade
 from confspec_cli.evaluate.problems import AnswerKind, Problem
-from confspec_cli.evaluate.recalled import Recalled
+from confspec_cli.evaluate.recalled import READING, WRITING, Recalled
 from confspec_cli.evaluate.statistics import upper_bound
 from confspec_cli.runtime.build_prompt import prompt_of
 
-_KEPT, _STOP = 0.001, 0.25  # beginnings are kept; the draft stops early as well
+_KEPT = 0.001  # beginnings of rejected steps are kept
 _WORK = ("drafted", "wasted", "read", "written", "reads")
-_TRIED = {  # the target's thresholds for steps that it reads, and the draft's for steps that it accepts unasked
-    Signal.LIKELIHOOD: ((0.3, 0.1, 0.02), (0.9, 0.6)),
-    Signal.MEAN_LIKELIHOOD: ((0.9, 0.8, 0.65), (0.95,)),
-    Signal.VERDICT: ((0.9, 0.7, 0.5), (0.98, 0.95)),
-    Signal.COMBINED: ((0.9, 0.8, 0.6), (0.98, 0.95)),
+_READ = {  # the target reads every step, and accepts from here on
+    Signal.LIKELIHOOD: (0.3, 0.1, 0.02),
+    Signal.MEAN_LIKELIHOOD: (0.8,),
+    Signal.VERDICT: (0.7,),
+    Signal.COMBINED: (0.9, 0.8, 0.6),
+}
+_TRUSTED = {  # the draft accepts from here on, unasked; below, the target reads the step
+    Signal.LIKELIHOOD: 0.9,
+    Signal.VERDICT: 0.98,
+    Signal.COMBINED: 0.95,
 }
 _NAMES = {
     Signal.LIKELIHOOD: "",
@@ -51,7 +56,7 @@ USUAL_SIGNALS = (Signal.LIKELIHOOD, Signal.MEAN_LIKELIHOOD, Signal.VERDICT)
 def candidates(signals: Iterable[Signal], weights: Combined | None = None) -> dict[str, Gate]:
     """The gates to try by name: `read-...` has the target read every step, `trust-...` accepts some unasked.
 
-    Few, as all their bounds hold at once: each one more makes those of the others a little worse.
+    Few, as all their bounds hold at once: each one more makes those of the others a little worse, and takes its time.
     """
     found = {name: gate for signal in signals for name, gate in _candidates(signal).items()}
     return {
@@ -61,19 +66,18 @@ def candidates(signals: Iterable[Signal], weights: Combined | None = None) -> di
 
 
 def _candidates(signal: Signal) -> dict[str, Gate]:
-    of, (targets, accepts) = _NAMES[signal], _TRIED[signal]
-    read = {f"read-{of}{target:g}": Gate(signal, accept=1.0, target=target) for target in targets}
-    middle, usual = f"read-{of}{targets[1]:g}", targets[1]
-    if signal is not Signal.LIKELIHOOD:
-        trust = {f"trust-{of}{p:g}": Gate(signal, accept=p, target=usual) for p in accepts}
-        return read | {f"{middle}-first": replace(read[middle], target_first=True)} | trust
-    kept = {f"{name}-kept": replace(gate, min_token_prob=_KEPT) for name, gate in read.items()}
-    others = {
-        f"{middle}-stop": replace(read[middle], min_token_prob=_STOP),
-        f"{middle}-kept-first": replace(read[middle], min_token_prob=_KEPT, target_first=True),
-    }
-    trust = {f"trust-{p:g}": Gate(signal, accept=p, target=usual, min_token_prob=p) for p in accepts}
-    return read | kept | others | trust
+    of, targets, trusted = _NAMES[signal], _READ[signal], _TRUSTED.get(signal)
+    keeps = signal is Signal.LIKELIHOOD  # only it knows where in a step the doubt begins
+    kept, suffix = (_KEPT, "-kept") if keeps else (0.0, "")
+    found = {f"read-{of}{p:g}{suffix}": Gate(signal, accept=1.0, target=p, min_token_prob=kept) for p in targets}
+    usual = targets[len(targets) // 2]
+    if keeps:
+        name = f"read-{of}{usual:g}{suffix}"
+        found[f"{name}-first"] = replace(found[name], target_first=True)
+    if trusted:
+        early = trusted if keeps else 0.0
+        found[f"trust-{of}{trusted:g}"] = Gate(signal, accept=trusted, target=usual, min_token_prob=early)
+    return found
 
 
 class GateTrials:
@@ -102,7 +106,12 @@ class GateTrials:
         found = {"alone": _outcome(problem, alone, events), "gates": {}}
         for name, gate in self._gates.items():
             found["gates"][name] = _outcome(problem, *self._answered(prompt, replace(self._config, gate=gate)))
-        return {**known, "tried": self._tried, **found}
+        return {**known, "tried": self._tried, **found, "costs": self._costs()}
+
+    def _costs(self) -> dict[str, tuple[int, float]]:
+        """Tokens that were computed for this problem, and the seconds they took, by kind of work."""
+        draft, target = (self._models[author].work for author in Author)
+        return {"drafting": draft[WRITING], "reading": target[READING], "writing": target[WRITING]}
 
     def _answered(self, prompt: Prompt, config: RunConfig) -> tuple[RunFinished, list[Event]]:
         """How one way of answering ended, and everything that happened."""
@@ -149,6 +158,18 @@ def frontier(
     return tuple(
         _measured(name, gate, answered, solved, 1 - (1 - confidence) / len(gates)) for name, gate in gates.items()
     )
+
+
+def costs_of(records: Sequence[Mapping[str, Any]]) -> TokenCosts | None:
+    """What a token took where the gates were tried; None where some kind of work is not in the records."""
+    found = []
+    for kind in ("drafting", "reading", "writing"):
+        work = [record["costs"][kind] for record in records if "costs" in record]
+        tokens, seconds = sum(tokens for tokens, _ in work), sum(seconds for _, seconds in work)
+        if not tokens:
+            return None
+        found.append(seconds / tokens)
+    return TokenCosts(*found)
 
 
 def _measured(

@@ -54,15 +54,16 @@ def _saved(figure: Any, path: Path) -> Path:
 def draw_calibration(
     known: Sequence[Knowledge],
     frontier: Sequence[MeasuredGate],
-    costs: TokenCosts,
+    costs: TokenCosts | None,
     folder: Path,
     suffix: str = "svg",
 ) -> list[Path]:
     """Draw how reliable the three signals are that know most, and loss and speed-up over the gates tried."""
-    pictures = (
-        ("reliability", lambda axes: _reliability(axes, known[:3])),
-        ("frontier", lambda axes: _lost(axes, frontier, costs)),
-    )
+    pictures: list[tuple[str, Callable[[Any], None]]] = []
+    if known:
+        pictures.append(("reliability", lambda axes: _reliability(axes, known[:3])))
+    if costs:
+        pictures.append(("frontier", lambda axes: _lost(axes, frontier, costs)))
     with _drawing() as kind:
         folder.mkdir(parents=True, exist_ok=True)
         return [_saved(_single(kind, fill), folder / f"{name}.{suffix}") for name, fill in pictures]

@@ -5,6 +5,7 @@ Gates tried on the same problem take the same steps for the most part, so trying
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -16,11 +17,18 @@ from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
 T = TypeVar("T")
 
 
+WRITING, READING = "writing", "reading"
+
+
 class Recalled:
-    """An engine in front of another, for one problem after another: `forget` between them."""
+    """An engine in front of another, for one problem after another: `forget` between them.
+
+    `work` is what the other engine wrote and read anew since then, in tokens and seconds, prompts left out.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.work = {WRITING: (0, 0.0), READING: (0, 0.0)}
         self.tokens_read = 0
         self.verification_tokens = 0
         self._written: dict[tuple[Prompt, Sampling], list[Token]] = {}
@@ -45,6 +53,7 @@ class Recalled:
         """Remember nothing any more."""
         self._written.clear()
         self._answers.clear()
+        self.work = dict.fromkeys(self.work, (0, 0.0))
 
     def reset(self) -> None:
         """Do nothing: what is remembered stays true."""
@@ -60,11 +69,15 @@ class Recalled:
         if len(given) == max_tokens or (given and given[-1].ends):
             return
         with closing(self._engine.generate(prompt, sampling, max_tokens)) as tokens:
+            self._engine.read(prompt)
+            began = time.perf_counter()
             for n, token in enumerate(tokens):
+                self._count(WRITING, 1, began)
                 if n == len(known):
                     known.append(token)
                 if n >= len(given):
                     yield token
+                began = time.perf_counter()
 
     def label_probs(self, prompt: Prompt, labels: tuple[str, ...]) -> Mapping[str, float]:
         """The probabilities of the labels."""
@@ -97,8 +110,15 @@ class Recalled:
         if key not in self._answers:
             self._engine.read(replace(prompt, ask=None))
             before = self._engine.tokens_read + self._engine.verification_tokens
+            began = time.perf_counter()
             answer = compute()
-            self._answers[key] = answer, self._engine.tokens_read + self._engine.verification_tokens - before
+            count = self._engine.tokens_read + self._engine.verification_tokens - before
+            self._count(READING, count, began)
+            self._answers[key] = answer, count
         answer, count = self._answers[key]
         self.tokens_read += count
         return answer
+
+    def _count(self, kind: str, tokens: int, began: float) -> None:
+        known, seconds = self.work[kind]
+        self.work[kind] = known + tokens, seconds + time.perf_counter() - began

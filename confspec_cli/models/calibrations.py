@@ -34,7 +34,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How a gate was measured: the day, the problems and how many, the bound it keeps and with what confidence.
+    """How gates were measured: the day, the problems and how many, the bound to keep and with what confidence.
 
     `models` are the sha256 of draft and target as they were; a gate measured on others is not to be trusted, nor one
     that was measured in another `setting`, where that is known. `frontier` are all gates that were measured.
@@ -43,11 +43,11 @@ class Calibration:
     date: str
     data: str
     problems: int
-    steps: int
     method: str
     models: tuple[str, ...]
     bound: float | None = None
     confidence: float | None = None
+    steps: int = 0
     setting: Setting | None = None
     frontier: tuple[MeasuredGate, ...] = ()
 

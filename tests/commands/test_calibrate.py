@@ -184,6 +184,7 @@ def answers(problem, lost=(), known=None):
     return {
         "record": "answers", "problem": problem, **(known or {}), "tried": digest(gates),
         "alone": {**outcome, "drafted": 0, "wasted": 0, "read": 0, "written": 24}, "gates": tried,
+        "costs": {"drafting": (10, 1.0), "reading": (10, 1.0), "writing": (10, 9.0)},
     }  # fmt: skip
 
 
@@ -233,7 +234,7 @@ def test_the_gate_found_goes_into_the_users_models_yaml_and_is_gone_by_until_the
     labels(own)
     assert main(RUN) == Exit.OK
     said = capsys.readouterr()
-    assert "AUROC" in said.out and "at most 10% of the target's right answers are lost" in said.out
+    assert "AUROC" in said.out and "loses at most 10% of the target's right answers" in said.out
     pair = load(own / "config" / "models.yaml").pair("starter")
     assert pair.gates.math.signal is Signal.LIKELIHOOD and pair.gates.math.worth_drafting
     assert (pair.calibrations.math.problems, pair.calibrations.math.bound) == (PROBLEMS, 0.1)
@@ -276,13 +277,13 @@ def test_every_gate_goes_into_models_yaml_with_what_it_loses_and_takes_and_the_f
     safe = "read-0.1-kept"
     labels(own, lost=candidates(USUAL_SIGNALS).keys() - {safe})
     assert main(RUN) == Exit.OK
-    assert f"Gate {safe}: at most 10%" in (said := capsys.readouterr().out)
-    assert "1 of 21 gates keep that promise" in said
+    assert f"Gate {safe} loses at most 10%" in (said := capsys.readouterr().out)
+    assert "1 of 8 gates keep that promise" in said
     pair = load(own / "config" / "models.yaml").pair("starter")
     frontier = {one.name: one for one in pair.calibrations.math.frontier}
     assert {name: one.gate for name, one in frontier.items()} == candidates(USUAL_SIGNALS)
     assert pair.gates.math == frontier[safe].gate
-    lost = frontier["read-0.1"]
+    lost = frontier["read-0.3-kept"]
     assert (lost.solved, lost.lost, frontier[safe].lost) == (PROBLEMS, round(10 / 60, 4), 0)
     assert frontier[safe].bound < 0.1 < lost.lost < lost.bound
     assert lost.work == AnswerWork(drafted=20, wasted=4, read=20, written=4, alone=24)
@@ -293,9 +294,7 @@ def test_where_all_gates_lose_too_much_that_is_kept_and_the_target_writes_alone(
     assert main([*RUN, "--dry-run"]) == Exit.OK
     assert not (own / "config").exists()
     assert main(RUN) == Exit.OK
-    said = capsys.readouterr().out
-    assert "No gate can be promised to lose at most 10% of the target's right answers with 90% confidence." in said
-    assert f"Each lost too many of the {PROBLEMS} that the target solves, so the target writes alone." in said
+    assert "No gate is sure to lose at most 10% of the target's right answers" in capsys.readouterr().out
     pair = load(own / "config" / "models.yaml").pair("starter")
     assert not pair.gates.math.worth_drafting
     (frontier,) = [one for task, one in frontiers(pair).items() if task is TaskName.MATH]
@@ -320,14 +319,14 @@ def test_a_dry_run_leaves_everything_as_it_is(own, capsys):
 def test_too_few_problems_are_told_and_nothing_is_kept(own, capsys):
     labels(own)
     assert main([*RUN, "--problems", "20"]) == Exit.FAILURE
-    assert "it takes at least 51 of which none is lost. Nothing was changed." in capsys.readouterr().out
+    assert "takes at least 42, of which none is lost. Nothing was changed." in capsys.readouterr().out
     assert not (own / "config").exists()
 
 
 def test_too_few_problems_are_refused_before_any_is_labelled(own, capsys):
     assert main([*RUN, "--problems", "20"]) == Exit.USAGE
     said = capsys.readouterr().err
-    assert "20 problems cannot show that at most 10% are lost: that takes 51 or more." in said
+    assert "20 problems cannot show that at most 10% are lost: that takes 42 or more." in said
     assert not (own / "labels.jsonl").exists()
 
 

@@ -44,7 +44,7 @@ PLAIN = Pair("p", "d", "t", gate=Gate(Signal.LIKELIHOOD, accept=0.9, target=0.3)
 
 def pair_with(frontier=FRONTIER):
     setting = setting_of(build_config(PLAIN, RunOptions()))
-    how = Calibration("2026-11-26", "some", 100, 200, "m", ("a", "b"), 0.03, 0.95, setting, frontier)
+    how = Calibration("2026-11-26", "some", 100, "m", ("a", "b"), 0.03, 0.95, setting=setting, frontier=frontier)
     return replace(PLAIN, calibrations=Calibrations(math=how))
 
 
