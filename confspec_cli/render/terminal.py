@@ -25,7 +25,8 @@ from confspec_cli.core.gate import Decision
 from confspec_cli.core.trace import Author, Step
 from confspec_cli.render import wording
 from confspec_cli.render.closing import Closing
-from confspec_cli.render.console import clean
+from confspec_cli.render.console import can_carry, clean
+from confspec_cli.render.drawing import draw
 from confspec_cli.render.header import header
 from confspec_cli.render.layout import Page, Styles, body_of
 from confspec_cli.render.live_line import LiveLine
@@ -77,6 +78,8 @@ class TerminalView:
         self._live: _Live | None = None
         self._salvaging: StepDropped | None = None  # of the step that the target is finishing
         self._gap = True  # whether the last line printed is blank, or there is none
+        self._draws = bool(console.color_system) and can_carry(console.file, "×√")
+        self._code: str | None = None  # the language of code that goes on from one step into the next
         self._judged: list[StepJudged] = []  # of the step being decided
         self._started: RunStarted | None = None
         self._closing = Closing(marks, bool(console.color_system))
@@ -86,7 +89,7 @@ class TerminalView:
         self._closing.add(event)
         match event:
             case RunStarted():
-                self._started, self._judged, self._salvaging = event, [], None
+                self._started, self._judged, self._salvaging, self._code = event, [], None, None
                 above = self._page.line(header(event), self._marks.dot) if self._show.header else []
                 self._print([*([] if self._gap else [Text()]), *above])
                 self._gap = True
@@ -220,10 +223,21 @@ class TerminalView:
             return
         lines = [Text()] if body.gap_before and not self._gap else []
         if body.text:
-            lines += page.step(label, body.text, styles, self._figure)
+            drawn, self._code = self._drawn(body.text, styles)
+            lines += page.step(label, *drawn, self._figure)
             lines += page.note(note, self._marks.dot)
             lines += [Text()] if body.gap_after else []
         self._print(lines)
+
+    def _drawn(self, text: str, styles: Styles) -> tuple[tuple[str, Styles], str | None]:
+        """A text with its styles as they are shown, and the language of code that goes on after it.
+
+        A text in the colours of its authors, or struck through, stays as it is.
+        """
+        if not self._draws or styles == _REJECTED:
+            return (text, styles), self._code
+        pieces, code = draw(text, self._code, styles if isinstance(styles, str) else "")
+        return (("".join(piece for piece, _ in pieces), pieces) if isinstance(styles, str) else (text, styles)), code
 
     def _print(self, lines: list[Text]) -> None:
         """Print permanent lines and redraw the live step below them."""
@@ -245,7 +259,8 @@ class TerminalView:
         text = body_of(self._live.kept + self._live.text).text
         if self._show.brief:
             return [self._page.brief(self._live.label, text, self._marks.ellipsis, self._live.style)]
-        lines = self._page.step(self._live.label, text, self._live.pieces)
+        style = self._live.pieces if self._live.kept else self._live.style
+        lines = self._page.step(self._live.label, *self._drawn(text, style)[0])
         room = max(3, self._console.height // 3)
         if len(lines) <= room:
             return lines

@@ -34,7 +34,6 @@ def started(mode="confspec", **settings):
         ("confspec", {}, "drafting, target checks below 0.90"),
         ("confspec", {"worth_drafting": False}, "target alone (drafting is slower here)"),
         ("confspec", {"worth_drafting": False, "adaptive": False}, "drafting, target checks below 0.90"),
-        ("confspec", {"asks": True}, "drafting, target checks below 0.90 (not tuned)"),
         ("confspec", {"accept": 0.0}, "drafting, every step accepted"),
         ("confspec", {"reject": 1.0}, "drafting, every step rejected"),
         ("target", {}, "target alone"),
@@ -44,6 +43,10 @@ def started(mode="confspec", **settings):
 )
 def test_it_names_the_pair_the_kind_of_work_and_who_writes(mode, settings, way):
     assert header(started(mode, **settings)) == ["starter", "code", way]
+
+
+def test_of_plain_questions_it_says_that_the_gate_is_not_tuned():
+    assert header(started(task="plain", asks=True))[-1] == "drafting, target checks below 0.90 (not tuned)"
 
 
 def test_a_run_recorded_without_a_pair_s_name_is_told_by_the_rest():
