@@ -19,7 +19,8 @@ from confspec_cli.core.events import (
 )
 from confspec_cli.core.stats import RunStats
 from confspec_cli.render import wording
-from confspec_cli.render.console import clean, paint, send
+from confspec_cli.render.console import clean, paint, send, width_of
+from confspec_cli.render.layout import wrap
 from confspec_cli.render.options import Show
 from confspec_cli.render.symbols import Label, Marks
 
@@ -75,7 +76,8 @@ class PlainLines:
         self._write([line])
 
     def _print(self, line: str) -> None:
-        self._write([Text(clean(line))])
+        width = width_of(self._console.file)
+        self._write([Text(row) for row in (wrap(clean(line), max(20, width - 1)) if width else [clean(line)])])
 
     def _write(self, lines: Sequence[Text]) -> None:
         send(self._console.file, paint(self._console, lines))

@@ -200,19 +200,6 @@ def test_output_that_cannot_be_kept_is_exit_9(command):
     assert b"Traceback" not in done.stderr
 
 
-def test_what_is_missing_is_offered_once_with_its_size_and_a_no_is_exit_3(command):
-    _, env = command
-    env = {**env, "HF_HUB_CACHE": env["CONFSPEC_MODELS"]}
-    argv = ["-m", "confspec_cli", "ask", "Hello", "-p", "tiny"]
-    child = pexpect.spawn(sys.executable, argv, env=env, encoding="utf-8", timeout=20)
-    child.expect(r"smollm2-135m-q4_1 \(98.4 MB\).*Download now\?")
-    child.sendline("n")
-    child.expect("confspec pull smollm2")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 3
-
-
 def test_llama_cpp_s_own_log_comes_with_vv_and_only_then(command):
     argv, env = command
     said = [

@@ -1,11 +1,13 @@
 """Progress lines where nothing can be redrawn."""
 
 import io
+import os
 
 import pytest
 from support.recorded_runs import Recorder, sample
+from support.screen import Screen
 
-from confspec_cli.core.events import StepPrefetched
+from confspec_cli.core.events import StepPrefetched, Warned
 from confspec_cli.core.trace import Author
 from confspec_cli.render.console import make_console
 from confspec_cli.render.options import Color, Show
@@ -77,3 +79,15 @@ def test_a_long_run_is_told_in_minutes():
     run.sole(Author.TARGET, "word")
     run.seconds = 125.4
     assert "2 min 5 s" in printed(run.finish())[-1]
+
+
+def test_on_a_terminal_a_warning_is_wrapped_between_words(monkeypatch):
+    screen = Screen(40, 10)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((40, 10)))
+    view = PlainLines(make_console(screen, Color.NEVER, {}), UNICODE, Show(quiet=True))
+    view.handle(Warned('tiny has no tuned thresholds for task "code"; using cautious defaults.'))
+    assert screen.text.strip().splitlines() == [
+        "warning: tiny has no tuned thresholds",
+        'for task "code"; using cautious',
+        "defaults.",
+    ]

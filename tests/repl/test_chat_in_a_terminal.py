@@ -22,7 +22,7 @@ from confspec_cli.storage.session_store import SessionStore
 
 ENDLESS = {"<|im_end|>": -40, "<|end|>": -40}
 PROMPT = "\x1b\\[\\?2004h"  # the prompt asks for bracketed paste, and a run does not
-COMMITTED = "(✓|▲|↻|·) (draft|escalated|target)"
+COMMITTED = r"\d (✓|▲|↻|·) (draft|escalated|target)"
 CTRL_C, CTRL_D, CTRL_J, CTRL_Z = "\x03", "\x04", "\n", "\x1a"
 CSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
