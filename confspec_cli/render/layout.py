@@ -23,6 +23,7 @@ FIGURE = 13  # cells for "0.50 → 0.05" and the gap before it
 NARROW = 50  # cells in a window too narrow for a gutter
 _OPENS_THINKING = re.compile(rf"{THINK_OPEN}\s*")
 _CLOSES_THINKING = re.compile(rf"\s*{THINK_CLOSE}\s*")
+_BLANK_LINES = re.compile(r"\A(?:[ ]*\n)+")
 _LEAD = re.compile(r"\s*(?:(?:[-*+]|\d+[.)])\s+)?")
 _WIDE, _CLOSER = r"\u2e80-\u3000\u3003-\u9fff\uac00-\ud7af\uf900-\ufaff", r"、。，．：；！？」』）】》"
 _PIECE = re.compile(rf"\s*(?:[{_WIDE}]|[^\s{_WIDE}]+)[{_CLOSER}]*")
@@ -44,10 +45,10 @@ class Body:
 def body_of(step_text: str) -> Body:
     """What to show of a step's text; a blank line replaces the tag that ends the thinking."""
     text = _without_tags(clean(step_text).expandtabs(4))
-    said = text.strip("\n")
+    said = _BLANK_LINES.sub("", text)
     return Body(
         said.rstrip() if said.strip() else "",
-        gap_before=text.startswith("\n"),
+        gap_before=said != text,
         gap_after=bool(re.search(r"\n[ ]*\n[ ]*$", text)),
     )
 
