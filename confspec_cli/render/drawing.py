@@ -104,7 +104,9 @@ def _highlighted(lines: list[str], language: str | None) -> Iterator[tuple[str, 
         return
     from rich.syntax import ANSISyntaxTheme, Syntax  # noqa: PLC0415 - slow to import, and few replies have code
 
-    text = Syntax("", language, theme=ANSISyntaxTheme(_THEME)).highlight(code)
+    text = Syntax("", language, theme=ANSISyntaxTheme(_THEME)).highlight(code)[
+        : len(code)
+    ]  # it ends with a newline of its own
     for piece in text.divide(sorted({edge for span in text.spans for edge in (span.start, span.end)})):
         style = Style.combine([Style(), *(span.style for span in piece.spans if isinstance(span.style, Style))])
         yield piece.plain, str(style) if style else ""

@@ -40,6 +40,11 @@ def test_markdown_is_drawn_and_its_marks_go():
     assert language is None
 
 
+@pytest.mark.parametrize("code", ["    x = 1", "    x = 1\n", "\n\n    x = 1\n\n", "x", "    \n", "'"])
+def test_a_piece_of_code_is_shown_as_it_is(code):
+    assert shown(code, "python") == code
+
+
 def test_nothing_within_code_is_changed():
     code = '```python\ndef f(x):  # a **note** with \\times\n    return x**2 + "\\frac{1}{2}"\n```\n'
     assert shown(code) == code
