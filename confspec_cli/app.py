@@ -6,6 +6,7 @@ import errno
 import importlib
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -146,8 +147,16 @@ def _called(argv: Sequence[str]) -> int:
     except typer.Abort:  # a question that was answered by Ctrl-C or the end of the input
         code = Exit.INTERRUPTED
     except _UsageError as error:
-        path = error.ctx.command_path if error.ctx else "confspec"
-        raise UsageError(error.format_message().replace("Value error, ", ""), f"{path} --help") from error
+        message = error.format_message().replace("Value error, ", "")
+        path = (
+            error.ctx.command_path
+            if error.ctx
+            else " ".join(["confspec", *(name for name in argv[:1] if name in COMMANDS)])
+        )
+        is_question = path == "confspec" and "No such command" in message and "Did you mean" not in message
+        raise UsageError(
+            message, shlex.join(["confspec", "ask", *argv]) if is_question else f"{path} --help"
+        ) from error
     except OSError as problem:
         if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise

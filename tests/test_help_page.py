@@ -120,6 +120,16 @@ def test_a_question_alone_is_asked(capsys, monkeypatch, tmp_path, argv):
     assert "Not downloaded yet" in capsys.readouterr().err
 
 
+def test_a_word_that_is_no_command_may_have_been_a_question(capsys):
+    assert main(["hello", "-p", "tiny"]) == Exit.USAGE
+    assert capsys.readouterr().err.splitlines()[1:] == ["  confspec ask hello -p tiny"]
+
+
+def test_an_option_without_its_value_names_the_help_of_its_command(capsys):
+    assert main(["-p"]) == Exit.USAGE
+    assert "confspec ask --help" in capsys.readouterr().err
+
+
 def test_a_word_alone_is_a_command_and_not_a_question(capsys):
     for word in ("hello", *(f"{name}x" for name in COMMANDS)):
         assert main([word]) == Exit.USAGE
