@@ -26,7 +26,7 @@ from confspec_cli.engines.llamacpp.open_model import (
     metadata,
     open_context,
 )
-from confspec_cli.engines.llamacpp.sampler import Sampler, decide, greedy, weigh
+from confspec_cli.engines.llamacpp.sampler import Sampler, decide, greedy, weigh, weigh_each
 from confspec_cli.engines.llamacpp.vocab import Vocab
 from confspec_cli.engines.prompts.chat_template import ChatTemplate
 from confspec_cli.engines.prompts.prompt_tokenizer import PromptTokenizer
@@ -181,20 +181,20 @@ class LlamaCppEngine:
         decoder, reader = _utf8("replace"), self.spelling.reader()
         scored: list[Token] = []
 
-        def note(row: Logits, token: int) -> None:
-            weight = weigh(row, token)
+        def note(row: Logits, token: int, weight: tuple[float, bool, float]) -> None:
             self._decoder.known[start + len(scored)] = (token, *weight) if weight[1] else decide(greedy, row)
             scored.append(Token(decoder.decode(reader.feed(token)), *weight))
 
         logits = self._cache.logits()
         for token in tokens[:1]:
-            note(logits, token)
+            note(logits, token, weigh(logits, token))
         assessments = self._cache.feed_reading(tokens, question)
         read = 0
         while read < len(tokens):
             rows = next(assessments)
-            for row, token in zip(rows, tokens[len(scored) :], strict=False):
-                note(row, token)
+            known = tokens[len(scored) : len(scored) + len(rows)]
+            for row, token, weight in zip(rows, known, weigh_each(rows, known), strict=False):
+                note(row, token, weight)
             read += len(rows)
             logits = rows[-1]
         if ends:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from confspec_cli.core.messages import Sampling
 from confspec_cli.engines.llamacpp.cache import Logits
 from confspec_cli.engines.llamacpp.grammar import TOKEN_DATA, Grammar
-from confspec_cli.engines.llamacpp.native import lib
+from confspec_cli.engines.llamacpp.native import lib, physical_cores
 from confspec_cli.errors import EngineError
 
 Choose = Callable[[Logits], int]
@@ -36,6 +38,16 @@ def weigh(logits: Logits, token: int) -> tuple[float, bool, float]:
             "confspec pull MODEL   # checks the file against its pinned hash",
         )
     return value, bool(logits[token] == top), math.log(total) - _inner(weights, below) / total
+
+
+def weigh_each(rows: Logits, tokens: Sequence[int]) -> list[tuple[float, bool, float]]:
+    """`weigh` of each row (rows, vocab) and its token, on all cores: one takes longer than a GPU to read them."""
+    return list(_pool().map(weigh, rows, tokens))
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(physical_cores(), "weigh")
 
 
 def decide(choose: Choose, logits: Logits) -> Choice:
