@@ -19,6 +19,7 @@ _ABLE = {
     Power.LOGPROBS: "say how likely its tokens are",
     Power.LABELS: "give verdicts",
     Power.SCORE: "score a given step",
+    Power.CACHED_SCORE: "score it without reading the prompt again",
     Power.GRAMMAR: "keep to a grammar",
     Power.ROLLBACK: "take back what it has read",
 }

@@ -44,6 +44,7 @@ class Power(str, Enum):
     LOGPROBS = "logprobs"  # it says how likely each token is that it writes
     LABELS = "labels"  # it gives the probabilities of labels as the next token
     SCORE = "score"  # it reads a given step token by token
+    CACHED_SCORE = "cached score"  # and needs not read the prompt before the step again
     GRAMMAR = "grammar"  # it writes what a grammar allows
     ROLLBACK = "rollback"  # it drops the end of its KV cache without reading the rest again
 

@@ -54,7 +54,8 @@ class ReasoningRun:
         self._prefetch_policy = PrefetchPolicy(can_prefetch)
         splitter = Splitter(config.min_step_chars)
         self._writer = Writer(models, splitter, clock, self._prefetch_policy)
-        verifier = Verifier(models, config.question if config.needs_verdict else None, clock)
+        question = config.question if config.needs_verdict else None
+        verifier = Verifier(models, question, clock, needs_scores=config.gate.signal.is_read)
         parts = self._transcript, config, self._writer, verifier, self._policy
         self._cascade = _kind(config)(*parts)
         self._alone = Alone(*parts)

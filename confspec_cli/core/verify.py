@@ -15,12 +15,13 @@ from confspec_cli.core.trace import Assessment, Author, Likelihood, Verdict, Wri
 class Verifier:
     """Has the models assess drafted steps: by their verdict, unless there is no `question`, and by token likelihoods.
 
-    `clock` gives seconds.
+    `clock` gives seconds. Without `needs_scores` a target for which they are dear gives its verdict alone.
     """
 
     models: Mapping[Author, Engine]
     question: Question | None
     clock: Callable[[], float]
+    needs_scores: bool = True
 
     def draft(self, prompt: Prompt, drafted: WrittenStep) -> Assessment:
         """The draft's own assessment of the step it has written after `prompt`."""
@@ -37,10 +38,11 @@ class Verifier:
         It catches up on the prompt in one prefill and reads the step and the question in another. One that cannot score
         gives a verdict alone.
         """
+        wanted = Power.SCORE if self.needs_scores else Power.CACHED_SCORE
 
         def verify(engine: Engine) -> tuple[list[Token], Verdict | None]:
             question = self._question_for(engine)
-            if Power.SCORE not in engine.powers:
+            if not {Power.SCORE, wanted} <= engine.powers:
                 return [], ask(engine, _after(prompt, drafted), question) if question else None
             if question is None:
                 return engine.score(prompt, drafted.text, drafted.ended), None

@@ -44,13 +44,15 @@ def connect(server, tiny):
         engine.close()
 
 
-def test_it_is_told_from_other_servers_and_has_every_power(server, connect, tiny):
+def test_it_is_told_from_other_servers_and_says_what_scoring_costs(server, connect, tiny):
     engine = connect()
-    assert engine.powers == ALL_POWERS
+    assert engine.powers == ALL_POWERS - {Power.CACHED_SCORE}
     assert engine.card.server == f"vllm {server.url}"
     assert (engine.card.name, engine.card.identity, engine.card.context) == ("scripted", "/m/scripted", 2048)
     report = probe(RemoteSpec(server.url, tokenizer=str(tiny("llama"))), {})
-    assert (report.kind, report.missing) == ("vllm", ())
+    assert report.kind == "vllm"
+    (dear,) = report.missing
+    assert "read the whole prompt again" in dear
 
 
 def test_tokens_go_in_and_come_out_and_every_sampling_field_is_sent(server, connect):
@@ -82,6 +84,21 @@ def test_a_step_is_scored_and_the_question_answered_in_one_request(server, conne
     assert labels == pytest.approx({"Yes": 0.75, "No": 0.125})
     assert engine.label_probs(ASKING, LABELS) == labels
     assert "prompt_logprobs" not in server.bodies("/v1/completions")[-1]  # so that it hits the cache
+
+
+@pytest.mark.parametrize(("signal", "scores"), [(Signal.VERDICT, False), (Signal.COMBINED, True)])
+def test_a_step_is_scored_only_for_a_gate_that_looks_at_scores_as_the_prompt_is_read_again_for_it(
+    server, connect, signal, scores
+):
+    engine = connect()
+    before = len(server.bodies("/v1/completions"))
+    draft = ScriptedEngine(["Two and two.\n\n", "Four."], lambda _: {"Yes": 0.5, "No": 0.5})
+    gate = Gate(signal, accept=1, reject=0, target=0, min_label_mass=0)
+    config = RunConfig(Mode.CONFSPEC, gate, QUESTIONS["correct"], Sampling(), 90, 30, 3)
+    list(ReasoningRun(PROMPT, {Author.DRAFT: draft, Author.TARGET: engine}, config, lambda: 0.0).events())
+    sent = server.bodies("/v1/completions")[before:]
+    assert sent
+    assert all(("prompt_logprobs" in body) == scores for body in sent)
 
 
 def test_after_a_reset_the_prefix_cache_is_not_used(server, connect):

@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from confspec_cli.core.engine import ALL_POWERS
+from confspec_cli.core.engine import ALL_POWERS, Power
 from confspec_cli.core.messages import Sampling
 from confspec_cli.engines.remote import faults
 from confspec_cli.engines.remote.connection import Connection, StatusError
@@ -30,8 +30,10 @@ _NOT_VLLM = "something that vLLM does not answer"
 class Vllm:
     """A vLLM server, connected; `file` holds the vocabulary and the chat template of the model it serves."""
 
-    powers = ALL_POWERS
-    missing: tuple[str, ...] = ()
+    powers = ALL_POWERS - {Power.CACHED_SCORE}
+    missing: tuple[str, ...] = (
+        "Scoring a step has it read the whole prompt again: verdicts (--signal verdict) cost less.",
+    )
 
     def __init__(self, connection: Connection, model: str, file: VocabularyFile) -> None:
         self._connection = connection
