@@ -1,7 +1,7 @@
 """A model behind a real vLLM keeps the promises of an engine, and the cascade over it its equalities.
 
-A tiny random model in float32, so that no tie is decided by rounding; the pair starter's models as vLLM has them are in
-bfloat16.
+A tiny random model in float32, so that no tie is decided by rounding; starter's draft, in bfloat16, shows that a real
+one does too.
 """
 
 import os
@@ -32,6 +32,7 @@ from confspec_cli.runtime.folders import models_folder
 
 pytestmark = [pytest.mark.vllm, needs_vllm]
 
+DRAFT = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
 MATHS = "A box holds 12 pencils. How many pencils are in 7 boxes?"
 
 
@@ -231,20 +232,20 @@ def test_a_context_that_fills_while_writing_stops_there(served, connect):
 
 
 @pytest.fixture(scope="module")
-def served_starter():
-    """The URL of starter's target in bfloat16, and its file."""
-    path = models_folder(os.environ) / "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
+def served_in_bfloat16():
+    """The URL of a real model in bfloat16, and its file."""
+    path = models_folder(os.environ) / DRAFT
     with vllm_server(path, FOLDER / "models" / path.stem) as url:
         yield url, path
 
 
 @pytest.mark.model
 def test_with_real_models_too_rejecting_all_is_the_target_alone_and_accepting_all_the_draft(
-    load, served_starter, connect
+    load, served_in_bfloat16, connect
 ):
     """In bfloat16 rounding differs with how much of a prompt is read at once; no tie of this one is near enough."""
-    draft = load(models_folder(os.environ) / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf")
-    models = {Author.DRAFT: draft, Author.TARGET: connect(served_starter)}
+    draft = load(served_in_bfloat16[1])
+    models = {Author.DRAFT: draft, Author.TARGET: connect(served_in_bfloat16)}
     prompt = asked(MATHS)
     alone = text_of(written(models[Author.TARGET], prompt, 90))
     assert run(models, prompt, Mode.TARGET)[0] == alone
@@ -253,8 +254,8 @@ def test_with_real_models_too_rejecting_all_is_the_target_alone_and_accepting_al
 
 
 @pytest.mark.model
-def test_bfloat16_scores_a_step_as_it_was_written_within_a_tenth(served_starter, connect):
-    engine = connect(served_starter)
+def test_bfloat16_scores_a_step_as_it_was_written_within_a_tenth(served_in_bfloat16, connect):
+    engine = connect(served_in_bfloat16)
     wrote = [token for token in written(engine, asked(MATHS), 90) if not token.ends]
     scored = engine.score(asked(MATHS), text_of(wrote))
     assert [one.text for one in scored] == [one.text for one in wrote]

@@ -97,7 +97,7 @@ def start(folder, log, context=2048, dtype="bfloat16"):
         stdout=log,
         stderr=log,
         start_new_session=True,
-        env={**os.environ, **settings},
+        env={**settings, **os.environ},
     )  # fmt: skip
     return child, f"http://127.0.0.1:{port}"
 
