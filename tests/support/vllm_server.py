@@ -20,8 +20,14 @@ FOLDER = Path(os.environ.get("CONFSPEC_SERVERS") or Path.home() / ".cache" / "co
 PROGRAMS = FOLDER / "vllm" / "bin"
 _LONGEST_START = 600  # seconds; the first one compiles
 
+
+def is_installed():
+    """Whether there is a vLLM to start."""
+    return (PROGRAMS / "vllm").exists()
+
+
 needs_vllm = pytest.mark.skipif(
-    not (PROGRAMS / "vllm").exists(), reason="needs vLLM in an environment of its own: scripts/servers setup vllm"
+    not is_installed(), reason="needs vLLM in an environment of its own: scripts/servers setup vllm"
 )
 
 _INSTALL = f"""
