@@ -67,9 +67,16 @@ class EngineError(ConfspecError):
 
 
 class ServerError(EngineError):
-    """A model server cannot be reached, refuses, breaks off, or answers what its kind never does."""
+    """A model server cannot be reached, refuses, breaks off, or answers what its kind never does.
+
+    `is_away`: whatever it is asked now, it cannot be reached, lets nobody in or has no time.
+    """
 
     exit_code = Exit.DOWNLOAD
+
+    def __init__(self, message: str, hint: str = "", is_away: bool = False) -> None:
+        super().__init__(message, hint)
+        self.is_away = is_away
 
 
 class OutOfMemoryError(EngineError):

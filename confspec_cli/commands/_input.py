@@ -29,10 +29,13 @@ class Said:
     piped: int = 0
 
 
-def question(argument: str | None, files: Sequence[Path], template: str | None, stdin: bool) -> Said:
+def question(
+    argument: str | None, files: Sequence[Path], template: str | None, stdin: bool, may_be_empty: bool = False
+) -> Said:
     """Files, then piped text, then the argument, separated by blank lines and wrapped in the template if there is one.
 
-    An argument or a file named `-` stands for the piped text. Raises UsageError if everything is empty or is not text.
+    An argument or a file named `-` stands for the piped text. Raises UsageError for what is not text, and if everything
+    is empty and it may not be.
     """
     named = [attached(file.name, read_text(file)) for file in files if file != _STDIN]
     piped, warnings = "", tuple[str, ...]()
@@ -44,6 +47,8 @@ def question(argument: str | None, files: Sequence[Path], template: str | None, 
         piped = _piped()
     parts = [*named, piped, "" if argument in (None, "-") else argument]
     given = "\n\n".join(part for part in parts if part and part.strip())
+    if not given and template is None and may_be_empty:
+        return Said("")
     if not given and (template is None or _INPUT in template):
         raise UsageError("No question given.", 'confspec ask "What is 17 times 23?"')
     return Said(worded(template, given), warnings, 0 if argument in (None, "-") else len(piped))

@@ -25,7 +25,7 @@ from confspec_cli.commands._templates import folder, saved
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import Event, RunFinished, RunStarted, Warned
 from confspec_cli.core.trace import FinishReason
-from confspec_cli.errors import Exit, UsageError
+from confspec_cli.errors import EngineError, Exit, UsageError
 from confspec_cli.render.choose import choose
 from confspec_cli.render.console import put
 from confspec_cli.render.console_reporter import ConsoleReporter
@@ -71,6 +71,7 @@ def ask(
     """Ask one question and watch the models work it out.
 
     The steps go to stderr and the reply to stdout. In a terminal, the step view doubles as the reply.
+    With --continue and no question, a reply that was cut off is gone on with from its last step.
     """
     if answer.extract and show.format is not Format.TEXT:
         raise UsageError(
@@ -82,16 +83,17 @@ def ask(
         put(sys.stderr, f"Saved as {saved(invocation, given.save_template, prompt)}\n")
         return
     words = templates.load(folder(), given.template).prompt if given.template else None
-    said = question(prompt, given.file or (), words, given.stdin)
+    said = question(prompt, given.file or (), words, given.stdin, may_be_empty=session.names_one)
     if said.piped and sys.stderr.isatty() and not show.quiet:
         put(sys.stderr, f"read {said.piped:,} characters from stdin (--no-stdin ignores it)\n")
     registry, reporter = user_registry(), ConsoleReporter(sys.stderr, os.environ, yes)
     if not server:
         resolve_pair(registry, options)  # what cannot be is said before a session is begun
     kept = saving(session, registry.settings.log)
+    text = said.text or kept.go_on().user
     options = as_before(registry, options, kept.session.turns() if kept.session else ())
     interrupt = Interrupt()
-    asked = Asked(said.text, system, kept.messages, want, options, hardware, interrupt)
+    asked = Asked(text, system, kept.messages, want, options, hardware, interrupt, kept.earlier)
     with kept, run_there(asked, server) if server else run_here(asked, registry, reporter) as run:
         shown = replace(show.show(), extract=answer.extract)
         renderer = choose(sys.stdout, sys.stderr, shown, os.environ, reading=run.reading)
@@ -102,6 +104,11 @@ def ask(
                         limit = int(event.parameters["max_tokens"] or 0)
                     with suspension.drawing():
                         renderer.handle(event)
+        except EngineError:
+            renderer.close()
+            if kept.can_go_on and not show.quiet:
+                put(sys.stderr, "note: confspec ask -c goes on from the last step\n")
+            raise
         finally:
             renderer.close()
     assert isinstance(event, RunFinished)

@@ -22,7 +22,7 @@ from confspec_cli.core.policy import AdaptiveDrafting, adaptive_drafting
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import RunConfig
 from confspec_cli.core.trace import Author, FinishReason
-from confspec_cli.errors import EngineError, Exit, UsageError
+from confspec_cli.errors import EngineError, Exit, ServerError, UsageError
 from confspec_cli.files import read_text
 from confspec_cli.models.registry import Model
 from confspec_cli.render.batch_progress import BatchProgress, Tally, counting
@@ -103,7 +103,12 @@ def batch(
             watch.warned(doubt)
         config = with_gate_of_choice(config, resolved.pair, options, loaded)
         job = Job(loaded, config, system, interrupt, thinks(options, loaded))
-        job.work(left, _written(log), watch, _settings_of(records))
+        try:
+            job.work(left, _written(log), watch, _settings_of(records))
+        except ServerError:
+            if log and not quiet:
+                put(sys.stderr, "Run the same command again to resume.\n")
+            raise
     if interrupt.is_set():
         if log and not quiet:
             put(sys.stderr, "Run the same command again to resume.\n")
@@ -148,7 +153,10 @@ class Job:
                 return
 
     def record(self, item: Item, drafting: AdaptiveDrafting) -> dict[str, Any]:
-        """Run one item and return its record, even if it failed. `drafting` remembers what earlier items showed."""
+        """Run one item and return its record, even if it failed. `drafting` remembers what earlier items showed.
+
+        Raises ServerError where a server is away.
+        """
         run = RunRecord()
         error = None
         system = self.system if item.system is None else item.system
@@ -158,6 +166,8 @@ class Job:
             for event in learning(events, self.models, self.config.choice is not None):
                 run.add(event)
         except (EngineError, UsageError) as problem:
+            if isinstance(problem, ServerError) and problem.is_away:
+                raise  # it would be so with every other item
             error = str(problem)
         return {"id": item.id, "error": error, **run.to_dict(), "prompt": item.prompt}
 

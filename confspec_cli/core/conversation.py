@@ -61,6 +61,11 @@ class Turn:
         return self.finished.reason
 
     @property
+    def is_unfinished(self) -> bool:
+        """Whether the run was stopped or failed, so that another one can go on from its steps."""
+        return self.cut_off or self.reason in (FinishReason.INTERRUPTED, FinishReason.FAILED)
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """The committed steps."""
         return tuple(event.step for event in self.events if isinstance(event, StepCommitted))
@@ -90,6 +95,8 @@ class Conversation:
             self._end_run()
         match event:
             case RunStarted(system=system):
+                if event.continues is not None:
+                    del self._turns[len(self._turns) - self.undoable(1) :]
                 self.system = system
                 self._run = [event]
             case SessionNamed(name=name):
@@ -117,15 +124,16 @@ class Conversation:
         """How many of the last `count` turns can be undone; what the models have forgotten cannot."""
         return max(0, min(count, len(self.turns) - self.forgotten))
 
-    def messages(self) -> tuple[Message, ...]:
-        """The conversation as the models are given it, up to the user's next message.
+    def messages(self, besides: int = 0) -> tuple[Message, ...]:
+        """The conversation as the models are given it, up to the user's next message, or to the last turn but so many.
 
         A reply is told without its thinking and otherwise as it was committed, so that a cache still knows it.
         """
         messages = [Message("system", self.system)] if self.system else []
         if self.summary:
             messages += [Message("user", SUMMARISE), Message("assistant", self.summary)]
-        for turn in self.turns[self.forgotten :]:
+        turns = self.turns
+        for turn in turns[self.forgotten : len(turns) - besides]:
             messages += [Message("user", turn.user), Message("assistant", turn.reply)]
         return tuple(messages)
 

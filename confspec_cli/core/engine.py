@@ -10,7 +10,7 @@ import ctypes
 from collections.abc import Generator, Iterable, Mapping
 from enum import Enum
 from operator import itemgetter
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
 
@@ -131,6 +131,14 @@ class Engine(Protocol):
     def close(self) -> None:
         """Free the model; calling it twice is fine."""
         ...
+
+
+@runtime_checkable
+class Noticing(Protocol):
+    """An engine that meets with things worth telling while it works: a server that had to be asked again."""
+
+    notices: list[str]
+    """Sentences that nobody has been told yet."""
 
 
 def reading(engines: Iterable[Engine]) -> tuple[int, int]:

@@ -26,7 +26,10 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run began. `parameters` are all settings that shape it, the seed among them."""
+    """A run began. `parameters` are all settings that shape it, the seed among them.
+
+    `continues`: it goes on from so many steps of the run before it, which it replaces; these are committed again.
+    """
 
     prompt: str
     system: str
@@ -34,6 +37,7 @@ class RunStarted:
     models: dict[str, ModelCard]
     parameters: dict[str, str | int | float | bool | None]
     schema_version: int = SCHEMA_VERSION
+    continues: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,7 @@ class StepDropped:
     """The drafted step `n` was dropped.
 
     `reason`: `rejected` by the gate, `repeated` (it says what a committed step says), `unsure` (the draft stopped in
-    mid-step) or `steered` (the user stopped it). Unless it was steered, the target writes the step again, on from
-    `kept` where its beginning stands.
+    mid-step) or `steered` (by the user). Unless it was steered, the target writes it again, on from what is `kept`.
     """
 
     n: int
@@ -128,8 +131,7 @@ class DraftingSwitched:
 class StepPrefetched:
     """While the target verified the step before, the draft began step `n`: `tokens`, of which `used` became part of it.
 
-    The others were thrown away, all of them where the step before was rejected. The verification over, it took
-    `waited` seconds until the draft had stopped.
+    The others were thrown away. The verification over, it took `waited` seconds until the draft had stopped.
     """
 
     n: int
@@ -150,10 +152,9 @@ class RunFinished:
     """The run ended.
 
     `reason`: `stop` (the answer is complete), `length` (the tokens are used up), `context` (the context is full),
-    `repetition` (the reply went in circles) or `interrupted`. `reply` is the text after any thinking, `partial` the
-    beginning of an unfinished step, `answer` the final answer where one was recognised. `extract` is the part of the
-    reply for a program that wants the result alone: its last code block, or the final answer. `partial_author` wrote
-    `partial_tokens` of the unfinished step.
+    `repetition` (the reply went in circles), `interrupted` or `failed`. `reply` is the text after any thinking,
+    `partial` the beginning of an unfinished step, of which `partial_author` wrote `partial_tokens`. `answer` is the
+    final answer where one was recognised, `extract` what a program wants: the last code block, or the final answer.
     """
 
     reason: FinishReason

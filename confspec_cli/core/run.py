@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ from confspec_cli.core.trace import Author, Cause, FinishReason, Origin, Step
 from confspec_cli.core.transcript import Transcript
 from confspec_cli.core.verify import Verifier
 from confspec_cli.core.writing import GenerationRequest, Writer
-from confspec_cli.errors import ContextFull, Interrupted
+from confspec_cli.errors import ContextFull, EngineError, Interrupted
 
 
 class ReasoningRun:
@@ -61,9 +61,14 @@ class ReasoningRun:
         self._alone = Alone(*parts)
         self._repeats = 0
         self._reasoned: int | None = None  # steps before the answer in its form
+        self._earlier: Sequence[Step] | None = None
+
+    def go_on_from(self, steps: Sequence[Step]) -> None:
+        """Begin with the steps of an earlier run of the same prompt, which did not end well; they stand."""
+        self._earlier = steps
 
     def events(self) -> Iterator[Event]:
-        """Every event, as it happens; the last is RunFinished, unless an engine fails: that raises EngineError."""
+        """Every event, as it happens; the last is RunFinished. Raises EngineError after it where an engine failed."""
         with closing(self._events()) as events:
             for event in events:
                 self._policy.drafting.add(event)
@@ -75,7 +80,9 @@ class ReasoningRun:
         yield self._started()
         if choice := self._config.choice:
             yield GateChosen(choice.name, choice.seconds, choice.alone, choice.reason, choice.is_measured)
+        failure: EngineError | None = None
         try:
+            yield from self._begin_again()
             try:
                 reason = yield from self._reason()
                 if self._config.form:
@@ -84,10 +91,22 @@ class ReasoningRun:
                 reason = FinishReason.CONTEXT
             except Interrupted:
                 reason = FinishReason.INTERRUPTED
+            except EngineError as problem:
+                reason, failure = FinishReason.FAILED, problem
             yield from self._writer.drop_prefetch()
         finally:
             self._writer.close()
         yield self._finished(reason, began)
+        if failure:
+            raise failure
+
+    def _begin_again(self) -> Iterator[Event]:
+        """Commit the steps of the earlier run."""
+        for step in self._earlier or ():
+            if not self._writer.splitter.passes(step.text):
+                self._writer.splitter.force()
+            self._transcript.steps.append(step)
+            yield StepCommitted(step)
 
     def _reason(self) -> Generator[Event, None, FinishReason]:
         """Step after step, up to the end of the reply or, where the answer has a form, of the thinking."""
@@ -196,6 +215,7 @@ class ReasoningRun:
             mode=config.mode.value,
             models={author.value: self._models[author].card for author in authors(config.mode)},
             parameters={"pair": config.pair or None, **config.parameters(), "think": prompt.think},
+            continues=None if self._earlier is None else len(self._earlier),
         )
 
     def _finished(self, reason: FinishReason, began: float) -> RunFinished:

@@ -67,6 +67,7 @@ class RunStats:
     target_intervals: int = 0
     prompt_seconds: float = 0.0
     finished_seconds: float | None = None
+    _carried: int = 0  # steps to come that an earlier run committed: they took this one nothing
     _run_tokens: int = 0  # committed since the run began
     _has_target_read: bool = False  # in this run
     _is_cut_off: bool = False  # time went into tokens that were never committed
@@ -74,8 +75,8 @@ class RunStats:
     def add(self, event: Event) -> None:
         """Count one event."""
         match event:
-            case RunStarted():
-                self._run_tokens, self._has_target_read = 0, False
+            case RunStarted(continues=carried):
+                self._run_tokens, self._has_target_read, self._carried = 0, False, carried or 0
             case StepWritten(written_step=written_step):
                 if written_step.author is Author.TARGET:
                     self._note_target_read(written_step.prefill_seconds, written_step.prefill_tokens)
@@ -96,6 +97,9 @@ class RunStats:
                 counts[decision] += 1
             case StepDropped(written_step=written_step, kept_tokens=kept):
                 self.wasted_tokens += max(written_step.tokens - kept, 0)
+            case StepCommitted(step=step) if self._carried:
+                self._carried -= 1
+                self._run_tokens += step.tokens
             case StepCommitted(step=step):
                 self.steps[step.origin] += 1
                 self._run_tokens += step.tokens

@@ -59,6 +59,7 @@ class FinishReason(str, Enum):
     CONTEXT = "context"  # the context is full
     REPETITION = "repetition"  # the reply went in circles
     INTERRUPTED = "interrupted"
+    FAILED = "failed"  # a model or its server failed
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import RunConfig, authors
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import Author
-from confspec_cli.errors import EngineError
+from confspec_cli.errors import EngineError, ServerError
 from confspec_cli.evaluate.grader import Graded, grade
 from confspec_cli.evaluate.problems import Problem
 from confspec_cli.evaluate.results import Run, run_of
@@ -59,8 +59,10 @@ class Bench:
             prompt = prompt_of(problem.prompt, problem.system, models, (), config)
             events.extend(ReasoningRun(prompt, models, config, self.clock).events())
         except EngineError as failure:
+            if isinstance(failure, ServerError) and failure.is_away:
+                raise  # it would be so with every other problem
             error = str(failure)
-        finished = events[-1] if events and isinstance(events[-1], RunFinished) else None
+        finished = events[-1] if not error and events and isinstance(events[-1], RunFinished) else None
         if self.interrupt.is_set():
             return None
         graded = grade(problem, finished.reply) if finished else Graded(None, "nothing: it failed")

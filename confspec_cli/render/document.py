@@ -48,7 +48,7 @@ class RunRecord:
                 self._finished = event
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready dictionary; `finish_reason` is null for a run that did not finish."""
+        """A JSON-ready dictionary; `finish_reason` is null for a run that did not start."""
         started = to_dict(self.started) if self.started else {}
         finished = self._finished
         return {

@@ -63,6 +63,7 @@ def ending(finished: RunFinished, started: RunStarted | None, step: int, is_chat
         FinishReason.LENGTH: stopped + more,
         FinishReason.CONTEXT: f"The context filled up {before}.",
         FinishReason.REPETITION: "Stopped: the reply was repeating itself.",
+        FinishReason.FAILED: f"Failed after {duration(finished.seconds)}, in step {step}." if finished.reply else "",
         FinishReason.INTERRUPTED: f"Interrupted after {duration(finished.seconds)}, in step {step}.",
     }[finished.reason]
 

@@ -53,7 +53,6 @@ def _quit(chat: Chat, text: str) -> None:
 ALIASES = {
     **dict.fromkeys(("/exit", "/bye"), "/quit"),
     "/clear": "/new",
-    "/retry": "/regen",
     "/h": "/help",
 }
 """Other names that people type out of habit."""

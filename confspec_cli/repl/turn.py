@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from confspec_cli.core.conversation import Turn
 from confspec_cli.core.engine import reading
 from confspec_cli.core.events import Event, RunFinished, Warned
 from confspec_cli.core.messages import Prompt
@@ -55,6 +56,12 @@ def ask(chat: Chat, question: str) -> None:
     context.warn(chat)
 
 
+def go_on(chat: Chat, unfinished: Turn) -> None:
+    """Go on with the last turn, whose reply was cut off, from its last step."""
+    _answer(chat, unfinished.user, unfinished)
+    context.warn(chat)
+
+
 def keys_of(config: RunConfig) -> dict[str, str]:
     """The keys that act during a run, with Alt, and what they do."""
     return {key: what for key, what in _KEYS.items() if key not in "et" or len(authors(config.mode)) > 1}
@@ -66,8 +73,9 @@ def play(
     config: RunConfig,
     keep: Callable[[Event], Warned | None],
     drafting: AdaptiveDrafting | None = None,
+    unfinished: Turn | None = None,
 ) -> RunFinished:
-    """Run to the end and show it live; every event is saved before it is shown."""
+    """Run to the end, from the steps of an unfinished turn, and show it live, each event saved before it is shown."""
     steering = Steering()
     keyed = {"a": steering.answer_now, "e": steering.escalate_step, "t": steering.target_from_here, "s": _nothing}
     actions = {key: keyed[key] for key in keys_of(config)}
@@ -81,6 +89,8 @@ def play(
     try:
         with chat.pool.stopping() as signals, keys, _suspension(view, keys) as suspension:
             run = ReasoningRun(prompt, engines, config, time.perf_counter, steering, drafting)
+            if unfinished:
+                run.go_on_from(unfinished.steps)
             for event in learning(run.events(), engines, config.choice is not None):
                 warning = keep(event)
                 with suspension.drawing():
@@ -118,9 +128,10 @@ def _suspension(view: Ticking[CollapsibleView], keys: LiveKeys) -> Suspension:
     return Suspension(pause, resume)
 
 
-def _answer(chat: Chat, question: str) -> RunFinished:
-    """Ask once. The turn is removed if a model failed before any output."""
-    prompt = chat.pool.prompt(question, chat.record.system, chat.record.messages(), chat.config)
+def _answer(chat: Chat, question: str, unfinished: Turn | None = None) -> RunFinished:
+    """Ask once, or go on with an unfinished turn. A turn without any output is taken back if a model failed."""
+    before_it = chat.record.messages(besides=int(unfinished is not None))
+    prompt = chat.pool.prompt(question, chat.record.system, before_it, chat.config)
     engines = chat.pool.engines
     before = {author: engine.tokens_read for author, engine in engines.items()}
     said = len(chat.record.turns())
@@ -130,11 +141,14 @@ def _answer(chat: Chat, question: str) -> RunFinished:
         return chat.keep(event)
 
     try:
-        return play(chat, prompt, chat.config, keep, chat.drafting)
+        return play(chat, prompt, chat.config, keep, chat.drafting, unfinished)
     except EngineError:
         turns = chat.record.turns()
-        if len(turns) > said and not turns[-1].steps:
+        if turns and turns[-1].steps:
+            chat.screen.say("/retry goes on from the last step.")
+        elif len(turns) > said:
             chat.record.undo(1)
+            chat.pending = question
         raise
     finally:
         chat.changed()

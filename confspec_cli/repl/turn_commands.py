@@ -41,6 +41,14 @@ def _regen(chat: Chat, text: str) -> None:
             chat.change_options(options)
 
 
+def _retry(chat: Chat, text: str) -> None:
+    unfinished = last_turn(chat)
+    if text or not unfinished.is_unfinished:
+        _regen(chat, text)
+    else:
+        turn.go_on(chat, unfinished)
+
+
 def _would_repeat(chat: Chat, turn: Turn) -> bool:
     """Whether asking again would write the same: greedily, with the same settings, and nobody stepped in."""
     before, now = turn.started, chat.config.parameters()
@@ -100,6 +108,7 @@ COMMANDS = (
     Command(
         "/regen", "[target]", "asks the last question again, or has the target alone answer it", _regen, ("target",)
     ),
+    Command("/retry", "", "goes on with a reply that was cut off, from its last step; else like /regen", _retry),
     Command("/undo", "[N]", "removes the last turn, or the last N", _undo),
     Command("/edit", "", "puts the last question back on the prompt", _edit),
     Command("/file", "PATH", "sends a text file with the next message", _file, ("path",)),

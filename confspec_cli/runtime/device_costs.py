@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from confspec_cli.core.engine import Engine
-from confspec_cli.core.events import Event, StepJudged, StepWritten
+from confspec_cli.core.engine import Engine, Noticing
+from confspec_cli.core.events import Event, RunStarted, StepJudged, StepWritten, Warned
 from confspec_cli.core.frontier import TokenCosts
 from confspec_cli.core.messages import ModelCard
 from confspec_cli.core.trace import Author
@@ -41,11 +41,17 @@ def costs_here(cards: Mapping[Author, ModelCard]) -> tuple[TokenCosts, bool]:
 
 
 def learning(events: Iterable[Event], models: Mapping[Author, Engine], is_wanted: bool) -> Iterator[Event]:
-    """The same events; what they say of costs is kept once they end, if that is wanted and can be."""
+    """The same events, with what the engines notice on the way as warnings.
+
+    What the events say of costs is kept once they end, if that is wanted and can be.
+    """
+    heard = [notices for engine in models.values() if isinstance(engine, Noticing) for notices in [engine.notices]]
     sums: Sums = dict.fromkeys(_KINDS, (0.0, 0.0))
     try:
         for event in events:
             _count(event, sums)
+            if not isinstance(event, RunStarted):
+                yield from (Warned(notices.pop(0)) for notices in heard for _ in notices.copy())
             yield event
     finally:
         if is_wanted and len(models) == len(Author):

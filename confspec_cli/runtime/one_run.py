@@ -11,6 +11,8 @@ from confspec_cli.core.engine import Interrupt, reading
 from confspec_cli.core.events import Event
 from confspec_cli.core.messages import Message
 from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.trace import Step
+from confspec_cli.errors import UsageError
 from confspec_cli.models.registry import Registry
 from confspec_cli.runtime.answer_form import Wanted
 from confspec_cli.runtime.build_prompt import prompt_of
@@ -37,6 +39,7 @@ class Asked:
     options: RunOptions
     hardware: HardwareOptions
     interrupt: Interrupt
+    earlier: tuple[Step, ...] | None = None  # those to go on from, of a reply that was cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ def run_here(asked: Asked, registry: Registry, reporter: Reporter) -> Iterator[O
         config = with_gate_of_choice(config, resolved.pair, options, loaded)
         prompt = prompt_of(asked.text, asked.system, loaded, asked.before, config, thinks(options, loaded))
         run = ReasoningRun(prompt, loaded, config, time.perf_counter)
+        if asked.earlier is not None:
+            run.go_on_from(asked.earlier)
         events = learning(run.events(), loaded, config.choice is not None)
         yield OneRun(events, resolved.warnings(config), lambda: reading(loaded.values()))
 
@@ -69,5 +74,7 @@ def run_here(asked: Asked, registry: Registry, reporter: Reporter) -> Iterator[O
 @contextmanager
 def run_there(asked: Asked, url: str) -> Iterator[OneRun]:
     """A run of the models of a server; what is to be said beforehand, it says itself."""
+    if asked.earlier is not None:
+        raise UsageError("A server begins every reply anew, so it cannot go on with one.", "confspec ask -c")
     with closing(Served(url, asked.options, asked.hardware, asked.interrupt)) as served:
         yield OneRun(served.reason(asked.text, asked.system, asked.before, asked.wanted))

@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from confspec_cli.core.conversation import Turn
 from confspec_cli.core.events import Event, RunStarted, Warned
 from confspec_cli.core.messages import Message
+from confspec_cli.core.trace import Step
 from confspec_cli.errors import ConfigError, StorageError, UsageError
 from confspec_cli.runtime.folders import sessions_folder
 from confspec_cli.storage.session import SavedSession
@@ -42,6 +44,26 @@ class Saving:
         self._is_saved = is_saved
         self._problem = problem
         self._claimed = claimed
+        self.unfinished: Turn | None = None
+
+    def go_on(self) -> Turn:
+        """The last turn, which the run is to finish. Raises UsageError where there is none, or it is finished."""
+        turns = self.session.turns() if self.session else []
+        if not turns or not turns[-1].is_unfinished:
+            raise UsageError("No question given, and no reply to go on with.", 'confspec ask -c "And by hand?"')
+        self.unfinished = turns[-1]
+        return self.unfinished
+
+    @property
+    def earlier(self) -> tuple[Step, ...] | None:
+        """The steps the run begins with, where it goes on."""
+        return self.unfinished.steps if self.unfinished else None
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether what was saved of the run can be gone on from."""
+        turns = self.session.turns() if self.session and self._is_saved else []
+        return bool(turns) and turns[-1].is_unfinished and bool(turns[-1].steps)
 
     def __enter__(self) -> Saving:
         if self.session and self._claimed:
@@ -55,7 +77,7 @@ class Saving:
     @property
     def messages(self) -> tuple[Message, ...]:
         """What was said before the run."""
-        return self.session.messages() if self.session else ()
+        return self.session.messages(besides=int(self.unfinished is not None)) if self.session else ()
 
     def over(self, events: Iterable[Event]) -> Iterator[Event]:
         """The same events, each saved before it is passed on; one warning among them if that cannot be."""

@@ -73,6 +73,7 @@ def exit_code(reason: FinishReason, signals: list[int]) -> Exit:
         FinishReason.REPETITION: Exit.NO_ANSWER,
         FinishReason.CONTEXT: Exit.CONTEXT_FULL,
         FinishReason.INTERRUPTED: Exit.INTERRUPTED,
+        FinishReason.FAILED: Exit.FAILURE,
     }[reason]
 
 

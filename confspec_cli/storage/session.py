@@ -73,9 +73,9 @@ class Session:
         """What was said so far and not undone."""
         return self._conversation.turns
 
-    def messages(self) -> tuple[Message, ...]:
-        """The conversation as the models are told it, up to the next thing a person says."""
-        return self._conversation.messages()
+    def messages(self, besides: int = 0) -> tuple[Message, ...]:
+        """The conversation as the models are told it, up to the next thing a person says; see Conversation."""
+        return self._conversation.messages(besides)
 
     def record(self, event: Event) -> None:
         """Take in an event. Raises StorageError where it cannot be saved; it is taken in all the same."""

@@ -86,7 +86,7 @@ def test_an_item_that_fails_in_its_middle_keeps_its_steps():
 
     (record,), _ = worked(ITEMS[:1], {author: Breaking(STEPS) for author in Author})
     assert record["error"] == "It broke."
-    assert record["finish_reason"] is None
+    assert record["finish_reason"] == "failed"
     assert [step["text"] for step in record["steps"]] == [STEPS[0]]
 
 

@@ -155,7 +155,7 @@ def completed(at_terminal):
 
 
 def test_commands_pairs_models_modes_and_settings_complete(completed):
-    assert completed("/re") == ["/reject", "/regen", "/rename"]
+    assert completed("/re") == ["/reject", "/regen", "/retry", "/rename"]
     assert completed("/pair st") == ["starter"]
     assert completed("/draft sm") == ["small"]
     assert completed("/mode spec") == ["specreason"]

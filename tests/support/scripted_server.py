@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,7 +31,7 @@ WRITES = "Two and two.\n\nThat is four.\n\n"
 @dataclass
 class Fault:
     """What goes wrong with one answer: a `status` with `headers` and `body`, `delay` in seconds before it, a connection
-    cut `after` so many bytes of the body, or `hangs` there until the other side has gone.
+    cut `after` so many bytes of the body, or `hangs` there until the other side has gone. `meets` is called first.
     """
 
     status: int = 200
@@ -39,6 +40,7 @@ class Fault:
     delay: float = 0.0
     after: int | None = None
     hangs: bool = False
+    meets: Callable[[], object] = bool
 
 
 @dataclass
@@ -52,6 +54,8 @@ class ScriptedServer:
     faults: list = field(default_factory=list)
     failing: str = "completion"
     pace: float = 0.0
+    latency: float = 0.0
+    """Seconds that every answer begins later."""
     requests: list = field(default_factory=list)
     connections: list = field(default_factory=list)
     certificate: Path | None = None
@@ -116,17 +120,22 @@ class ScriptedServer:
         if handler.connection not in self.connections:
             self.connections.append(handler.connection)
         fault = self.faults.pop(0) if self.faults and re.search(self.failing, handler.path) else Fault()
-        time.sleep(fault.delay)
+        fault.meets()
+        time.sleep(self.latency + fault.delay)
         if fault.hangs and fault.after is None:
             self._hang(handler)
         elif fault.status != 200 or fault.body is not None:
             self._send(handler, fault, [fault.body or b"{}"])
         else:
-            found = getattr(self, "_" + self.kind.replace("-", "_"))(handler.path, body)
+            found = self.found(handler.path, body)
             if found is None:
                 self._send(handler, Fault(404), [b'{"error": {"message": "File Not Found"}}'])
             else:
                 self._send(handler, fault, found)
+
+    def found(self, path, body):
+        """The chunks of an answer: a list, or where it is streamed an iterator; None for an unknown path."""
+        return getattr(self, "_" + self.kind.replace("-", "_"))(path, body)
 
     def _send(self, handler, fault, chunks):
         streams = not isinstance(chunks, list)
@@ -153,6 +162,9 @@ class ScriptedServer:
         except (BrokenPipeError, ConnectionResetError):
             self.gone.set()
             handler.close_connection = True
+        finally:
+            if streams:
+                chunks.close()
 
     def _hang(self, handler):
         if handler.connection.recv(1) == b"":

@@ -43,6 +43,7 @@ class ChatEngine:
 
     def __init__(self, connection: Connection, model: str, interrupt: Interrupt) -> None:
         self._connection = connection
+        self.notices = connection.notices
         self._interrupt = interrupt
         self._stream: Generator[Mapping[str, Any], None, None] | None = None
         self.tokens_read = 0

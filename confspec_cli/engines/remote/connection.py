@@ -7,30 +7,33 @@ wakes a call that waits for the server, and the server sees the connection close
 from __future__ import annotations
 
 import json
-import socket
 import ssl
-import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.engines.remote import faults
 from confspec_cli.engines.remote.spec import RemoteSpec
+from confspec_cli.engines.remote.waker import LOOK, Waker
 from confspec_cli.errors import Interrupted, ServerError
 
-_LOOK = 0.05  # seconds between two looks at the interrupt
 _LARGEST = 256 << 20  # bytes of an answer, and of one line of a stream
 _BUSY = (429, 503)
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for a server, in seconds, and how often to ask again; pauses double from `pause` on."""
+    """How long to wait for a server, in seconds, and how often to ask again; pauses double from `pause` on.
+
+    One that is busy is asked again so many times; one that nothing answers for any more, once.
+    """
 
     connect: float = 10.0
     read: float = 300.0
@@ -43,7 +46,7 @@ class StatusError(ServerError):
     """An answer with a status that is no success; `body` is what came with it."""
 
     def __init__(self, error: ServerError, status: int, body: bytes) -> None:
-        super().__init__(str(error), error.hint)
+        super().__init__(str(error), error.hint, error.is_away)
         self.status = status
         self.body = body
 
@@ -55,13 +58,15 @@ class Connection:
         self, spec: RemoteSpec, interrupt: Interrupt, environ: Mapping[str, str], patience: Patience | None = None
     ) -> None:
         self.base = spec.base
+        self.notices: list[str] = []  # what had to be asked again, and why
         self.was_lost = False  # the server was away meanwhile, and may be another one now
+        self._proxy = "" if spec.is_loopback else _proxy_to(spec.base)
         self._key, self._key_name = spec.key(environ), spec.api_key_env
         self._interrupt = interrupt
         self._patience = patience or Patience()
         self._was_there = False  # it has answered before, and may again after a restart
         self._is_new = False  # whether this request opened the connection
-        self._waker = _Waker(interrupt)
+        self._waker = Waker(interrupt)
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         self._client = httpx2.Client(
             headers=headers,
@@ -148,8 +153,8 @@ class Connection:
                 if is_stale and not resent:
                     resent = True  # the server let go of a connection that was kept
                     continue
-                may_return = self._was_there and isinstance(problem, httpx2.ConnectError | httpx2.ConnectTimeout)
-                if not may_return or not self._waits(attempt, ""):
+                may_return = self._was_there and isinstance(problem, httpx2.ConnectError) and not attempt
+                if not may_return or not self._waits(0, "", "did not answer"):
                     raise self._fault(problem) from problem
                 self.was_lost = True
             else:
@@ -157,7 +162,8 @@ class Connection:
                 if response.status_code not in _BUSY:
                     return response
                 with closing(response):
-                    if not self._waits(attempt, response.headers.get("Retry-After", "")):
+                    why = f"was busy ({response.status_code})"
+                    if not self._waits(attempt, response.headers.get("Retry-After", ""), why):
                         said = self._whole(response)
                         error = faults.of_status(
                             response.status_code, response.headers, said, self.base, path, self._key_name
@@ -165,7 +171,7 @@ class Connection:
                         raise StatusError(self._redacted(error), response.status_code, said)
             attempt += 1
 
-    def _waits(self, attempt: int, asked: str) -> bool:
+    def _waits(self, attempt: int, asked: str, why: str) -> bool:
         """Wait before asking again; False where that was done often enough, or the server wants a longer wait."""
         patience = self._patience
         if attempt >= patience.retries:
@@ -173,10 +179,11 @@ class Connection:
         seconds = float(asked) if asked.isascii() and asked.isdigit() else patience.pause * 2**attempt
         if seconds > patience.longest_pause:
             return False
+        self.notices.append(f"{self.base} {why} and was asked again after {seconds:g} s")
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self._stop_if_asked()
-            time.sleep(min(left, _LOOK))
+            time.sleep(min(left, LOOK))
         return True
 
     def _whole(self, response: httpx2.Response) -> bytes:
@@ -214,11 +221,11 @@ class Connection:
             raise NonsenseError(str(faults.nonsense(self.base, what)), "check the URL") from problem
 
     def _fault(self, problem: httpx2.TransportError) -> ServerError:
-        return self._redacted(faults.of_transport(problem, self.base, self._patience.read))
+        return self._redacted(faults.of_transport(problem, self.base, self._patience.read, self._proxy))
 
     def _redacted(self, error: ServerError) -> ServerError:
         """The error, without the key, which a server may repeat."""
-        return ServerError(str(error).replace(self._key, "***"), error.hint) if self._key else error
+        return ServerError(str(error).replace(self._key, "***"), error.hint, error.is_away) if self._key else error
 
     def _stop_if_asked(self) -> None:
         if self._interrupt.is_set():
@@ -235,52 +242,13 @@ class NonsenseError(ServerError):
     """An answer that is no JSON."""
 
 
-class _Waker:
-    """Wakes a call that waits for a server when the interrupt is set, by shutting down its socket."""
-
-    def __init__(self, interrupt: Interrupt) -> None:
-        self._sockets: list[socket.socket] = []
-        self._interrupt = interrupt
-        self._calls = 0
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._is_closed = False
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """While this holds, a call is in progress."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._watch, name="interrupt", daemon=True)
-            self._thread.start()
-        self._count(1)
-        try:
-            yield
-        finally:
-            self._count(-1)
-
-    def add(self, new: socket.socket) -> None:
-        """A call may wait for this one."""
-        with self._changed:
-            self._sockets = [*(one for one in self._sockets if one.fileno() >= 0), new]
-
-    def close(self) -> None:
-        """End the watch."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify()
-
-    def _count(self, change: int) -> None:
-        with self._changed:
-            self._calls += change
-            self._changed.notify()
-
-    def _watch(self) -> None:
-        with self._changed:
-            while not self._is_closed:
-                while self._calls and self._interrupt.is_set() and self._sockets:
-                    with suppress(OSError, ValueError):
-                        socket.socket.shutdown(self._sockets.pop(), socket.SHUT_RDWR)  # also with TLS on top of it
-                self._changed.wait(_LOOK if self._calls else None)
+def _proxy_to(base: str) -> str:
+    """The proxy that the environment names for a URL, without user and password; empty for none."""
+    parts = urlsplit(base)
+    proxy = getproxies().get(parts.scheme, "")
+    if not proxy or proxy_bypass(parts.netloc):
+        return ""
+    return urlsplit(proxy if "://" in proxy else f"//{proxy}").netloc.rpartition("@")[2]
 
 
 def _trusted(ca_file: str) -> ssl.SSLContext | bool:

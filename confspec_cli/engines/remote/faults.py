@@ -10,6 +10,7 @@ import httpx2
 
 from confspec_cli.errors import ServerError, UsageError
 
+_AWAY = (401, 403, 429, 502, 503, 504)  # whatever was asked
 _LONGEST = 200  # characters of a server's own words that are shown
 
 
@@ -23,27 +24,32 @@ _UNREACHED: tuple[tuple[type[BaseException], str, str], ...] = (
     (ssl.SSLError, "{base} does not speak TLS as expected: {cause}.", "try http:// instead of https://"),
     (socket.gaierror, "The host of {base} is not known.", "check the URL"),
     (httpx2.ProxyError, "The proxy on the way to {base} refuses: {cause}.", "check HTTPS_PROXY"),
-    (httpx2.ConnectTimeout, "{base} does not answer.", "curl {base}/v1/models   # is it up?"),
-    (httpx2.ConnectError, "Nothing answers at {base}: {cause}.", "curl {base}/v1/models   # is it up?"),
+    (httpx2.ConnectTimeout, "{base} does not answer{by}.", "curl {base}/v1/models   # is it up?"),
+    (httpx2.ConnectError, "Nothing answers at {base}{by}: {cause}.", "curl {base}/v1/models   # is it up?"),
     (httpx2.TimeoutException, "{base} has said nothing for {seconds:.0f} seconds.", _LOOK),
 )
 """By what went wrong, the most particular first: what is said, and the hint."""
 
 
-def of_transport(problem: httpx2.TransportError, base: str, read_seconds: float) -> ServerError:
-    """A request that got no answer."""
+def of_transport(problem: httpx2.TransportError, base: str, read_seconds: float, proxy: str) -> ServerError:
+    """A request that got no answer, by way of a `proxy` where there is one."""
     causes = _causes(problem)
     for kind, sentence, hint in _UNREACHED:
         if any(isinstance(cause, kind) for cause in causes):
             cause = getattr(causes[-1], "strerror", None) or str(causes[-1])
-            told = {"base": base, "cause": _words(cause).rstrip("."), "seconds": read_seconds}
-            return ServerError(sentence.format(**told), hint.format(**told))
+            told = {
+                "base": base,
+                "by": f" by the proxy {proxy}" if proxy else "",
+                "cause": _words(cause).rstrip("."),
+                "seconds": read_seconds,
+            }
+            return ServerError(sentence.format(**told), hint.format(**told), is_away=True)
     return cut(base)
 
 
 def cut(base: str) -> ServerError:
     """An answer that ended too early."""
-    return ServerError(f"{base} broke off in the middle of its answer.", _LOOK)
+    return ServerError(f"{base} broke off in the middle of its answer.", _LOOK, is_away=True)
 
 
 def nonsense(base: str, what: str) -> ServerError:
@@ -56,8 +62,8 @@ _REFUSED = {
     403: ("{base} refuses {whose} (403){because}.", "name the variable that holds the key with api-key-env"),
     404: ("{base} does not know {path}{because}.", "curl {base}/v1/models   # what it serves"),
     413: ("{base} finds the request too large (413){because}.", "raise the limit of the proxy before the server"),
-    429: ("{base} is busy (429){because}, also after waiting.", "try again later"),
-    503: ("{base} is busy (503){because}, also after waiting.", "try again later"),
+    429: ("{base} is busy (429){because}, {until}.", "try again later"),
+    503: ("{base} is busy (503){because}, {until}.", "try again later"),
 }
 
 
@@ -78,8 +84,15 @@ def of_status(status: int, headers: httpx2.Headers, body: bytes, base: str, path
         "place": _words(headers.get("location", "nowhere")),
         "whose": f"the key in {key_name}" if key_name else "a request without a key",
         "because": f": {said}" if said else "",
+        "until": f"and wants {pause} seconds of rest" if (pause := seconds_of_rest(headers)) else "also after waiting",
     }
-    return ServerError(sentence.format(**told), hint.format(**told))
+    return ServerError(sentence.format(**told), hint.format(**told), is_away=status in _AWAY)
+
+
+def seconds_of_rest(headers: httpx2.Headers) -> int:
+    """How long a server wants not to be asked, in seconds; 0 where it does not say."""
+    asked = headers.get("Retry-After", "")
+    return int(asked) if asked.isascii() and asked.isdigit() else 0
 
 
 def said_in(body: bytes) -> str:

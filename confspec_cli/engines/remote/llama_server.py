@@ -14,7 +14,7 @@ from confspec_cli.engines.remote import faults
 from confspec_cli.engines.remote.connection import Connection, StatusError
 from confspec_cli.engines.remote.dialect import RemoteToken
 from confspec_cli.engines.remote.server_vocabulary import Pieces, ServerVocabulary
-from confspec_cli.engines.remote.spec import Served
+from confspec_cli.engines.remote.spec import Served, short
 from confspec_cli.engines.vocabulary import Vocabulary
 from confspec_cli.errors import ContextFull, EngineError, ServerError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # it loads llama_cpp, which is not needed without a file
     from confspec_cli.engines.llamacpp.vocabulary_file import VocabularyFile
 
 KIND = "llama-server"
-_NO_SCORE = "llama-server cannot score a step it did not write: use a gate that asks for verdicts (--signal verdict)."
+_NO_SCORE = "llama-server cannot score a step it did not write: use a gate that asks for verdicts (signal: verdict)."
 _ENOUGH = 100  # of the likeliest tokens: the other labels are among them, or cost a request each
 _FORCE = 1000.0  # a logit bias that no other token stands against; reported probabilities are those without it
 
@@ -203,9 +203,9 @@ class LlamaServer:
 
 def other_model(base: str, before: str, now: str) -> ServerError:
     """The server serves another model than it did when it was opened."""
-    shown = "".join(char for char in now if char.isprintable())[:80]
+    shown = "".join(char for char in short(now) if char.isprintable())[:80]
     return ServerError(
-        f"{base} serves another model now: {shown} instead of {before}.", "start again, or serve the first one"
+        f"{base} serves another model now: {shown} instead of {short(before)}.", "start again, or serve the first one"
     )
 
 

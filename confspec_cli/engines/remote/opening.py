@@ -12,7 +12,7 @@ from confspec_cli.engines.remote.connection import Connection, Patience
 from confspec_cli.engines.remote.dialect import Dialect
 from confspec_cli.engines.remote.llama_server import LlamaServer
 from confspec_cli.engines.remote.remote_engine import RemoteEngine
-from confspec_cli.engines.remote.spec import KINDS, RemoteSpec
+from confspec_cli.engines.remote.spec import KINDS, RemoteSpec, Served, short
 from confspec_cli.engines.remote.trials import tried
 from confspec_cli.errors import ConfigError, ServerError
 
@@ -31,7 +31,8 @@ def open_engine(
         if kind == chat_engine.KIND:
             return ChatEngine(connection, spec.wanted_model, interrupt)
         dialect = _dialect(kind, spec, connection)
-        return RemoteEngine(dialect, *tried(dialect), spec.base, interrupt)
+        _check_name(spec, dialect.served)
+        return RemoteEngine(dialect, *tried(dialect), connection, interrupt)
     except BaseException:
         (dialect or connection).close()
         raise
@@ -83,6 +84,15 @@ def _dialect(kind: str, spec: RemoteSpec, connection: Connection) -> Dialect:
         file.close()
         raise
     return dialect
+
+
+def _check_name(spec: RemoteSpec, served: Served) -> None:
+    """Refuse a server that serves another model than the one that was named."""
+    names = {served.model, short(served.model), Path(served.model).stem, served.identity.split(", ")[0]}
+    if spec.wanted_model and spec.wanted_model not in names:
+        raise ServerError(
+            f"{spec.base} serves {short(served.model)}, not {spec.wanted_model}.", f"{spec.base}#{short(served.model)}"
+        )
 
 
 def _check_agreement(

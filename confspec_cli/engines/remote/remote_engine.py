@@ -13,6 +13,7 @@ from confspec_cli.core.engine import Engine, Interrupt, Power
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
 from confspec_cli.engines.prompts.chat_template import ChatTemplate
 from confspec_cli.engines.prompts.prompt_tokenizer import PromptTokenizer
+from confspec_cli.engines.remote.connection import Connection
 from confspec_cli.engines.remote.dialect import Dialect, RemoteToken, ScoringDialect
 from confspec_cli.engines.remote.spec import short
 from confspec_cli.errors import ContextFull, EngineError, Interrupted
@@ -22,10 +23,16 @@ class RemoteEngine:
     """One model behind a server, which has these powers and a sentence for each it lacks. Not for two threads."""
 
     def __init__(
-        self, dialect: Dialect, powers: frozenset[Power], missing: tuple[str, ...], base: str, interrupt: Interrupt
+        self,
+        dialect: Dialect,
+        powers: frozenset[Power],
+        missing: tuple[str, ...],
+        connection: Connection,
+        interrupt: Interrupt,
     ) -> None:
         served = dialect.served
         self._dialect = dialect
+        self.notices = connection.notices
         self._interrupt = interrupt
         self._chat = ChatTemplate(served.model, served.template, served.bos, served.eos)
         self._spelling = PromptTokenizer(dialect.vocabulary, self._chat)
@@ -44,7 +51,7 @@ class RemoteEngine:
             quant=served.quant,
             thinks=self._chat.thinks,
             thinking=self._chat.thinking,
-            server=f"{served.kind} {base}",
+            server=f"{served.kind} {connection.base}",
             identity=served.identity,
         )
 

@@ -14,11 +14,11 @@ _NEAR = 0.1  # nats between two readings of the same text; rounding stays below 
 
 _ALL_ZERO = (
     "The server reports every token after the first as certain, as it does with token-level speculation: "
-    "use a gate that asks for verdicts (--signal verdict)."
+    "use a gate that asks for verdicts (signal: verdict)."
 )
 _NO_AGREEMENT = (
     "The server scores the same text differently when it is read again, so its scores are not used: "
-    "use a gate that asks for verdicts (--signal verdict)."
+    "use a gate that asks for verdicts (signal: verdict)."
 )
 
 
