@@ -23,7 +23,7 @@ from confspec_cli.render.console import echo, width_of
 from confspec_cli.render.wording import columns
 from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.memory_estimate import MemoryEstimate, Offload, estimate_memory, plan_layers
-from confspec_cli.runtime.offload import AUTO, CONTEXT, Machine, about, best, left_over, machine
+from confspec_cli.runtime.offload import AUTO, CONTEXT, Machine, about, as_placed, best, left_over, machine
 from confspec_cli.runtime.options import KV_TYPES
 from confspec_cli.runtime.prediction import Prediction, predict
 
@@ -119,7 +119,8 @@ def _headers(registry: Registry, pair: Pair) -> dict[Author, gguf.Header] | None
 
 
 def _needs(headers: list[gguf.Header], wish: _Wish, here: Machine) -> list[MemoryEstimate]:
-    return [estimate_memory(header, wish.context, wish.kv_type, here.repacking) for header in headers]
+    needs = [estimate_memory(header, wish.context, wish.kv_type, here.repacking) for header in headers]
+    return as_placed(needs, here)
 
 
 def _is_all_well(needs: list[MemoryEstimate], here: Machine) -> bool:
@@ -160,7 +161,7 @@ def _table(pair: Pair, needs: Mapping[Author, MemoryEstimate]) -> str:
 
 
 def _placing(needs: Mapping[Author, MemoryEstimate], here: Machine) -> Iterator[str]:
-    """Where each model goes, and what that means for its speed. The GPU part has not been tried on real hardware."""
+    """Where each model goes, and what that means for its speed."""
     plan = plan_layers(list(needs.values()), here.room) if here.gpus else [Offload(0, False, 0) for _ in needs]
     for (author, one), share in zip(needs.items(), plan, strict=True):
         role = author.value

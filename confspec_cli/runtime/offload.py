@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -86,6 +86,14 @@ def best_here(registry: Registry) -> str:
 def machine_at_first() -> Machine:
     """This machine as it was when first asked: loading models changes what is free."""
     return machine()
+
+
+def as_placed(needs: Sequence[MemoryEstimate], here: Machine) -> list[MemoryEstimate]:
+    """The same, but that nothing is repacked of a model that goes to the GPU whole."""
+    if not here.gpus:
+        return list(needs)
+    plan = plan_layers(list(needs), here.room)
+    return [replace(one, repacked=0) if share.whole else one for one, share in zip(needs, plan, strict=True)]
 
 
 def left_over(needs: list[MemoryEstimate], here: Machine) -> int:

@@ -219,3 +219,12 @@ def test_layers_are_a_number_or_auto(tmp_path, monkeypatch, text, code):
     monkeypatch.setattr(sys, "stdin", None)
     monkeypatch.setenv("CONFSPEC_MODELS", str(tmp_path))
     assert main([*ASK, "--gpu-layers", text]) == code
+
+
+def test_nothing_is_repacked_of_a_model_that_goes_to_the_gpu_whole():
+    small, large = MemoryEstimate(10, 5, 1, 1, 2, 5), MemoryEstimate(1000, 500, 1, 1, 2, 500)
+    repacked = {
+        free: [one.repacked for one in _room.as_placed([small, large], _room.Machine(9000, gpus, Repacking()))]
+        for free, gpus in ((0, {}), (100, {"GPU": 100}), (2000, {"GPU": 2000}))
+    }
+    assert repacked == {0: [5, 500], 100: [0, 500], 2000: [0, 0]}
