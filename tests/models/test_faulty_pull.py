@@ -2,6 +2,7 @@
 
 import importlib.machinery
 import importlib.util
+import sys
 import random
 from pathlib import Path
 
@@ -15,6 +16,7 @@ def script():
     spec = importlib.util.spec_from_loader("faults", loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for it
     loader.exec_module(module)
     return module
 
