@@ -2,8 +2,8 @@
 
 import importlib.machinery
 import importlib.util
-import sys
 import random
+import sys
 from pathlib import Path
 
 import pytest
