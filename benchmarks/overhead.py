@@ -14,7 +14,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
@@ -111,11 +111,9 @@ def measure(pair: str | None, mode: Mode, tokens: int, speculation: Speculation)
         temperature=1.0,
         seed=1,
         speculate=speculation,
-        experimental=True,
     )
     resolved = resolve_pair(user_registry(), options)
-    # a prefetch would be inside llama_decode for longer than the run takes
-    config = replace(build_config(resolved.pair, options), experimental=False)
+    config = build_config(resolved.pair, options)
     steps: list[Passed] = []
     written = 0
     with (

@@ -152,12 +152,6 @@ _CHOOSING = {
         min=0,
         max=INT32_MAX,
     ),
-    "experimental": _option(
-        _SAMPLING,
-        "--experimental",
-        env="EXPERIMENTAL",
-        text="Also use features still being measured: prefetching the next step, speculation by the draft model.",
-    ),
 }
 _MODE = {
     "mode": _option(
@@ -174,7 +168,7 @@ _GUESSING = {
         "--speculate",
         env="SPECULATE",
         text="Token-level speculation: off, ngram (guess from the text so far), draft (guess with the draft "
-        "model; experimental), auto (guess from the prompt where the reply copies it).",
+        "model), auto (guess from the prompt where the reply copies it).",
     )
 }
 _LAYOUT = {

@@ -109,7 +109,6 @@ def _values(resolved: ResolvedPair, options: RunOptions, hardware: HardwareOptio
         "think_budget": options.think_budget,
         "speculate": options.speculate.value,
         "always_draft": options.always_draft,
-        "experimental": options.experimental,
         "context": hardware.context or pair.context or "the model's own",
         "threads": hardware.threads or "auto",
         "kv_type": hardware.kv_type,

@@ -80,9 +80,7 @@ class Cascade:
             return Outcome(decision, reason, (assessment,), confidence, threshold, cause)
 
         # 4. Escalate. The target catches up and reads the step in one batched prefill; its confidence is final.
-        following = self._draft_request(n + 1, drafted.text, self.config.max_step_tokens)
-        with self.writer.prefetching(None if drafted.ended or cause else following):
-            final, tokens = self.verifier.target(prompt, drafted)
+        final, tokens = self.verifier.target(prompt, drafted)
         decision, confidence = gate_target(final, gate), confidence_of(final, gate)
         yield StepJudged(n, final, decision, confidence, gate.target)
         outcome = Outcome(decision, reason, (assessment, final), confidence, gate.target, cause)

@@ -129,9 +129,9 @@ class DraftingSwitched:
 
 @dataclass(frozen=True, slots=True)
 class StepPrefetched:
-    """While the target verified the step before, the draft began step `n`: `tokens`, of which `used` became part of it.
+    """Of version 0.1 alone, kept so that its records can be read: the draft began step `n` while the target verified.
 
-    The others were thrown away. The verification over, it took `waited` seconds until the draft had stopped.
+    `tokens` were written, of which `used` became part of it; then it took `waited` seconds until the draft had stopped.
     """
 
     n: int

@@ -21,7 +21,6 @@ _IN = {  # keys that have another meaning elsewhere, by the record they stand in
         "stop": "min_token_prob",
         "certainty": "min_label_mass",
         "pays": "worth_drafting",
-        "overlaps": "experimental",
         "controlled": "adaptive",
     },
 }

@@ -39,7 +39,7 @@ class Speculation(str, Enum):
 
     OFF = "off"  # nowhere: every token is decoded by itself
     NGRAM = "ngram"  # the text so far: what followed where its last tokens stood before
-    DRAFT = "draft"  # the draft, for a target of the same vocabulary; experimental
+    DRAFT = "draft"  # the draft, for a target of the same vocabulary
     AUTO = "auto"  # the prompt, where the reply is copying a long stretch of it
 
 

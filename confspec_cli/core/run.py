@@ -9,13 +9,12 @@ from dataclasses import replace
 from confspec_cli.core.answer import ask_in_form, cut_short
 from confspec_cli.core.baselines import Alone, RandomGate, SpecReason
 from confspec_cli.core.cascade import Cascade
-from confspec_cli.core.engine import Engine, Power
+from confspec_cli.core.engine import Engine
 from confspec_cli.core.events import DraftingSwitched, Event, GateChosen, RunFinished, RunStarted, StepCommitted, Warned
 from confspec_cli.core.grading import extract, final_answer
 from confspec_cli.core.messages import Prompt
 from confspec_cli.core.needs import check_powers
 from confspec_cli.core.policy import AdaptiveDrafting, Policy, adaptive_drafting
-from confspec_cli.core.prefetch import PrefetchPolicy
 from confspec_cli.core.run_config import SOLE_AUTHOR, Form, Mode, RunConfig, authors
 from confspec_cli.core.steering import Steering
 from confspec_cli.core.steps import Splitter
@@ -50,10 +49,8 @@ class ReasoningRun:
         self._transcript = Transcript(prompt)
         drafting = drafting or adaptive_drafting(config)
         self._policy = Policy(config, steering or Steering(), drafting, Author.TARGET in models)
-        can_prefetch = config.experimental and config.is_gated and Power.ROLLBACK in models[Author.DRAFT].powers
-        self._prefetch_policy = PrefetchPolicy(can_prefetch)
         splitter = Splitter(config.min_step_chars)
-        self._writer = Writer(models, splitter, clock, self._prefetch_policy)
+        self._writer = Writer(models, splitter, clock)
         question = config.question if config.needs_verdict else None
         verifier = Verifier(models, question, clock, needs_scores=config.gate.signal.is_read)
         parts = self._transcript, config, self._writer, verifier, self._policy
@@ -72,7 +69,6 @@ class ReasoningRun:
         with closing(self._events()) as events:
             for event in events:
                 self._policy.drafting.add(event)
-                self._prefetch_policy.add(event)
                 yield event
 
     def _events(self) -> Generator[Event, None, None]:
@@ -81,21 +77,17 @@ class ReasoningRun:
         if choice := self._config.choice:
             yield GateChosen(choice.name, choice.seconds, choice.alone, choice.reason, choice.is_measured)
         failure: EngineError | None = None
+        yield from self._begin_again()
         try:
-            yield from self._begin_again()
-            try:
-                reason = yield from self._reason()
-                if self._config.form:
-                    reason = yield from self._answer_in(self._config.form, reason)
-            except ContextFull:
-                reason = FinishReason.CONTEXT
-            except Interrupted:
-                reason = FinishReason.INTERRUPTED
-            except EngineError as problem:
-                reason, failure = FinishReason.FAILED, problem
-            yield from self._writer.drop_prefetch()
-        finally:
-            self._writer.close()
+            reason = yield from self._reason()
+            if self._config.form:
+                reason = yield from self._answer_in(self._config.form, reason)
+        except ContextFull:
+            reason = FinishReason.CONTEXT
+        except Interrupted:
+            reason = FinishReason.INTERRUPTED
+        except EngineError as problem:
+            reason, failure = FinishReason.FAILED, problem
         yield self._finished(reason, began)
         if failure:
             raise failure

@@ -46,7 +46,7 @@ class RunConfig:
 
     At `think_budget` tokens the thinking is closed. `form` shapes the answer alone, never the reasoning. Without `asks`
     no model is asked for a verdict that the gate does not look at. If `adaptive`, drafting is turned off where it
-    takes longer than it saves. If `experimental`, the draft may begin the next step while the target verifies one.
+    takes longer than it saves.
     `pair` is what the two models are called together, for the record.
     `choice` says how the gate was chosen, where it was.
     `random_rate` puts a draw in place of the gate: a drafted step stands with that probability.
@@ -64,7 +64,6 @@ class RunConfig:
     form: Form | None = None
     asks: bool = True
     adaptive: bool = False
-    experimental: bool = False
     pair: str = ""
     choice: GateChoice | None = None
     random_rate: float | None = None
@@ -100,7 +99,6 @@ class RunConfig:
             "form": self.form.name if self.form else None,
             "asks": self.asks,
             "adaptive": self.adaptive,
-            "experimental": self.experimental,
             **({} if self.random_rate is None else {"random_rate": self.random_rate}),
             **({"gate": self.choice.name, "gate_reason": self.choice.reason.value} if self.choice else {}),
         }

@@ -16,7 +16,6 @@ from confspec_cli.core.events import (
     StepCommitted,
     StepDropped,
     StepJudged,
-    StepPrefetched,
     StepWritten,
 )
 from confspec_cli.core.gate import Decision
@@ -47,7 +46,6 @@ class RunStats:
     `speculation_accepted` needed no decode, as they had been proposed; `speculation_proposed` is how many were.
     `tokens` are committed, or were cut off and kept. The target wrote `undrafted` steps because drafting did not pay.
     `target_intervals` times it decoded one token after another, and it spent `prompt_seconds` on reading prompts.
-    `prefetched` tokens were drafted while the target verified, and `prefetch_unused` of them thrown away.
     """
 
     steps: dict[Origin, int] = field(default_factory=lambda: dict.fromkeys(Origin, 0))
@@ -59,8 +57,6 @@ class RunStats:
     written: dict[Author, int] = field(default_factory=lambda: dict.fromkeys(Author, 0))
     wasted_tokens: int = 0
     undrafted: int = 0
-    prefetched: int = 0
-    prefetch_unused: int = 0
     decode: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
     prefill: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
     verification: dict[Author, float] = field(default_factory=lambda: dict.fromkeys(Author, 0.0))
@@ -107,9 +103,6 @@ class RunStats:
                 self.undrafted += step.cause is Cause.NOT_PAYING
                 self.tokens[Author.TARGET] += by_target
                 self.tokens[Author.DRAFT] += step.tokens - by_target
-            case StepPrefetched(tokens=tokens, used=used):
-                self.prefetched += tokens
-                self.prefetch_unused += tokens - used
             case RunFinished(seconds=seconds, partial=partial, partial_tokens=cut_off, partial_author=author):
                 self.finished_seconds = seconds
                 self._is_cut_off = self._is_cut_off or bool(partial)
@@ -193,8 +186,6 @@ class RunStats:
                 **_named(self.tokens),
                 "target_share": self.target_share,
                 "wasted": self.wasted_tokens,
-                "prefetched": self.prefetched,
-                "prefetch_unused": self.prefetch_unused,
             },
             "seconds": {
                 "total": self.seconds,

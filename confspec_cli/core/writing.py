@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from confspec_cli.core.engine import Engine
 from confspec_cli.core.events import Event, StepOpened, StepWritten, TextWritten
 from confspec_cli.core.messages import Prompt, Sampling, Token
-from confspec_cli.core.prefetch import Prefetch, PrefetchPolicy
 from confspec_cli.core.steps import Splitter
 from confspec_cli.core.trace import Author, Likelihood, WrittenStep
 
@@ -48,12 +47,9 @@ class Writer:
         models: Mapping[Author, Engine],
         splitter: Splitter,
         clock: Callable[[], float],
-        prefetch_policy: PrefetchPolicy | None = None,
     ) -> None:
         self._models = models
         self._clock = clock
-        self._prefetch_policy = prefetch_policy or PrefetchPolicy(active=False)
-        self._prefetch: Prefetch | None = None
         self.splitter = splitter
         self._before = splitter
         self.partial = ""
@@ -65,15 +61,12 @@ class Writer:
         self, author: Author, request: GenerationRequest, is_broken_off: Callable[[], bool] = lambda: False
     ) -> Generator[Event, None, WrittenStep]:
         """Write until the step or the turn ends, the tokens are used up, or `is_broken_off` between two tokens."""
-        if self._prefetch and (author is Author.TARGET or self._prefetch.prompt != request.prompt):
-            yield from self.drop_prefetch()
         yield StepOpened(request.n, author, request.provisional)
         self._before = self.splitter.copy()
         self.splitter.passes(request.prefix)
         self.partial = "" if request.provisional else request.prefix
         self.partial_tokens, self.partial_author = 0, author
-        prefetch, self._prefetch = self._prefetch, None
-        tokens = prefetch.tokens(request.max_tokens) if prefetch else self._generate(author, request)
+        tokens = self._generate(author, request)
         engine, written, unsure = self._models[author], list[Token](), False
         began, first, read_before, read = self._clock(), 0.0, engine.tokens_read, 0
         with closing(tokens):
@@ -93,8 +86,6 @@ class Writer:
             else:
                 self.splitter.force()
         now = self._clock()
-        if prefetch:
-            yield prefetch.event(len(written))
         step = replace(
             _summed_up(author, written),
             seconds=now - began,
@@ -108,27 +99,6 @@ class Writer:
     def take_back(self) -> None:
         """Forget what was written last: the next step begins where that one did."""
         self.splitter = self._before
-
-    def prefetching(self, request: GenerationRequest | None) -> AbstractContextManager[None]:
-        """While this holds the draft begins a step, if that is wanted and pays; the next `write` continues it."""
-        if request is None or not self._prefetch_policy.begins():
-            return nullcontext()
-        tokens = self._generate(Author.DRAFT, request)
-        self._prefetch = Prefetch(request.n, request.prompt, tokens, self._clock)
-        splitter = self.splitter.copy()
-        return self._prefetch.writing(lambda token: token.logprob < request.min_logprob or splitter.passes(token.text))
-
-    def drop_prefetch(self) -> Iterator[Event]:
-        """Throw away a step that was begun and not continued."""
-        if self._prefetch:
-            yield self._prefetch.event()
-        self.close()
-
-    def close(self) -> None:
-        """Have the draft stop writing ahead."""
-        prefetch, self._prefetch = self._prefetch, None
-        if prefetch:
-            prefetch.close()
 
     def _generate(self, author: Author, request: GenerationRequest) -> Generator[Token, None, None]:
         sampling = replace(request.sampling, seed=_seed_of(author, request.sampling.seed))

@@ -85,7 +85,7 @@ class GateTrials:
 
     def __init__(self, models: Mapping[Author, Engine], config: RunConfig, gates: Mapping[str, Gate]) -> None:
         self._models = {author: Recalled(engine) for author, engine in models.items()}
-        self._config = replace(config, asks=False, adaptive=False, experimental=False)
+        self._config = replace(config, asks=False, adaptive=False)
         self._gates = gates
         self._tried = digest(gates)
 

@@ -82,8 +82,8 @@ def answer_work(pairs: Iterable[tuple[Run, Run]]) -> AnswerWork:
     """The mean work of answers, from runs with drafted steps and runs of the target alone on the same problems."""
     counted = [
         (
-            run.stats.written[Author.DRAFT] + run.stats.prefetch_unused,
-            run.stats.wasted_tokens + run.stats.prefetch_unused,
+            run.stats.written[Author.DRAFT],
+            run.stats.wasted_tokens,
             sum(work.tokens for work in work_of(run) if (work.author, work.kind) == (Author.TARGET, WorkKind.JUDGE)),
             run.stats.written[Author.TARGET],
             alone.stats.written[Author.TARGET],

@@ -137,10 +137,8 @@ def rates(stats: RunStats) -> list[str]:
         ),
     ]
     undrafted = f"{count(stats.undrafted, 'step')} written by the target alone (drafting doesn't pay here)"
-    ahead = f"{count(stats.prefetched, 'token')} while the target was checking, {stats.prefetch_unused} discarded"
     return [
         *([undrafted] if stats.undrafted else []),
-        *([f"{'drafted ahead':<20}{ahead}"] if stats.prefetched else []),
         *(f"{name:<20}{_rate(rate, of)}" for name, rate, of in rows if rate.whole),
     ]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from confspec_cli.core.engine import Engine
 from confspec_cli.core.gate import Gate, Real
 from confspec_cli.core.kind_of_work import kind_of
-from confspec_cli.core.messages import Sampling, Speculation
+from confspec_cli.core.messages import Sampling
 from confspec_cli.core.prompts import QUESTIONS
 from confspec_cli.core.run_config import Form, Mode, RunConfig
 from confspec_cli.core.tasks import TASKS, TaskName
@@ -56,7 +56,6 @@ def build_config(pair: Pair, options: RunOptions, form: Form | None = None) -> R
         think_budget=options.think_budget,
         form=form,
         adaptive=not options.always_draft,
-        experimental=options.experimental,
         pair=_named(pair, options),
     )
     pair = pair.trusting_in(task.name, setting_of(config))
@@ -143,8 +142,6 @@ def cannot_think(name: str) -> UsageError:
 
 
 def _sampling(options: RunOptions) -> Sampling:
-    if options.speculate is Speculation.DRAFT and not options.experimental:
-        raise UsageError("Speculation by the draft model is experimental.", "--speculate draft --experimental")
     seed = options.seed
     if seed is None:
         seed = secrets.randbelow(2**31) if options.temperature > 0 else 0

@@ -35,7 +35,6 @@ class RunOptions:
     min_p: float = 0.05
     seed: int | None = None
     speculate: Speculation = Speculation.AUTO
-    experimental: bool = False
     task: TaskName | None = None
     think: bool | None = None
     think_budget: int | None = None

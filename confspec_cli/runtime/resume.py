@@ -20,7 +20,7 @@ from confspec_cli.runtime.options import RunOptions
 from confspec_cli.runtime.resolve import resolve_pair
 
 _THRESHOLDS = ("accept", "reject", "min_token_prob")
-_OF_ANY_MODELS = ("max_tokens", "max_step_tokens", "temperature", "top_k", "top_p", "min_p", "experimental")
+_OF_ANY_MODELS = ("max_tokens", "max_step_tokens", "temperature", "top_k", "top_p", "min_p")
 _USUAL = RunOptions()
 
 

@@ -68,7 +68,6 @@ OWN: dict[str, Any] = {
     "always_draft": _BOOL,
     "max_step_tokens": _COUNT,
     "speculate": {"enum": [one.value for one in Speculation]},
-    "experimental": _BOOL,
 }
 """confspec's own settings, which a request may hold under `confspec`."""
 

@@ -65,20 +65,11 @@ def test_quiet_says_nothing_but_the_reply(ask, capsys):
     assert "✓" not in capsys.readouterr().err
 
 
-def test_speculation_by_the_draft_is_experimental(ask, capsys):
-    assert ask("Hello", "--speculate", "draft") == Exit.USAGE
-    assert "--experimental" in capsys.readouterr().err
-    ask("Hello", "--speculate", "draft", "--experimental", "--format", "json")
-    parameters = document(capsys)["parameters"]
-    assert (parameters["speculation"], parameters["experimental"]) == ("draft", True)
-
-
-def test_nothing_experimental_is_used_unless_it_is_asked_for(ask, capsys, monkeypatch):
+def test_the_draft_speculates_only_where_that_is_asked_for(ask, capsys):
     ask("Hello", "--format", "json")
-    assert document(capsys)["parameters"]["experimental"] is False
-    monkeypatch.setenv("CONFSPEC_EXPERIMENTAL", "1")
-    ask("Hello", "--format", "json")
-    assert document(capsys)["parameters"]["experimental"] is True
+    assert document(capsys)["parameters"]["speculation"] == "auto"
+    ask("Hello", "--speculate", "draft", "--format", "json")
+    assert document(capsys)["parameters"]["speculation"] == "draft"
 
 
 def test_json_is_one_document_with_every_step_and_parameter(ask, capsys):

@@ -54,7 +54,7 @@ RECORDS = [
     (
         '{"event": "RunStarted", "prompt": "How many?", "system": "Count.", "mode": "confspec", "models": {"draft": '
         '{"name": "small", "file": "small.gguf", "bytes": 9, "context": 2048}}, "parameters": {"signal": "verdict", '
-        '"accept": 0.9, "certainty": 0.5, "stop": 0.25, "pays": true, "overlaps": true, '
+        '"accept": 0.9, "certainty": 0.5, "stop": 0.25, "pays": true, '
         '"controlled": true, "seed": 7}, '
         '"schema_version": 1}',
         today.RunStarted(
@@ -68,7 +68,6 @@ RECORDS = [
                 "min_label_mass": 0.5,
                 "min_token_prob": 0.25,
                 "worth_drafting": True,
-                "experimental": True,
                 "adaptive": True,
                 "seed": 7,
             },

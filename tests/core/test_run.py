@@ -178,8 +178,7 @@ def test_a_run_left_anywhere_leaves_no_model_writing(events_before):
     Watched.begun = Watched.closed = 0
     labels = lambda _: (time.sleep(0.002), {"Yes": 0.5, "No": 0.5})[1]  # noqa: E731
     models = {author: Watched(DRAFT, labels=labels) for author in Author}
-    run = ReasoningRun(PROMPT, models, config(experimental=True), time.perf_counter)
-    run._prefetch_policy.begins = lambda: True
+    run = ReasoningRun(PROMPT, models, config(), time.perf_counter)
     events = run.events()
     for _ in range(events_before):
         next(events)

@@ -7,7 +7,7 @@ import pytest
 from support.recorded_runs import Recorder, sample
 from support.screen import Screen
 
-from confspec_cli.core.events import StepPrefetched, Warned
+from confspec_cli.core.events import Warned
 from confspec_cli.core.trace import Author
 from confspec_cli.render.console import make_console
 from confspec_cli.render.options import Color, Show
@@ -54,12 +54,6 @@ def test_statistics_come_even_when_quiet_if_asked_for():
     lines = printed(sample(), quiet=True, stats=True)
     assert lines[0].startswith("4 steps")
     assert "accepted by target  1 of 2 escalated (50%)" in lines
-
-
-def test_what_was_drafted_ahead_is_told_with_what_was_thrown_away():
-    events = sample()
-    events[-1:-1] = [StepPrefetched(3, 12, 12, 0.0), StepPrefetched(4, 8, 0, 0.01)]
-    assert "drafted ahead       20 tokens while the target was checking, 8 discarded" in printed(events, stats=True)
 
 
 def test_an_empty_step_is_no_line():
