@@ -23,6 +23,7 @@ from prompt_toolkit.keys import Keys
 ESC_SECONDS = 2.0
 """How long after Esc a letter still acts; later it is text again."""
 
+_LOCAL = 3  # index of the local modes in what termios knows of a terminal
 _ENTERED = {Keys.ControlM: "\n", Keys.ControlJ: "\n", Keys.ControlI: "\t"}
 
 
@@ -96,6 +97,9 @@ class LiveKeys:
         """Take the terminal again: keys come one by one and are not echoed. What was typed before is kept."""
         if self._thread:
             tty.setcbreak(self._terminal, termios.TCSADRAIN)
+            mode = termios.tcgetattr(self._terminal)
+            mode[_LOCAL] |= termios.NOFLSH  # or Ctrl-C would throw away what was typed and not read yet
+            termios.tcsetattr(self._terminal, termios.TCSADRAIN, mode)
 
     def __enter__(self) -> LiveKeys:
         if self._stream.isatty():
@@ -124,7 +128,7 @@ class LiveKeys:
     def _listen(self) -> None:
         while True:
             ready, _, _ = select.select([self._terminal, self._wake], [], [], ESC_SECONDS)
-            if self._wake in ready:
+            if self._wake in ready and self._terminal not in ready:  # all that was typed is read first
                 return
             if not ready:
                 self._typing.expire()
