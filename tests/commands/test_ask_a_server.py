@@ -1,6 +1,7 @@
 """Commands over a real llama-server: asked, gone on with, looked at."""
 
 import json
+import shutil
 
 import pytest
 from support.llama_server import llama_server, needs_llama_server
@@ -13,9 +14,11 @@ BRIEF = ("--no-stdin", "--task", "plain", "-n", "40", "--max-step-tokens", "12",
 
 
 @pytest.fixture(scope="module")
-def url(tiny):
-    """The URL of a tiny model."""
-    with llama_server(tiny("llama", seed=5)) as address:
+def url(tiny, tmp_path_factory):
+    """The URL of a model that is served as tiny."""
+    path = tmp_path_factory.mktemp("served") / "tiny.gguf"
+    shutil.copy(tiny("llama", seed=5), path)
+    with llama_server(path) as address:
         yield address
 
 
