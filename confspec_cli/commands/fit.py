@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands._completion import pairs
-from confspec_cli.commands.pair_show import choices_document, prediction_as_text
+from confspec_cli.commands.pair_show import choices_document, prediction_as_lines
 from confspec_cli.core.trace import Author
 from confspec_cli.core.units import size
 from confspec_cli.errors import OutOfMemoryError, UsageError
@@ -148,7 +148,7 @@ def _from_sizes(registry: Registry, prediction: Prediction, here: Machine, as_js
 
 def _tell_speed(prediction: Prediction) -> None:
     if prediction.choices:
-        echo(prediction_as_text(prediction))
+        echo(prediction_as_lines(prediction))
 
 
 def _table(pair: Pair, needs: Mapping[Author, MemoryEstimate]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -64,7 +65,7 @@ def gates_as_text(prediction: Prediction) -> str:
         )
         lengths = f"tokens per answer, where the target alone writes {one.gates[0].alone:.0f}; * is used here"
         said.append(replace(sheet, title=f"\n{task.value}: {promise}\n{lengths}").text().rstrip("\n"))
-    return "\n".join([*said, *(["\n" + prediction_as_text(prediction)] if choices else [])])
+    return "\n".join([*said, *(["\n" + prediction_as_lines(prediction)] if choices else [])])
 
 
 def prediction_as_text(prediction: Prediction) -> str:
@@ -77,6 +78,12 @@ def prediction_as_text(prediction: Prediction) -> str:
         return said
     task, gate = usable[0]
     return f'{said}\nTo measure it: confspec ask -p {prediction.pair} --task {task.value} --gate {gate} "..."'
+
+
+def prediction_as_lines(prediction: Prediction) -> str:
+    """The same, wrapped to the window; a command stays on a line of its own."""
+    said, *command = prediction_as_text(prediction).split("\n")
+    return "\n".join([textwrap.fill(said, width_of(sys.stdout)), *command])
 
 
 def pair_as_text(known: dict[str, Any]) -> str:

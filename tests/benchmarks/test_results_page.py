@@ -58,7 +58,8 @@ def test_no_problem_that_a_shipped_gate_was_calibrated_on_is_in_the_results(path
     gate, how = getattr(pair.gates, task), getattr(pair.calibrations, task)
     chains = chains_of(records)
     assert gate
-    assert (how.problems, how.steps) == (len(chains.solved), len(chains.steps))
+    if not how.frontier:  # those with a frontier were measured anew, on whole replies
+        assert (how.problems, how.steps) == (len(chains.solved), len(chains.steps))
     assert list(how.models) == list(conditions["fixed"]["models"].values())
     reported = {run.problem for saved in SAVED for run in read_results(JsonlLog(saved).lines(), saved.name).runs}
     assert not reported & set(chains.solved)
