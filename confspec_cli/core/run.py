@@ -115,7 +115,8 @@ class ReasoningRun:
             step = yield from self._step()
             if step is None:
                 continue
-            self._repeats = self._repeats + 1 if self._transcript.has_said(step.text) else 0
+            goes_on = step.tokens and not self._transcript.has_said(step.text)
+            self._repeats = 0 if goes_on else self._repeats + 1
             yield self._commit(step, began)
             if not step.ended and self._repeats < 2:
                 continue

@@ -37,6 +37,14 @@ def test_a_repeated_step_goes_to_the_target_and_a_second_repeat_in_a_row_ends_th
     assert len(steps(stuck)) == 3
 
 
+def test_a_model_that_writes_nothing_and_does_not_end_ends_the_run():
+    class Mute(ScriptedEngine):
+        def generate(self, prompt, sampling, max_tokens):
+            yield from ()
+
+    assert play(ScriptedEngine(DRAFT), Mute(()), mode=Mode.TARGET)[-1].reason == "repetition"
+
+
 def test_the_token_budget_ends_the_run_in_mid_step_and_keeps_what_there_is():
     events = play(ScriptedEngine(DRAFT), ScriptedEngine(TARGET), mode=Mode.TARGET, max_tokens=8)
     assert events[-1].reason == "length"
