@@ -83,7 +83,8 @@ def prediction_as_text(prediction: Prediction) -> str:
 def prediction_as_lines(prediction: Prediction) -> str:
     """The same, wrapped to the window; a command stays on a line of its own."""
     said, *command = prediction_as_text(prediction).split("\n")
-    return "\n".join([textwrap.fill(said, width_of(sys.stdout)), *command])
+    width = width_of(sys.stdout)
+    return "\n".join([textwrap.fill(said, width) if width else said, *command])
 
 
 def pair_as_text(known: dict[str, Any]) -> str:
