@@ -47,16 +47,18 @@ class Costs:
     prompt: tuple[int, float]
 
     def shown(self) -> str:
-        """One line of JSON; `price` is what a token costs to read, over what it costs to write."""
+        """One line of JSON; `price` is what a token of a step costs to read, over what it costs to write."""
+        tokens, seconds = self.prompt
         return json.dumps(
             {
                 "model": self.model,
                 "gpu_layers": self.gpu_layers,
                 "tokens_per_second": round(1 / self.write, 1),
                 "write": round(self.write, 6),
-                "read": {tokens: round(seconds, 6) for tokens, seconds in self.read.items()},
-                "price": {tokens: round(seconds / tokens / self.write, 3) for tokens, seconds in self.read.items()},
-                "prompt": {"tokens": self.prompt[0], "seconds": round(self.prompt[1], 4)},
+                "read_ms_per_token": {count: round(1e3 * took / count, 2) for count, took in self.read.items()},
+                "price": {count: round(took / count / self.write, 2) for count, took in self.read.items()},
+                "prompt_tokens": tokens,
+                "prompt_ms_per_token": round(1e3 * seconds / tokens, 2),
             }
         )
 

@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,23 +77,29 @@ def run_server(port: int, seconds: float, sessions: str) -> None:
 
 
 @contextmanager
-def server(seconds: float, sessions: str = "") -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """A server that runs; its process and its URL."""
+def running(*argv: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A server started by this command line and a port of its own, once it answers; its process and its URL."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    argv = [sys.executable, "-m", "benchmarks.serve_load", "serve", "--port", str(port), "--word", str(seconds)]
-    process = subprocess.Popen([*argv, "--sessions", sessions])
+    process = subprocess.Popen([sys.executable, "-m", *argv, "--port", str(port)], stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
         while True:
             with suppress(httpx2.TransportError):
                 httpx2.get(f"{url}/health", trust_env=False)
                 break
+            if process.poll() is not None:
+                raise SystemExit(f"the server ended: {' '.join(argv)}")
             time.sleep(0.1)
         yield process, url
     finally:
         process.kill()
         process.wait()
+
+
+def server(seconds: float, sessions: str = "") -> AbstractContextManager[tuple[subprocess.Popen[bytes], str]]:
+    """A server of a scripted pair, `seconds` a word."""
+    return running("benchmarks.serve_load", "serve", "--word", str(seconds), "--sessions", sessions)
 
 
 async def one_answer(client: httpx2.AsyncClient, user: str) -> tuple[str, float]:
@@ -220,16 +226,7 @@ def warm(pair: str, rounds: int) -> None:
     """Seconds until the first text of a question, asked in three ways by turns; each time another question."""
     times: dict[str, list[float]] = {"ask, cold": [], "ask --server": [], "one more request": []}
     argv = [sys.executable, "-m", "confspec_cli"]
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen([*argv, "serve", pair, "--port", str(port), "--no-log"], stderr=subprocess.DEVNULL)
-    try:
-        while True:
-            with suppress(httpx2.TransportError):
-                httpx2.get(f"{url}/health", trust_env=False)
-                break
-            time.sleep(0.1)
+    with running("confspec_cli", "serve", pair, "--no-log") as (_, url):
         for number in range(rounds):
             ask = [
                 *argv,
@@ -254,9 +251,6 @@ def warm(pair: str, rounds: int) -> None:
             with httpx2.stream("POST", f"{url}/v1/chat/completions", json=body, trust_env=False, timeout=60) as answer:
                 next(line for line in answer.iter_lines() if f'"{TextWritten.__name__}"' in line)
                 times["one more request"].append(time.perf_counter() - began)
-    finally:
-        process.kill()
-        process.wait()
     for name, seconds in times.items():
         ratio = min(seconds) / min(times["ask, cold"])
         print(f"{name}: first text after {min(seconds):.2f} s at best of {rounds}; {ratio:.2f} of a cold ask")

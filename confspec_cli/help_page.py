@@ -77,7 +77,7 @@ def described(parameter: Any, context: Any) -> tuple[str, str, str]:
         return "", "", ""
     is_argument = parameter.param_type_name == "argument"
     names = _placeholder(parameter) if is_argument else re.sub("<(.+)>", _value, record[0])
-    text, facts = re.fullmatch(r"(.*?)(?:\s*\[([^\[\]]*)\])?", record[1], re.DOTALL).groups()  # type: ignore[union-attr]
+    text, facts = re.fullmatch(r"(.*?)(?:\s*\[([^\[\]]*)\])?", record[1], re.DOTALL).groups()  # type: ignore[union-attr]  # it matches anything
     kept, variable = [], ""
     for fact in (facts or "").split("; "):
         if fact.startswith("env var: "):

@@ -138,7 +138,7 @@ def calibrate(
     task = task or _task(chosen, problems)
     problem_set.check(chosen, allow_code, quiet)
     config = build_config(resolved.pair, replace(options, speculate=Speculation.OFF, task=task, seed=0))
-    place = output or Path(f"{Path(problems).stem}.{pair}.labels.jsonl")
+    place = output or Path(f"{Path(problems).stem}.{pair}.calibration.jsonl")
     promise, wanted = Promise(bound, confidence), signal or list(USUAL_SIGNALS)
     refuse_early(resolved, options, hardware)
     label = len(chosen) if Signal.COMBINED in wanted else label  # whose weights are fitted on labelled steps

@@ -21,7 +21,6 @@ _ABLE = {
     Power.SCORE: "score a given step",
     Power.CACHED_SCORE: "score it without reading the prompt again",
     Power.GRAMMAR: "keep to a grammar",
-    Power.ROLLBACK: "take back what it has read",
 }
 
 

@@ -46,7 +46,6 @@ class Power(str, Enum):
     SCORE = "score"  # it reads a given step token by token
     CACHED_SCORE = "cached score"  # and needs not read the prompt before the step again
     GRAMMAR = "grammar"  # it writes what a grammar allows
-    ROLLBACK = "rollback"  # it drops the end of its KV cache without reading the rest again
 
 
 ALL_POWERS = frozenset(Power)

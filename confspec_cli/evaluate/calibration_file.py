@@ -98,21 +98,21 @@ class CalibrationFile:
                     self._take(record)
             except (ValueError, TypeError, KeyError) as problem:
                 raise UsageError(
-                    f"Line {number} of {self._log.path} is not a record of labelled steps.",
-                    "confspec calibrate PAIR FILE -o LABELS",
+                    f"Line {number} of {self._log.path} is not a record of a calibration.",
+                    "confspec calibrate PAIR FILE -o RECORDS",
                 ) from problem
         for one in self._problems:
             for records in (self._labels, self._answers):
                 if records.get(one.id, {}).get("problem_sha256", one.sha256) != one.sha256:
                     raise UsageError(
-                        f"{self._log.path} holds labels for another problem with the id {one.id}; nothing was added.",
+                        f"{self._log.path} holds records of another problem with the id {one.id}; nothing was added.",
                         _OTHER_FILE,
                     )
 
     def _check(self, conditions: Mapping[str, Any]) -> None:
         if conditions.get("fixed") != self._conditions["fixed"]:
             raise UsageError(
-                f"{self._log.path} holds labels for different models or settings; nothing was added.", _OTHER_FILE
+                f"{self._log.path} holds records of different models or settings; nothing was added.", _OTHER_FILE
             )
 
     def _take(self, record: Mapping[str, Any]) -> None:

@@ -209,7 +209,7 @@ def labels(own, problems=PROBLEMS, settings=None, known=None, lost=()):
     ]
     records += [answers(f"p{n}", lost if n < 10 else (), known) for n in range(problems)]
     header = {"schema_version": 1, "record": "conditions", "name": "some", "fixed": fixed, "circumstances": {}}
-    (own / "labels.jsonl").write_text("".join(json.dumps(record) + "\n" for record in (header, *records)))
+    (own / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in (header, *records)))
 
 
 def judged(by):
@@ -227,7 +227,7 @@ def judged(by):
     }
 
 
-RUN = ["calibrate", "starter", "some.jsonl", "-o", "labels.jsonl"]
+RUN = ["calibrate", "starter", "some.jsonl", "-o", "records.jsonl"]
 
 
 def test_the_gate_found_goes_into_the_users_models_yaml_and_is_gone_by_until_the_models_change(own, capsys):
@@ -303,7 +303,7 @@ def test_where_all_gates_lose_too_much_that_is_kept_and_the_target_writes_alone(
 
 def test_answers_under_other_gates_are_not_taken_for_these(own, tmp_path):
     labels(own)
-    log = JsonlLog(own / "labels.jsonl")
+    log = JsonlLog(own / "records.jsonl")
     (problem, *_) = load_problems(str(own / "some.jsonl"))
     fixed = json.loads(next(iter(log.lines())))
     file = CalibrationFile(log, fixed, [problem])
@@ -327,13 +327,13 @@ def test_too_few_problems_are_refused_before_any_is_labelled(own, capsys):
     assert main([*RUN, "--problems", "20"]) == Exit.USAGE
     said = capsys.readouterr().err
     assert "20 problems cannot show that at most 10% are lost: that takes 42 or more." in said
-    assert not (own / "labels.jsonl").exists()
+    assert not (own / "records.jsonl").exists()
 
 
 def test_how_many_problems_were_skipped_is_told(own, capsys):
     labels(own)
     skipped = {"record": "problem", "problem": "p3", "solved": False, "skipped": True, "steps": []}
-    with (own / "labels.jsonl").open("a") as file:
+    with (own / "records.jsonl").open("a") as file:
         file.write(json.dumps(skipped) + "\n")
     assert main([*RUN, "--dry-run"]) == Exit.OK
     assert "1 problem did not fit into a model's context; left out (the first: p3)" in capsys.readouterr().err
@@ -348,7 +348,9 @@ def test_labels_of_other_settings_are_not_mixed_with_these(own, capsys):
 def test_labels_of_other_problems_with_the_same_ids_are_not_taken_for_these(own, capsys):
     labels(own, known={"problem_sha256": "f" * 64})
     assert main(RUN) == Exit.USAGE
-    assert "labels.jsonl holds labels for another problem with the id p0; nothing was added." in capsys.readouterr().err
+    assert (
+        "records.jsonl holds records of another problem with the id p0; nothing was added." in capsys.readouterr().err
+    )
 
 
 def test_labels_by_the_target_s_own_word_are_said_to_be_that(own, capsys):
@@ -363,7 +365,7 @@ def test_labels_by_the_target_s_own_word_are_said_to_be_that(own, capsys):
     assert main(["bench", "some.jsonl"]) == Exit.USAGE
     assert "Line 1 of some.jsonl has neither an answer nor tests" in capsys.readouterr().err
     assert main([*RUN, "--task", "qa"]) == Exit.USAGE
-    assert "labels.jsonl holds labels for different models or settings" in capsys.readouterr().err
+    assert "records.jsonl holds records of different models or settings" in capsys.readouterr().err
 
 
 def test_problems_of_two_kinds_are_refused(own, capsys):
@@ -374,9 +376,9 @@ def test_problems_of_two_kinds_are_refused(own, capsys):
 
 
 def test_a_line_that_is_no_label_is_named(own, capsys):
-    (own / "labels.jsonl").write_text("{}\n")
+    (own / "records.jsonl").write_text("{}\n")
     assert main(RUN) == Exit.USAGE
-    assert "Line 1 of labels.jsonl" in capsys.readouterr().err
+    assert "Line 1 of records.jsonl" in capsys.readouterr().err
 
 
 def test_a_pair_that_was_never_measured_says_so(own):

@@ -12,7 +12,7 @@ import math
 from collections.abc import Generator, Mapping
 from pathlib import Path
 
-from confspec_cli.core.engine import ALL_POWERS, Engine, Interrupt, Power
+from confspec_cli.core.engine import ALL_POWERS, Engine, Interrupt
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Speculation, Token
 from confspec_cli.engines.llamacpp.cache import Cache, Logits
 from confspec_cli.engines.llamacpp.decoder import Decoder
@@ -52,7 +52,7 @@ class LlamaCppEngine:
             raise
         self._abort = watch(self._context, interrupt)
         self._cache = Cache(self._context, self._vocab.size, partial, interrupt)
-        self.powers = ALL_POWERS if partial else ALL_POWERS - {Power.ROLLBACK}
+        self.powers = ALL_POWERS
         self._sampler = Sampler(self._vocab.size, self._vocab.pointer)
         self._given = 0  # tokens of the last prompt up to its open turn
         self._decoder = Decoder(self._cache, self._vocab.ends)

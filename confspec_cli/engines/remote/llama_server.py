@@ -32,7 +32,7 @@ _UNTOLD = RemoteToken((), math.nan, is_argmax=True)
 class LlamaServer:
     """A llama-server, connected. Without a `file` that holds the vocabulary of its model, it tokenizes all texts."""
 
-    powers = frozenset({Power.LOGPROBS, Power.LABELS, Power.GRAMMAR, Power.ROLLBACK})
+    powers = frozenset({Power.LOGPROBS, Power.LABELS, Power.GRAMMAR})
     missing: tuple[str, ...] = (_NO_SCORE,)
 
     def __init__(self, connection: Connection, file: VocabularyFile | None = None) -> None:
