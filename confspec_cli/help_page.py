@@ -29,7 +29,7 @@ EXAMPLES = {
         'confspec ask -f report.txt "What does it conclude?"',
         'confspec ask -c "And in one sentence?"            # continues the last session',
         'confspec ask -x "A Python function that reverses a list" > reverse.py',
-        'confspec ask --format json "What is 17 times 23?" | jq .answer',
+        'confspec ask --json "What is 17 times 23?" | jq .answer',
     ),
     "chat": ("confspec chat", "confspec chat -p tiny", "confspec chat -c    # continues the last session"),
     "batch": ("confspec batch prompts.txt -o records.jsonl    # run it again to resume",),
@@ -45,7 +45,7 @@ ROOT_OPTIONS = ("-h", "--help", "--help-all", "--version", "--install-completion
 """What the command line may begin with in place of a command."""
 
 _DAILY = (
-    *("pair", "task", "file", "system", "resume", "max_tokens", "extract", "format", "quiet"),
+    *("pair", "task", "file", "system", "resume", "max_tokens", "extract", "json", "quiet"),
     *("show_confidence", "stats", "yes"),
 )
 """The options of every day, in this order; a command with many shows these and those that it alone has."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from confspec_cli.commands._output import ShortJsonFlag, with_json
 from confspec_cli.core.frontier import TokenCosts
 from confspec_cli.errors import UsageError
 from confspec_cli.evaluate import costs
@@ -50,13 +51,14 @@ def project(
         float, typer.Option("--price", help="With --ratio: the cost of reading a token over writing it.", min=0)
     ] = 0.05,
     layout: Annotated[Layout, typer.Option("--format", help="Format of what goes to stdout.")] = Layout.TEXT,
+    as_json: ShortJsonFlag = False,
 ) -> None:
     """Estimate the same run on another pair or device (a projection, not a measurement).
 
     The output of --format json includes the costs; edit it and pass it back with --costs. Of a pair with measured gates
     it tells which of them would be used at which costs, how fast it would be, and from which costs on each gate pays.
     """
-    registry = user_registry()
+    layout, registry = with_json(layout, as_json), user_registry()
     if what in registry.pairs and not Path(what).is_file():
         prediction = predict(registry, registry.pairs[what])
         if not prediction.frontiers:

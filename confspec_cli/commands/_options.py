@@ -14,17 +14,17 @@ from confspec_cli.commands._templates import stand_behind
 from confspec_cli.core.messages import INT32_MAX
 from confspec_cli.core.run_config import Mode
 from confspec_cli.errors import UsageError
-from confspec_cli.render.options import Color, Format, Show, Steps
 from confspec_cli.runtime.options import HardwareOptions, RunOptions
 from confspec_cli.runtime.session_saver import SessionOptions
 
 _MODELS, _GATE, _SAMPLING = "Models", "Gate", "Sampling"
-_SESSION, _SHOW, _HARDWARE = "Session", "Output", "Hardware"
+_SESSION, _HARDWARE = "Session", "Hardware"
 _INPUT, _WORK, _ANSWER = "Input", "Work", "Answer"
 _FROM_1: dict[str, Any] = {"min": 1, "max": INT32_MAX}
 
 
-def _option(panel: str, *names: str, env: str | None = None, text: str, **more: Any) -> Any:
+def option(panel: str, *names: str, env: str | None = None, text: str, **more: Any) -> Any:
+    """An option of a group, and the variable that sets it, without its prefix."""
     return typer.Option(*names, help=text, rich_help_panel=panel, envvar=f"CONFSPEC_{env}" if env else None, **more)
 
 
@@ -50,7 +50,7 @@ def _fits_mode(context: typer.Context, parameter: typer.CallbackParam, value: An
 
 
 _NAMED_GATE = {
-    "gate": _option(
+    "gate": option(
         _GATE,
         "--gate",
         env="GATE",
@@ -61,7 +61,7 @@ _NAMED_GATE = {
 }
 _GATES = {
     **{
-        verb: _option(
+        verb: option(
             _GATE,
             f"--{verb}",
             env=verb.upper(),
@@ -71,27 +71,27 @@ _GATES = {
         )
         for verb, side, all_of_them in (("accept", "least", 0), ("reject", "most", 1))
     },
-    "min_token_prob": _option(
+    "min_token_prob": option(
         _GATE,
         "--min-token-prob",
         env="MIN_TOKEN_PROB",
         text="Hand over to the target mid-step when the draft's next token is less likely than this (0 = never).",
         callback=_fits_mode,
     ),
-    "always_draft": _option(
+    "always_draft": option(
         _GATE, "--always-draft", text="Draft every step, even when drafting is slower than the target alone."
     ),
 }
 _LENGTHS = {
-    "max_tokens": _option(
+    "max_tokens": option(
         _GATE, "-n", "--max-tokens", env="MAX_TOKENS", text="Maximum length of the reply, in tokens.", **_FROM_1
     ),
-    "max_step_tokens": _option(
+    "max_step_tokens": option(
         _GATE, "--max-step-tokens", env="MAX_STEP_TOKENS", text="Maximum length of a step, in tokens.", **_FROM_1
     ),
 }
 _MODELS_OF_PAIR = {
-    "pair": _option(
+    "pair": option(
         _MODELS,
         "-p",
         "--pair",
@@ -101,7 +101,7 @@ _MODELS_OF_PAIR = {
         metavar="NAME",
     ),
     **{
-        role: _option(
+        role: option(
             _MODELS,
             f"--{role}",
             env=role.upper(),
@@ -113,14 +113,14 @@ _MODELS_OF_PAIR = {
     },
 }
 _WORKING = {
-    "task": _option(
+    "task": option(
         _WORK,
         "--task",
         env="TASK",
         text="Kind of work; sets the prompt and thresholds. [default: ask and chat tell it from the question]",
     ),
-    "think": _option(_WORK, "--think/--no-think", text="Let reasoning models think first."),
-    "think_budget": _option(
+    "think": option(_WORK, "--think/--no-think", text="Let reasoning models think first."),
+    "think_budget": option(
         _WORK,
         "--think-budget",
         text="Stop thinking after this many tokens and write the answer.",
@@ -129,7 +129,7 @@ _WORKING = {
     ),
 }
 _CHOOSING = {
-    "temperature": _option(
+    "temperature": option(
         _SAMPLING,
         "--temperature",
         env="TEMPERATURE",
@@ -137,14 +137,14 @@ _CHOOSING = {
         min=0.0,
         max=100.0,
     ),
-    "top_k": _option(_SAMPLING, "--top-k", text="Sample from the k most likely tokens.", **_FROM_1),
-    "top_p": _option(
+    "top_k": option(_SAMPLING, "--top-k", text="Sample from the k most likely tokens.", **_FROM_1),
+    "top_p": option(
         _SAMPLING, "--top-p", text="Keep the most likely tokens up to this total probability.", min=0.0, max=1.0
     ),
-    "min_p": _option(
+    "min_p": option(
         _SAMPLING, "--min-p", text="Drop tokens below this fraction of the top token's probability.", min=0.0, max=1.0
     ),
-    "seed": _option(
+    "seed": option(
         _SAMPLING,
         "--seed",
         env="SEED",
@@ -154,7 +154,7 @@ _CHOOSING = {
     ),
 }
 _MODE = {
-    "mode": _option(
+    "mode": option(
         _MODELS,
         "--mode",
         env="MODE",
@@ -163,7 +163,7 @@ _MODE = {
     )
 }
 _GUESSING = {
-    "speculate": _option(
+    "speculate": option(
         _SAMPLING,
         "--speculate",
         env="SPECULATE",
@@ -172,7 +172,7 @@ _GUESSING = {
     )
 }
 _LAYOUT = {
-    "gpu_layers": _option(
+    "gpu_layers": option(
         _HARDWARE,
         "--gpu-layers",
         env="GPU_LAYERS",
@@ -180,13 +180,13 @@ _LAYOUT = {
         parser=_layers,
         metavar="auto|N",
     ),
-    "gpu_only": _option(_HARDWARE, "--gpu-only", env="GPU_ONLY", text="Fail unless everything fits on the GPU."),
-    "context": _option(
+    "gpu_only": option(_HARDWARE, "--gpu-only", env="GPU_ONLY", text="Fail unless everything fits on the GPU."),
+    "context": option(
         _HARDWARE, "--context", env="CONTEXT", text="Context size of each model, in tokens.", min=256, max=INT32_MAX
     ),
-    "threads": _option(_HARDWARE, "--threads", env="THREADS", text="CPU threads to use.", **_FROM_1),
-    "kv_type": _option(_HARDWARE, "--kv-type", env="KV_TYPE", text="KV cache type: f16, q8_0 or q4_0.", metavar="TYPE"),
-    "verbose": _option(
+    "threads": option(_HARDWARE, "--threads", env="THREADS", text="CPU threads to use.", **_FROM_1),
+    "kv_type": option(_HARDWARE, "--kv-type", env="KV_TYPE", text="KV cache type: f16, q8_0 or q4_0.", metavar="TYPE"),
+    "verbose": option(
         _HARDWARE,
         "-v",
         "--verbose",
@@ -196,9 +196,9 @@ _LAYOUT = {
     ),
 }
 _CONVERSATION = {
-    "resume": _option(_SESSION, "-c", "--continue", text="Continue the most recent session."),
-    "session": _option(_SESSION, "--session", text="Continue the named session, or start it.", metavar="NAME"),
-    "no_log": _option(_SESSION, "--no-log", env="NO_LOG", text="Don't save this run as a session."),
+    "resume": option(_SESSION, "-c", "--continue", text="Continue the most recent session."),
+    "session": option(_SESSION, "--session", text="Continue the named session, or start it.", metavar="NAME"),
+    "no_log": option(_SESSION, "--no-log", env="NO_LOG", text="Don't save this run as a session."),
 }
 
 RunFlags = Annotated[
@@ -210,7 +210,7 @@ CalibrateFlags = Annotated[RunOptions, _LENGTHS | {"temperature": _CHOOSING["tem
 """The options of a calibration, which needs no gate because it finds one."""
 HardwareFlags = Annotated[HardwareOptions, _LAYOUT]
 SessionFlags = Annotated[SessionOptions, _CONVERSATION]
-YesFlag = Annotated[bool, _option(_MODELS, "-y", "--yes", env="YES", text="Download missing models without asking.")]
+YesFlag = Annotated[bool, option(_MODELS, "-y", "--yes", env="YES", text="Download missing models without asking.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,14 +219,14 @@ class InputOptions:
 
     file: Annotated[
         list[Path] | None,
-        _option(_INPUT, "-f", "--file", text="Text file to place before the question; may be repeated."),
+        option(_INPUT, "-f", "--file", text="Text file to place before the question; may be repeated."),
     ] = None
     stdin: Annotated[
-        bool, _option(_INPUT, "--stdin/--no-stdin", text="Read piped input (use --no-stdin inside `while read` loops).")
+        bool, option(_INPUT, "--stdin/--no-stdin", text="Read piped input (use --no-stdin inside `while read` loops).")
     ] = True
     template: Annotated[
         str | None,
-        _option(
+        option(
             _INPUT,
             "-t",
             "--template",
@@ -239,7 +239,7 @@ class InputOptions:
     ] = None
     save_template: Annotated[
         str | None,
-        _option(_INPUT, "--save-template", text="Save these options as a template and exit.", metavar="NAME"),
+        option(_INPUT, "--save-template", text="Save these options as a template and exit.", metavar="NAME"),
     ] = None
 
 
@@ -254,40 +254,11 @@ class AnswerOptions:
     """Which part of the reply goes to stdout, and in what format."""
 
     extract: Annotated[
-        bool, _option(_ANSWER, "-x", "--extract", text="Print only the last code block, or the final answer.")
+        bool, option(_ANSWER, "-x", "--extract", text="Print only the last code block, or the final answer.")
     ] = False
     schema: Annotated[
-        Path | None, _option(_ANSWER, "--schema", text="JSON Schema that the answer must match.", metavar="FILE")
+        Path | None, option(_ANSWER, "--schema", text="JSON Schema that the answer must match.", metavar="FILE")
     ] = None
     format_answer: Annotated[
-        AnswerFormat | None, _option(_ANSWER, "--format-answer", text="Ask for the answer as a JSON object.")
+        AnswerFormat | None, option(_ANSWER, "--format-answer", text="Ask for the answer as a JSON object.")
     ] = None
-
-
-@dataclass(frozen=True, slots=True)
-class ShowOptions:
-    """What is shown, and how."""
-
-    steps: Annotated[Steps, _option(_SHOW, "--steps", env="STEPS", text="How much of each step to show.")] = Steps.FULL
-    quiet: Annotated[bool, _option(_SHOW, "-q", "--quiet", text="Print only the reply, like --steps none.")] = False
-    show_rejected: Annotated[bool, _option(_SHOW, "--show-rejected", text="Keep rejected draft steps on screen.")] = (
-        False
-    )
-    show_confidence: Annotated[
-        bool, _option(_SHOW, "--show-confidence", text="Show each model's confidence in every step.")
-    ] = False
-    stats: Annotated[bool, _option(_SHOW, "--stats", text="Show timing by phase and acceptance rates.")] = False
-    color: Annotated[Color, _option(_SHOW, "--color", env="COLOR", text="Colour the step view.")] = Color.AUTO
-    format: Annotated[Format, _option(_SHOW, "--format", text="Format of what goes to stdout.")] = Format.TEXT
-
-    def show(self) -> Show:
-        """These options in the form the renderers take."""
-        return Show(
-            self.show_rejected,
-            self.show_confidence,
-            self.stats,
-            self.quiet or self.steps is Steps.NONE,
-            self.color,
-            self.format,
-            brief=self.steps is Steps.BRIEF,
-        )

@@ -18,9 +18,9 @@ from confspec_cli.commands._options import (
     InputOptions,
     RunFlags,
     SessionFlags,
-    ShowOptions,
     YesFlag,
 )
+from confspec_cli.commands._show_options import PrintOptions
 from confspec_cli.commands._templates import folder, saved
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import Event, RunFinished, RunStarted, Warned
@@ -65,7 +65,7 @@ def ask(
     yes: YesFlag = False,
     answer: AnswerOptions,
     session: SessionFlags,
-    show: ShowOptions,
+    show: PrintOptions,
     hardware: HardwareFlags,
 ) -> None:
     """Ask one question and watch the models work it out.
@@ -73,9 +73,10 @@ def ask(
     The steps go to stderr and the reply to stdout. In a terminal, the step view doubles as the reply.
     With --continue and no question, a reply that was cut off is gone on with from its last step.
     """
-    if answer.extract and show.format is not Format.TEXT:
+    shown = replace(show.show(), extract=answer.extract)
+    if answer.extract and shown.format is not Format.TEXT:
         raise UsageError(
-            f'--extract only works with text output; with --format {show.format.value} use the field "extract".',
+            f'--extract only works with text output; with --format {shown.format.value} use the field "extract".',
             "leave out --extract",
         )
     want = wanted(answer.extract, answer.schema, answer.format_answer is not None)
@@ -84,7 +85,7 @@ def ask(
         return
     words = templates.load(folder(), given.template).prompt if given.template else None
     said = question(prompt, given.file or (), words, given.stdin, may_be_empty=session.names_one)
-    if said.piped and sys.stderr.isatty() and not show.quiet:
+    if said.piped and sys.stderr.isatty() and not shown.quiet:
         put(sys.stderr, f"read {said.piped:,} characters from stdin (--no-stdin ignores it)\n")
     registry, reporter = user_registry(), ConsoleReporter(sys.stderr, os.environ, yes)
     if not server:
@@ -95,7 +96,6 @@ def ask(
     interrupt = Interrupt()
     asked = Asked(text, system, kept.messages, want, options, hardware, interrupt, kept.earlier)
     with kept, run_there(asked, server) if server else run_here(asked, registry, reporter) as run:
-        shown = replace(show.show(), extract=answer.extract)
         renderer = choose(sys.stdout, sys.stderr, shown, os.environ, reading=run.reading)
         try:
             with stopping(interrupt) as signals, Suspension(renderer.pause, renderer.resume) as suspension:
@@ -106,7 +106,7 @@ def ask(
                         renderer.handle(event)
         except EngineError:
             renderer.close()
-            if kept.can_go_on and not show.quiet:
+            if kept.can_go_on and not shown.quiet:
                 put(sys.stderr, "note: confspec ask -c goes on from the last step\n")
             raise
         finally:

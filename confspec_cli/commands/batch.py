@@ -16,6 +16,7 @@ import typer
 
 from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import HardwareFlags, RunFlags, YesFlag
+from confspec_cli.commands._output import QuietFlag
 from confspec_cli.commands._stdin import piped_text
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.policy import AdaptiveDrafting, adaptive_drafting
@@ -62,7 +63,7 @@ def batch(
     system: Annotated[
         str | None, typer.Option("-s", "--system", help="System prompt to use instead of confspec's own.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only warnings and errors.")] = False,
+    quiet: QuietFlag = False,
     *,
     options: RunFlags,
     yes: YesFlag = False,

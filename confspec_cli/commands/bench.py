@@ -16,6 +16,7 @@ from confspec_cli.commands import _problem_set as problem_set
 from confspec_cli.commands._bench_project import project, read_file
 from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import BenchFlags, HardwareFlags, YesFlag
+from confspec_cli.commands._output import QuietFlag, ShortJsonFlag, with_json
 from confspec_cli.commands._plot_options import PlotOptions
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import GateChosen
@@ -109,7 +110,8 @@ def run(
         ),
     ] = None,
     layout: _Format = Layout.TEXT,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only warnings and errors.")] = False,
+    as_json: ShortJsonFlag = False,
+    quiet: QuietFlag = False,
     allow_code: problem_set.AllowCodeFlag = False,
     plots: PlotOptions,
     options: BenchFlags,
@@ -121,7 +123,7 @@ def run(
     All modes run back to back on each problem, so a machine that slows down affects them equally. Where the pair has
     measured gates, the mode confspec uses the one that is fastest here; results that are gone on with keep theirs.
     """
-    wanted = arms_of(modes)
+    layout, wanted = with_json(layout, as_json), arms_of(modes)
     resolved = resolve_pair(user_registry(), replace(options, mode=widest(wanted)))
     every = load_problems(problems)
     chosen = every[:count]
@@ -159,7 +161,7 @@ def run(
         if not quiet:
             put(sys.stderr, "Run the same command again to resume.\n")
         raise typer.Exit(exit_code(FinishReason.INTERRUPTED, signals))
-    _show(results, layout, plots)
+    _show(results, layout, plots, quiet)
     raise typer.Exit(Exit.FAILURE if tally.failed else Exit.OK)
 
 
@@ -172,10 +174,11 @@ def show(
         bool, typer.Option("--problems", help="Print which problems each mode won and lost instead.")
     ] = False,
     layout: _Format = Layout.TEXT,
+    as_json: ShortJsonFlag = False,
     plots: PlotOptions,
 ) -> None:
     """Print the tables of an earlier benchmark, without loading a model."""
-    read = read_file(results)
+    layout, read = with_json(layout, as_json), read_file(results)
     if problems:
         put(sys.stdout, shown([turned(summarise(read))], layout))
     else:
@@ -183,8 +186,9 @@ def show(
 
 
 @app.command()
-def diff(first: _Results, second: _Results, layout: _Format = Layout.TEXT) -> None:
+def diff(first: _Results, second: _Results, layout: _Format = Layout.TEXT, as_json: ShortJsonFlag = False) -> None:
     """Compare two benchmark files on the problems and modes they share."""
+    layout = with_json(layout, as_json)
     put(sys.stdout, shown([difference(read_file(first), read_file(second))], layout))
 
 
@@ -197,8 +201,10 @@ def rejudge(
         float | None, typer.Option("--target-accept", help="Threshold for the target's confidence.", min=0, max=1)
     ] = None,
     layout: _Format = Layout.TEXT,
+    as_json: ShortJsonFlag = False,
 ) -> None:
     """Re-score recorded steps with other thresholds, without loading a model."""
+    layout = with_json(layout, as_json)
     put(sys.stdout, shown([rejudged(read_file(results), Bounds(accept, reject, target))], layout))
 
 
@@ -212,10 +218,10 @@ def _choices(config: ConfigByMode) -> list[str]:
     return list(dict.fromkeys(f"{task.value}: {choice_line(event)}" for task, event in events))
 
 
-def _show(results: Results, layout: Layout, plots: PlotOptions) -> None:
+def _show(results: Results, layout: Layout, plots: PlotOptions, quiet: bool = False) -> None:
     summary = summarise(results)
     put(sys.stdout, summary_text(summary, layout))
     if plots.plots:
         drawn = draw([summary], plots.plots, plots.suffix)
         for path in [*drawn, *draw_sweep(swept(results), plots.plots, plots.suffix)]:
-            put(sys.stderr, f"wrote {path}\n")
+            put(sys.stderr, "" if quiet else f"wrote {path}\n")

@@ -19,6 +19,7 @@ from confspec_cli.commands import _problem_set as problem_set
 from confspec_cli.commands._completion import pairs
 from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import CalibrateFlags, HardwareFlags, YesFlag
+from confspec_cli.commands._output import JsonFlag, QuietFlag, put_json
 from confspec_cli.commands._plot_options import PlotOptions
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.frontier import fastest
@@ -121,7 +122,8 @@ def calibrate(
         ),
     ] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do not change models.yaml.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only the report, warnings and errors.")] = False,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
     yes: YesFlag = False,
     allow_code: problem_set.AllowCodeFlag = False,
     plots: PlotOptions,
@@ -150,33 +152,37 @@ def calibrate(
     tables += [stacking_sheet(rows)] if known and (rows := stacked(chains)) else []
     tables += [frontier_sheet(frontier, promise, costs)] if frontier else []
     unknown = sum(problem.kind is AnswerKind.NONE for problem in chosen)
-    if unknown:
-        put(sys.stdout, f"{unknown} of {len(chosen)} problems have no known answer: {JUDGED}.\n\n")
     kept = [one for one in frontier if one.bound <= bound]
     best = fastest(kept, costs) if costs else min(kept, key=lambda one: one.written, default=None)
-    put(sys.stdout, shown(tables, Layout.TEXT) + "\n" + verdict_on(frontier, best, promise, costs) + "\n")
+    account = {
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "data": f"{Path(problems).stem}, {chosen[0].id} to {chosen[-1].id}" + (f"; {JUDGED}" if unknown else ""),
+        "problems": len(file.answers(wanted)),
+        "method": METHOD,
+        "models": fingerprints(resolved.roles.values()),
+        "bound": bound,
+        "confidence": confidence,
+        "setting": asdict(setting_of(config)),
+        "frontier": [{**asdict(one), "gate": _plain(one.gate)} for one in frontier],
+    }
+    verdict = verdict_on(frontier, best, promise, costs)
+    if as_json:
+        put_json({"schema_version": 1, "pair": pair, "task": task, **account, "verdict": verdict})
+    else:
+        heading = f"{unknown} of {len(chosen)} problems have no known answer: {JUDGED}.\n\n" if unknown else ""
+        put(sys.stdout, f"{heading}{shown(tables, Layout.TEXT)}\n{verdict}\n")
     if plots.plots:
         for path in draw_calibration(known, frontier, costs, plots.plots, plots.suffix):
-            put(sys.stderr, f"wrote {path}\n")
+            put(sys.stderr, "" if quiet else f"wrote {path}\n")
     if not tells(frontier, promise):
         raise typer.Exit(Exit.FAILURE)
     if not dry_run:
-        account = {
-            "date": datetime.now(timezone.utc).date().isoformat(),
-            "data": f"{Path(problems).stem}, {chosen[0].id} to {chosen[-1].id}" + (f"; {JUDGED}" if unknown else ""),
-            "problems": len(file.answers(wanted)),
-            "method": METHOD,
-            "models": fingerprints(resolved.roles.values()),
-            "bound": bound,
-            "confidence": confidence,
-            "setting": asdict(setting_of(config)),
-            "frontier": [{**asdict(one), "gate": _plain(one.gate)} for one in frontier],
-        }
         gate = best.gate if best else resolved.pair.gate_for(task)
         gate = replace(gate, worth_drafting=best is not None and (costs is None or costs.speedup(best.work) > 1))
         own = ("pairs", resolved.pair.name)
         keep(own_file(), ((*own, "gates", task.value), _plain(gate)), ((*own, "calibrations", task.value), account))
-        put(sys.stderr, f"Saved to {own_file()}; confspec ask -p {resolved.pair.name} --task {task.value} uses it.\n")
+        said = f"Saved to {own_file()}; confspec ask -p {resolved.pair.name} --task {task.value} uses it.\n"
+        put(sys.stderr, "" if quiet else said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from confspec_cli.commands._option_groups import grouped
-from confspec_cli.commands._options import HardwareFlags, RunFlags, SessionFlags, ShowOptions, YesFlag
+from confspec_cli.commands._options import HardwareFlags, RunFlags, SessionFlags, YesFlag
+from confspec_cli.commands._show_options import ShowOptions
 from confspec_cli.errors import ConfigError, UsageError
 from confspec_cli.render.console_reporter import ConsoleReporter
 from confspec_cli.render.notices import Notices
-from confspec_cli.render.options import Format
 from confspec_cli.runtime.folders import history_file, sessions_folder
 from confspec_cli.runtime.model_pool import ModelPool
 from confspec_cli.runtime.resolve import user_registry
@@ -46,8 +46,6 @@ def chat(
         raise UsageError(
             "confspec chat must run in a terminal; in scripts use confspec ask.", 'confspec ask "What is 17 times 23?"'
         )
-    if show.format is not Format.TEXT:
-        raise UsageError("confspec chat only supports --format text.", "/export json PATH   # in the chat")
     from confspec_cli.repl.loop import converse  # noqa: PLC0415 - keeps prompt_toolkit out of --help
     from confspec_cli.repl.opening import Terminal, open_chat  # noqa: PLC0415
 

@@ -13,6 +13,7 @@ import typer
 from confspec_cli.commands._editing import edited
 from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import HardwareFlags, RunFlags
+from confspec_cli.commands._output import JsonFlag, put_json
 from confspec_cli.core.units import size
 from confspec_cli.files import read_text, write_atomically
 from confspec_cli.models.own_settings import own_settings
@@ -32,30 +33,35 @@ app = typer.Typer(invoke_without_command=True, help="Show settings and where the
 
 
 @app.callback()
-def config(context: typer.Context) -> None:
+def config(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Show settings and where they come from; edit them."""
     if context.invoked_subcommand is None:
         command: Any = context.command
         shown = command.commands["show"]
-        with shown.make_context("show", [], parent=context) as inner:
+        with shown.make_context("show", ["--json"] if as_json else [], parent=context) as inner:
             shown.invoke(inner)
 
 
 @app.command()
 @grouped
-def show(*, invocation: typer.Context, options: RunFlags, hardware: HardwareFlags) -> None:
+def show(*, invocation: typer.Context, as_json: JsonFlag = False, options: RunFlags, hardware: HardwareFlags) -> None:
     """Show every setting as it would be with these options, and where it comes from."""
     registry = user_registry()
     resolved = resolve_pair(registry, options)
     typed = {str(one.name): _source(invocation, one) for one in invocation.command.params}
     own = _own(resolved, options)
-    rows = [("SETTING", "VALUE", "FROM")]
     default = str(folders.own_file()) if "default_pair" in own else "built in"
-    rows.append(("pair", resolved.pair.name, typed["pair"] or default))
+    rows: list[tuple[str, Any, str]] = [("pair", resolved.pair.name, typed["pair"] or default)]
     values = _values(resolved, options, hardware)
-    rows += [(name.replace("_", "-"), value, typed[name] or _laid(name, own, resolved)) for name, value in values]
-    rows.append(("log", _word(registry.settings.log), str(folders.own_file()) if "log" in own else "built in"))
-    echo(columns(rows))
+    rows += [(name, value, typed[name] or _laid(name, own, resolved)) for name, value in values]
+    rows.append(("log", registry.settings.log, str(folders.own_file()) if "log" in own else "built in"))
+    if as_json:
+        put_json(
+            {"schema_version": 1, "settings": {name: {"value": one, "from": whence} for name, one, whence in rows}}
+        )
+    else:
+        said = [(name.replace("_", "-"), _word(value), whence) for name, value, whence in rows]
+        echo(columns([("SETTING", "VALUE", "FROM"), *said]))
 
 
 @app.command()
@@ -78,7 +84,7 @@ def edit() -> None:
 
 
 @app.command()
-def where() -> None:
+def where(as_json: JsonFlag = False) -> None:
     """Show where confspec keeps its files, how much there is, and how to remove it all."""
     places = {
         "settings, templates": folders.config_folder(os.environ),
@@ -88,6 +94,10 @@ def where() -> None:
         "cache": folders.loaded_folder(os.environ).parent,
     }
     sizes = {what: _bytes(place) for what, place in places.items()}
+    if as_json:
+        listed = [{"what": what, "path": str(place), "bytes": sizes[what]} for what, place in places.items()]
+        put_json({"schema_version": 1, "places": listed})
+        return
     rows = [("WHAT", "SIZE", "WHERE")]
     rows += [(what, size(sizes[what] or 0) if sizes[what] else "-", str(place)) for what, place in places.items()]
     echo(columns(rows))
@@ -97,7 +107,7 @@ def where() -> None:
         echo(f"  {line}")
 
 
-def _values(resolved: ResolvedPair, options: RunOptions, hardware: HardwareOptions) -> list[tuple[str, str]]:
+def _values(resolved: ResolvedPair, options: RunOptions, hardware: HardwareOptions) -> list[tuple[str, Any]]:
     """Each setting by the name of its option, and what it amounts to."""
     pair = resolved.pair
     parameters = build_config(pair, options).parameters()
@@ -115,7 +125,7 @@ def _values(resolved: ResolvedPair, options: RunOptions, hardware: HardwareOptio
         "gpu_layers": "auto" if hardware.gpu_layers is None else hardware.gpu_layers,
         "gpu_only": hardware.gpu_only,
     }
-    return [(name, _word(value)) for name, value in (named | shaping | more).items()]
+    return list((named | shaping | more).items())
 
 
 def _source(invocation: typer.Context, parameter: Any) -> str:

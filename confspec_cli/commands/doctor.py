@@ -11,11 +11,12 @@ import sys
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from confspec_cli.child_process import python_module
+from confspec_cli.commands._output import JsonFlag, QuietFlag, put_json
 from confspec_cli.commands.pair_show import prediction_as_text
 from confspec_cli.commands.server_models import reached
 from confspec_cli.errors import ConfspecError, Exit
@@ -34,17 +35,16 @@ _PATIENCE = 120  # seconds for loading a model and generating for a second
 _MARKS = {Status.OK: "ok  ", Status.WARN: "warn", Status.FAIL: "FAIL"}
 
 
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
-) -> None:
+def doctor(as_json: JsonFlag = False, quiet: QuietFlag = False) -> None:
     """Check this installation: llama.cpp, devices, generation speed, disk space, hub, servers (exit 1 on failure)."""
     found = list(findings(_snapshot()))
     if as_json:
         findings_ = [asdict(finding) for finding in found]
-        echo(json.dumps({"schema_version": 1, "findings": findings_, "install": INSTALL}, indent=2))
+        put_json({"schema_version": 1, "findings": findings_, "install": INSTALL})
     else:
         for finding in found:
-            echo(_line(finding))
+            if not (quiet and finding.status is Status.OK):
+                echo(_line(finding))
     raise typer.Exit(Exit.FAILURE if any(finding.status is Status.FAIL for finding in found) else Exit.OK)
 
 

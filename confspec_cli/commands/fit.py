@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands._completion import pairs
+from confspec_cli.commands._output import JsonFlag, put_json
 from confspec_cli.commands.pair_show import choices_document, prediction_as_lines
 from confspec_cli.core.trace import Author
 from confspec_cli.core.units import size
@@ -40,7 +40,7 @@ def fit(
         int | None, typer.Option("--context", help="Context size of each model, in tokens.", min=256)
     ] = None,
     kv_type: Annotated[str, typer.Option("--kv-type", help="KV cache type: f16, q8_0 or q4_0.")] = "f16",
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Show how much memory a pair needs, whether it fits this machine (exit 4 if not), and what it would do here.
 
@@ -65,7 +65,7 @@ def fit(
     smaller = f"a smaller quantization of {pair.target}, or a smaller pair"
     if as_json:
         document = _document(pair, wish, needs, here)
-        echo(json.dumps({**document, "predicted": choices_document(prediction)}, indent=2))
+        put_json({**document, "predicted": choices_document(prediction)})
     else:
         if name in (None, AUTO):
             echo(f"{_choice(pair, here)}\n")
@@ -135,7 +135,7 @@ def _from_sizes(registry: Registry, prediction: Prediction, here: Machine, as_js
     fits = taken <= here.free + (here.room if here.gpus else 0)
     if as_json:
         known = {"schema_version": 1, "pair": pair.name, "here": False, "about": taken, "fits": fits}
-        echo(json.dumps({**known, "free": here.as_dict(), "predicted": choices_document(prediction)}, indent=2))
+        put_json({**known, "free": here.as_dict(), "predicted": choices_document(prediction)})
     else:
         verdict = "it fits" if fits else "it does not fit"
         echo(f"{pair.name} needs about {size(taken)}; {here} is free, so {verdict}.")

@@ -17,6 +17,7 @@ import typer
 from confspec_cli.commands._completion import models as model_names
 from confspec_cli.commands._completion import pairs_and_models
 from confspec_cli.commands._option_groups import grouped
+from confspec_cli.commands._output import QuietFlag
 from confspec_cli.commands.server_models import ServerFlags, reached
 from confspec_cli.core.units import size
 from confspec_cli.errors import Exit, ModelMissing, ServerError, StorageError, UsageError
@@ -100,7 +101,7 @@ def check(
             metavar="[MODEL|PAIR]...", autocompletion=pairs_and_models, show_default="all downloaded models"
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only problems.")] = False,
+    quiet: QuietFlag = False,
 ) -> None:
     """Check model files against their sha256 (exit 9 on a mismatch), and that servers answer (exit 5 if not)."""
     from confspec_cli.render.progress import watching  # noqa: PLC0415 - rich is slow to import

@@ -11,6 +11,7 @@ import typer
 
 from confspec_cli.commands._completion import models as model_names
 from confspec_cli.commands._completion import pairs as pair_names
+from confspec_cli.commands._output import JsonFlag, put_json
 from confspec_cli.commands.model_files import must_be_new
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.errors import Exit, ModelMissing, UsageError, did_you_mean
@@ -82,7 +83,7 @@ def default(name: _Pair) -> None:
 
 
 @app.command("check")
-def check(name: _Pair) -> None:
+def check(name: _Pair, as_json: JsonFlag = False) -> None:
     """Check whether a pair is ready to use: files, sizes, thresholds (exit 3 if not)."""
     registry = load(own_file())
     pair = registry.pair(name)
@@ -91,11 +92,14 @@ def check(name: _Pair) -> None:
     missing = [model.name for model in local if store.find(model) is None]
     findings = [(f"{model} is not downloaded", f"confspec pull {model}") for model in missing]
     findings += _doubts(registry, pair)
-    for says, command in findings:
+    if as_json:
+        listed = [{"says": says, "next": command} for says, command in findings]
+        put_json({"schema_version": 1, "pair": name, "downloaded": not missing, "findings": listed})
+    for says, command in findings if not as_json else ():
         echo(f"{says}: {command}" if command else says)
     if missing:
         raise ModelMissing(f"{name} cannot be used until its models are downloaded.", f"confspec pull {name}")
-    if not findings:
+    if not findings and not as_json:
         echo(f"{name} is {'downloaded' if local else 'ready'}, and its thresholds were tuned on it")
     raise typer.Exit(Exit.OK)
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands._completion import models as model_names
+from confspec_cli.commands._output import QuietFlag
 from confspec_cli.core.units import size
 from confspec_cli.errors import Interrupted
 from confspec_cli.models.quants import FILE_TYPES
@@ -44,6 +45,7 @@ def quantize(
     name: Annotated[
         str, typer.Option("--name", help="Name for the new model. [default: that of MODEL, with the new type]")
     ] = "",
+    quiet: QuietFlag = False,
 ) -> None:
     """Make a quantized copy of a model, for example a Q4_0 draft that runs faster on a CPU.
 
@@ -56,7 +58,7 @@ def quantize(
     made = plan(model, file_type, name, registry, store)
     began = monotonic()
     try:
-        with watching(sys.stderr, os.environ, quiet=False) as progress:
+        with watching(sys.stderr, os.environ, quiet) as progress:
             file = make(made, store, progress)
     except Interrupted as stop:
         stop.hint = (
@@ -68,7 +70,7 @@ def quantize(
     except BaseException:
         (store.folder / file.name).unlink(missing_ok=True)
         raise
-    put(sys.stderr, _told(made, file, monotonic() - began, registry))
+    put(sys.stderr, "" if quiet else _told(made, file, monotonic() - began, registry))
 
 
 def _entry(made: Quantization, file: ModelFile) -> dict[str, Any]:

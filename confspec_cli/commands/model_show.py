@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands._completion import pairs_and_models
+from confspec_cli.commands._output import JsonFlag, put_json
 from confspec_cli.commands.server_models import server_as_text, server_document, server_report
 from confspec_cli.core.thinking_styles import UNKNOWN, name_of_style, style_of
 from confspec_cli.core.units import size
@@ -45,7 +45,7 @@ def show(
         int, typer.Option("--context", help="Context size to estimate memory for, in tokens.", min=1)
     ] = 8192,
     template: Annotated[bool, typer.Option("--template", help="Print only the chat template.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Show what a model file contains (architecture, size, context, chat template, memory needed), or what a pair is.
 
@@ -62,7 +62,7 @@ def show(
         prediction = predict(registry, registry.pairs[name])
         pair = known_of_pair(registry, registry.pairs[name], prediction)
         text = f"{pair_as_text(pair)}\n{gates_as_text(prediction)}".rstrip()
-        echo(json.dumps({"schema_version": 1, **pair}, indent=2) if as_json else text)
+        put_json({"schema_version": 1, **pair}) if as_json else echo(text)
         return
     if not (name in registry.models or name in registry.remotes or is_reference(name)):
         registry.models_of(name)  # raises ModelMissing, and knows the pairs too
@@ -70,7 +70,7 @@ def show(
     if isinstance(model, RemoteModel):
         report = server_report(model)
         document = {"schema_version": 1, **server_document(model, report)}
-        echo(json.dumps(document, indent=2) if as_json else server_as_text(model, report))
+        put_json(document) if as_json else echo(server_as_text(model, report))
         return
     if isinstance(model, Path):
         model = resolve(name)
@@ -83,7 +83,7 @@ def show(
     if template:
         echo(known["chat_template"])
     elif as_json:
-        echo(json.dumps({"schema_version": 1, "name": model.name, "licence": model.licence, **known}, indent=2))
+        put_json({"schema_version": 1, "name": model.name, "licence": model.licence, **known})
     else:
         echo(_told(model.name, known))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands import model_pairs as _pairs
+from confspec_cli.commands._output import JsonFlag, NamesFlag, put_json, put_names
 from confspec_cli.commands.model_files import add, check, path, rm
 from confspec_cli.commands.model_quantize import quantize
 from confspec_cli.commands.model_show import show
@@ -21,7 +21,7 @@ from confspec_cli.models import gguf
 from confspec_cli.models.registry import Model, Registry, load
 from confspec_cli.models.sources import HubSource, PackagesSource, PathSource, QuantizedSource
 from confspec_cli.models.store import Store
-from confspec_cli.render.console import echo, put, width_of
+from confspec_cli.render.console import echo, width_of
 from confspec_cli.render.wording import columns, count, counted
 from confspec_cli.runtime.folders import models_folder, own_file
 
@@ -30,37 +30,31 @@ SCHEMA_VERSION = 1
 app = typer.Typer(invoke_without_command=True, help="List, inspect, add and remove models and pairs.")
 
 
-_Json = Annotated[bool, typer.Option("--json", help="Print a JSON document, including file paths.")]
-
-
 _All = Annotated[bool, typer.Option("--all", help="Also list models not downloaded, and partial downloads.")]
 
 
 @app.callback()
-def models(context: typer.Context, as_json: _Json = False, everything: _All = False) -> None:
+def models(
+    context: typer.Context, as_json: JsonFlag = False, quiet: NamesFlag = False, everything: _All = False
+) -> None:
     """List, inspect, add and remove models and pairs."""
     if context.invoked_subcommand is None:
-        show_list(as_json, everything=everything)
+        show_list(as_json, quiet, everything)
 
 
 @app.command("list")
-def show_list(
-    as_json: _Json = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only the names of downloaded models.")] = False,
-    everything: _All = False,
-) -> None:
-    """List pairs, and the models that are downloaded (same as plain `confspec models`)."""
+def show_list(as_json: JsonFlag = False, quiet: NamesFlag = False, everything: _All = False) -> None:
+    """List pairs, and the models that are downloaded (same as plain `confspec models`); with -q, those models."""
     registry = load(own_file())
     store = Store(models_folder(os.environ))
-    if quiet:
-        here = [name for name, model in registry.models.items() if store.find(model)]
-        put(sys.stdout, "".join(f"{name}\n" for name in here))
+    if quiet and not as_json:
+        put_names([name for name, model in registry.models.items() if everything or store.find(model)])
         return
     partial = store.leftovers() if everything or as_json else []
     left: list[dict[str, Any]] = [{"path": str(path), "bytes": path.stat().st_size} for path in partial]
     document = {**_document(registry, store), "partial": left}
     if as_json:
-        echo(json.dumps(document, indent=2))
+        put_json(document)
         return
     echo(_listing(document, everything))
     if left:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
 from confspec_cli.commands._completion import pairs_and_models
+from confspec_cli.commands._output import JsonFlag, QuietFlag, put_json
 from confspec_cli.core.units import size
 from confspec_cli.errors import Interrupted
 from confspec_cli.models.references import is_reference, resolve
@@ -32,7 +33,8 @@ def pull(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be downloaded, and where to.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")] = False,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
 ) -> None:
     """Download pairs or single models, and check them against their sha256.
 
@@ -42,13 +44,13 @@ def pull(
     registry = load(own_file())
     store = Store(models_folder(os.environ))
     wanted = {name: _models(name, registry) for name in names or [registry.default_pair]}
-    plan = {planned.file: planned for models in wanted.values() for model in models for planned in store.plan(model)}
+    plan = _plan(wanted, store)
     if dry_run:
-        echo(_told(plan.values()))
-    check_room(plan.values())
+        put_json(_document(plan)) if as_json else echo(_told(plan))
+    check_room(plan)
     if dry_run:
         return
-    missing = sum(planned.missing for planned in plan.values())
+    missing = sum(planned.missing for planned in plan)
     try:
         with watching(sys.stderr, os.environ, quiet, missing) as progress:
             for name, models in wanted.items():
@@ -56,6 +58,14 @@ def pull(
     except Interrupted as stop:
         stop.hint = f"confspec pull {shlex.join(wanted)}   # resumes the download"
         raise
+    if as_json:
+        put_json(_document(_plan(wanted, store)))
+
+
+def _plan(wanted: Mapping[str, Iterable[Model]], store: Store) -> list[Planned]:
+    """Every file once."""
+    every = [planned for models in wanted.values() for model in models for planned in store.plan(model)]
+    return list({planned.file: planned for planned in every}.values())
 
 
 def _models(name: str, registry: Registry) -> tuple[Model, ...]:
@@ -71,9 +81,23 @@ def _pull(name: str, models: Iterable[Model], store: Store, progress: Lines | Ba
     progress.said(f"{name} is ready: {total} in {folders}")
 
 
-def _told(plan: Iterable[Planned]) -> str:
+def _document(plan: Iterable[Planned]) -> dict[str, Any]:
+    """The files, for programs; sizes in bytes."""
+    files = [
+        {
+            "name": planned.file.name,
+            "bytes": planned.file.bytes,
+            "to_download": planned.missing,
+            "from": None if planned.here else planned.origin or None,
+            "path": str(planned.here) if planned.here else None,
+        }
+        for planned in plan
+    ]
+    return {"schema_version": 1, "files": files}
+
+
+def _told(plan: Sequence[Planned]) -> str:
     """The plan, for people."""
-    plan = list(plan)
     rows = [("FILE", "SIZE", "TO DOWNLOAD", "FROM", "INTO")]
     for planned in plan:
         place = planned.here.parent if planned.here else planned.folder

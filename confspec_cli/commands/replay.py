@@ -17,7 +17,7 @@ from typing import Annotated, TextIO
 import typer
 
 from confspec_cli.commands._option_groups import grouped
-from confspec_cli.commands._options import ShowOptions
+from confspec_cli.commands._show_options import PrintOptions
 from confspec_cli.commands._stdin import piped_lines
 from confspec_cli.core.events import Event, RunFinished, SessionEvent, Warned
 from confspec_cli.errors import UsageError
@@ -47,7 +47,7 @@ def replay(
         ),
     ] = None,
     *,
-    show: ShowOptions,
+    show: PrintOptions,
 ) -> None:
     """Play back a recorded run."""
     name = "stdin" if file == "-" else file

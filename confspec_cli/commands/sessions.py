@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,8 @@ from typing import Annotated
 import typer
 
 from confspec_cli.commands._option_groups import grouped
-from confspec_cli.commands._options import ShowOptions
+from confspec_cli.commands._output import JsonFlag, NamesFlag, ShortJsonFlag, put_json, put_names, with_json
+from confspec_cli.commands._show_options import PrintOptions
 from confspec_cli.errors import UsageError
 from confspec_cli.render.choose import choose
 from confspec_cli.render.console import make_console, put, width_of
@@ -30,7 +30,6 @@ _NAME = "Name or id of a session."
 _Name = Annotated[str, typer.Argument(metavar="NAME", help=_NAME)]
 _MaybeName = Annotated[str | None, typer.Argument(metavar="[NAME]", help=_NAME, show_default="the most recent one")]
 
-_Json = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 _Yes = Annotated[bool, typer.Option("-y", "--yes", help="Delete without asking.")]
 
 
@@ -46,33 +45,32 @@ app = typer.Typer(invoke_without_command=True, help="List, search, show, rename,
 
 
 @app.callback()
-def sessions(context: typer.Context) -> None:
+def sessions(context: typer.Context, as_json: JsonFlag = False, quiet: NamesFlag = False) -> None:
     """List, search, show, rename, export and delete saved sessions."""
     if context.invoked_subcommand is None:
-        list_sessions()
+        list_sessions(as_json, quiet)
 
 
 @app.command("list")
-def list_sessions(
-    as_json: _Json = False,
-) -> None:
+def list_sessions(as_json: JsonFlag = False, quiet: NamesFlag = False) -> None:
     """List the saved sessions, the one last used first."""
     store = _store()
-    _put_list(store, store.list(), as_json, "No saved sessions")
+    _put_list(store, store.list(), "No saved sessions", as_json, quiet)
 
 
 @app.command()
 def search(
     words: Annotated[list[str], typer.Argument(metavar="WORDS...", help="Words that all must occur, in any order.")],
-    as_json: _Json = False,
+    as_json: JsonFlag = False,
+    quiet: NamesFlag = False,
 ) -> None:
     """List the sessions whose name, questions or replies hold these words."""
     store = _store()
     found = [session for session in store.list() if session.mentions(words)]
-    _put_list(store, found, as_json, f"No session mentions {' and '.join(words)}")
+    _put_list(store, found, f"No session mentions {' and '.join(words)}", as_json, quiet)
 
 
-def _put_list(store: SessionStore, found: Sequence[SavedSession], as_json: bool, otherwise: str) -> None:
+def _put_list(store: SessionStore, found: Sequence[SavedSession], otherwise: str, as_json: bool, quiet: bool) -> None:
     """Print sessions, and which files could not be read."""
     if as_json:
         listed = [
@@ -88,8 +86,9 @@ def _put_list(store: SessionStore, found: Sequence[SavedSession], as_json: bool,
             }
             for session in found
         ]
-        whole = {"schema_version": SCHEMA_VERSION, "folder": str(store.folder), "sessions": listed}
-        put(sys.stdout, json.dumps(whole, indent=2) + "\n")
+        put_json({"schema_version": SCHEMA_VERSION, "folder": str(store.folder), "sessions": listed})
+    elif quiet:
+        put_names([session.label for session in found])
     elif found:
         put(sys.stdout, _listing(found) + "\n")
     else:
@@ -102,22 +101,21 @@ def _put_list(store: SessionStore, found: Sequence[SavedSession], as_json: bool,
 @grouped
 def show(
     name: _MaybeName = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document with every step.")] = False,
     *,
-    show: ShowOptions,
+    show: PrintOptions,
 ) -> None:
     """Show a session: prompts and steps on stderr, replies on stdout."""
-    session = _found(name)
-    if as_json or show.format is Format.JSON:
-        _put_document(session)
+    session, shown = _found(name), show.show()
+    if shown.format is Format.JSON:
+        put_json(document(session.id, session.name, session.turns()))
         return
     for warning in session.warnings:
         put(sys.stderr, f"warning: {warning}\n")
     console = make_console(sys.stderr, show.color, os.environ)
     for number, turn in enumerate(session.turns()):
-        if not show.quiet and show.format is Format.TEXT:
+        if not shown.quiet and shown.format is Format.TEXT:
             put_heading(console, turn, is_first=number == 0)
-        with closing(choose(sys.stdout, sys.stderr, show.show(), os.environ)) as renderer:
+        with closing(choose(sys.stdout, sys.stderr, shown, os.environ)) as renderer:
             for event in turn.events:
                 renderer.handle(event)
 
@@ -180,11 +178,12 @@ def rename(
 def export(
     name: _MaybeName = None,
     format_: Annotated[ExportFormat, typer.Option("--format", help="Output format.")] = ExportFormat.MD,
+    as_json: ShortJsonFlag = False,
 ) -> None:
     """Write a whole session to stdout, as Markdown or JSON."""
     session = _found(name)
-    if format_ is ExportFormat.JSON:
-        _put_document(session)
+    if with_json(format_, as_json) is ExportFormat.JSON:
+        put_json(document(session.id, session.name, session.turns()))
     else:
         put(sys.stdout, markdown(session.label, session.turns()))
 
@@ -200,10 +199,6 @@ def _found(name: str | None) -> SavedSession:
     if session is None:
         raise UsageError("No saved sessions yet.", 'confspec ask "What is 17 times 23?"')
     return session
-
-
-def _put_document(session: SavedSession) -> None:
-    put(sys.stdout, json.dumps(document(session.id, session.name, session.turns()), indent=2) + "\n")
 
 
 def _listing(found: Sequence[SavedSession]) -> str:

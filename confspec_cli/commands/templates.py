@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from confspec_cli.commands._completion import template_names
 from confspec_cli.commands._editing import edited
+from confspec_cli.commands._output import JsonFlag, NamesFlag, put_json, put_names
 from confspec_cli.commands._templates import folder
 from confspec_cli.errors import UsageError
 from confspec_cli.files import read_text, write_atomically
@@ -22,18 +24,24 @@ _Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=template_na
 
 
 @app.callback()
-def templates(context: typer.Context) -> None:
+def templates(context: typer.Context, as_json: JsonFlag = False, quiet: NamesFlag = False) -> None:
     """List, show, edit and remove templates."""
     if context.invoked_subcommand is None:
-        list_templates()
+        list_templates(as_json, quiet)
 
 
 @app.command("list")
-def list_templates() -> None:
+def list_templates(as_json: JsonFlag = False, quiet: NamesFlag = False) -> None:
     """List the templates."""
+    found = {name: stored.load(folder(), name) for name in stored.names(folder())}
+    if as_json:
+        put_json({"schema_version": 1, "templates": [{"name": name, **asdict(one)} for name, one in found.items()]})
+        return
+    if quiet:
+        put_names(list(found))
+        return
     rows = [("NAME", "OPTIONS", "PROMPT")]
-    for name in stored.names(folder()):
-        template = stored.load(folder(), name)
+    for name, template in found.items():
         options = ", ".join(option.replace("_", "-") for option in template.options)
         prompt = " ".join((template.prompt or "").split())
         rows.append((name, options or "-", prompt if len(prompt) <= 60 else prompt[:59] + "…"))
