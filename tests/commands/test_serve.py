@@ -8,6 +8,7 @@ import sys
 
 import httpx2
 import pytest
+from support.scripted_server import Fault, ScriptedServer
 from support.tiny_gguf import write
 
 from confspec_cli.app import main
@@ -69,17 +70,20 @@ def test_a_pair_of_files_is_served_until_a_signal_comes(started, pair, own_sessi
     assert len(SessionStore(own_sessions).list()) == 3
 
 
-def test_a_server_that_is_killed_leaves_every_finished_answer_in_the_sessions(started, pair, own_sessions):
-    draft, target = pair
-    process, url = started("--draft", draft, "--target", target)
-    replies = {post(url, model="small + big").json()["choices"][0]["message"]["content"]}
-    body = {**QUESTION, "model": "small + big", "stream": True, "max_tokens": 1000, "temperature": 1.0}
-    with httpx2.stream("POST", f"{url}/chat/completions", json=body, timeout=60, trust_env=False) as response:
-        next(line for line in response.iter_lines() if "StepCommitted" in line)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+def test_a_server_that_is_killed_leaves_every_finished_answer_in_the_sessions(started, own_sessions):
+    steps = "One step, of as many words as it takes to be one.\n\n" * 2
+    with ScriptedServer() as draft, ScriptedServer(writes=steps) as target:
+        process, url = started("--draft", draft.url, "--target", target.url)
+        name = httpx2.get(f"{url}/models", trust_env=False).json()["data"][-1]["id"]
+        replies = {post(url, model=name, max_tokens=200).json()["choices"][0]["message"]["content"]}
+        target.faults = [Fault(after=15000, hangs=True)]  # in the middle of the second step
+        body = {**QUESTION, "model": name, "stream": True, "max_tokens": 200}
+        with httpx2.stream("POST", f"{url}/chat/completions", json=body, timeout=60, trust_env=False) as response:
+            next(line for line in response.iter_lines() if "StepCommitted" in line)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
     finished, begun = sorted(SessionStore(own_sessions).list(), key=lambda session: session.id)
-    assert {turn.reply for turn in finished.turns()} == replies
+    assert {turn.reply for turn in finished.turns()} == replies == {steps}
     assert begun.turns()[0].cut_off
     assert begun.turns()[0].steps
 
