@@ -36,5 +36,7 @@ def _gated(parameters: Mapping[str, object]) -> str:
         return "drafting, every step accepted"
     if reject >= 1:
         return "drafting, every step rejected"
+    if accept >= 1:
+        return "drafting, target checks every step"
     is_tuned = parameters.get("asks") is not True or parameters.get("task") != "plain"  # of others a warning says so
     return f"drafting, target checks below {accept:.2f}" + ("" if is_tuned else " (not tuned)")

@@ -99,7 +99,7 @@ class Page:
         """The label and as much of the text as fits on one line."""
         gap = " " * (max(self.gutter - cell_len(label.text), 1))
         end = min(self.width - 1, MEASURE + self.gutter) - (FIGURE if figure else 0)
-        room = max(8, end - cell_len(label.text) - len(gap))
+        room = max(4, end - cell_len(label.text) - len(gap))
         words = " ".join(text.split())
         if cell_len(words) > room:
             words = chop_cells(words, room - cell_len(ellipsis))[0].rstrip() + ellipsis
@@ -173,7 +173,10 @@ def _fold(line: str, width: int) -> list[str]:
             continue
         if row:
             rows.append(row)
-        *full, last = [hang + part for part in chop_cells(piece.lstrip(), width - len(hang))]
+        word = piece.lstrip()
+        fits = cell_len(word) <= width  # then it is moved to the left rather than broken
+        begin = hang[: width - cell_len(word)] if fits else hang
+        *full, last = [begin + part for part in chop_cells(word, width - len(begin))]
         rows.extend(full)
         row = last
     return [*rows, row]

@@ -158,13 +158,15 @@ class TerminalView:
 
     def _drop(self, event: StepDropped) -> None:
         self._live = None
-        if event.kept:
-            self._salvaging = event
+        self._salvaging = event if event.kept else None
+        if event.kept and not self._show.rejected:  # what the models think of it stands beside the step made of it
             self._print([])
             return
         label, reason = self._marks.dropped.numbered(None), wording.rejection(event, self._judged)
-        if self._show.rejected and event.written_step.text.strip():
-            self._print_step(label, event.written_step.text, _REJECTED, reason)
+        rejected = event.written_step.text[len(event.kept) :]
+        if self._show.rejected and rejected.strip():
+            begin = f"{self._marks.ellipsis} " if event.kept else ""
+            self._print_step(label, begin + (rejected.lstrip(" ") if begin else rejected), _REJECTED, reason)
         elif self._show.rejected or self._figure:
             said = self._marks.dot.join(reason)
             self._print(self._page.step(label, said, "dim", self._figure))
@@ -173,18 +175,8 @@ class TerminalView:
         self._judged = []
 
     def _commit(self, step: Step) -> None:
-        label, dropped = self._marks.origin(step).numbered(step.n), self._salvaging
-        if not step.kept:
-            self._print_step(label, step.text)
-        elif dropped is None or not self._show.rejected:
-            self._print_step(label, step.text, [(step.kept, _KEPT), (step.text[len(step.kept) :], _FINISHED)])
-        else:
-            rejected = dropped.written_step.text[len(dropped.kept) :].rstrip()
-            if rejected.strip() and not self._console.color_system:
-                rejected = f" [-{rejected.strip()}-]"
-            pieces = [(step.kept, _KEPT), (rejected, _REJECTED), (step.text[len(step.kept) :], _FINISHED)]
-            text = "".join(piece for piece, _ in pieces)
-            self._print_step(label, text, pieces, wording.rejection(dropped, self._judged))
+        pieces = [(step.kept, _KEPT), (step.text[len(step.kept) :], _FINISHED)] if step.kept else ""
+        self._print_step(self._marks.origin(step).numbered(step.n), step.text, pieces)
         self._judged, self._salvaging = [], None
 
     @property

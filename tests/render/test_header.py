@@ -32,6 +32,7 @@ def started(mode="confspec", **settings):
     ("mode", "settings", "way"),
     [
         ("confspec", {}, "drafting, target checks below 0.90"),
+        ("confspec", {"accept": 1.0}, "drafting, target checks every step"),
         ("confspec", {"worth_drafting": False}, "target alone (drafting is slower here)"),
         ("confspec", {"worth_drafting": False, "adaptive": False}, "drafting, target checks below 0.90"),
         ("confspec", {"accept": 0.0}, "drafting, every step accepted"),
