@@ -155,7 +155,7 @@ def test_numbers_beyond_99_keep_the_text_aligned_as_far_as_they_can():
 
 
 def every_kind():
-    """A run with a step of every kind: kept, checked, rewritten, salvaged, the target's own, and one the user wanted."""
+    """A run with a step of every kind."""
     run = Recorder()
     run.sole(Author.TARGET, "The target writes the first step of this run alone.\n\n")
     run.draft("The draft writes one that is not checked by anybody else.\n\n")
