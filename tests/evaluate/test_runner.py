@@ -29,7 +29,6 @@ from confspec_cli.runtime.options import RunOptions
 from confspec_cli.runtime.resolve import resolve_pair
 from confspec_cli.storage.jsonl_log import JsonlLog
 
-
 RATES = (("always", 1.0), ("never", 0.0), ("half", 0.5))
 
 
