@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from confspec_cli.commands._option_groups import grouped
-from confspec_cli.commands._options import HardwareFlags, RunFlags, YesFlag
+from confspec_cli.commands._options import HardwareFlags, JobsOption, RunFlags, YesFlag
 from confspec_cli.commands._output import QuietFlag
 from confspec_cli.commands._stdin import piped_text
 from confspec_cli.core.engine import Engine, Interrupt
@@ -33,10 +33,10 @@ from confspec_cli.render.document import RunRecord
 from confspec_cli.render.wording import count
 from confspec_cli.runtime.build_prompt import prompt_of
 from confspec_cli.runtime.configure import build_config, thinks
+from confspec_cli.runtime.crew import Crew, check_jobs, crew
 from confspec_cli.runtime.device_costs import learning
 from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.gate_choice import check_gate, with_gate_of_choice
-from confspec_cli.runtime.load import engines
 from confspec_cli.runtime.preflight import refuse_early
 from confspec_cli.runtime.resolve import ResolvedPair, resolve_pair, user_registry
 from confspec_cli.runtime.signals import exit_code, stopping
@@ -63,6 +63,7 @@ def batch(
     system: Annotated[
         str | None, typer.Option("-s", "--system", help="System prompt to use instead of confspec's own.")
     ] = None,
+    jobs: JobsOption = 1,
     quiet: QuietFlag = False,
     *,
     options: RunFlags,
@@ -89,6 +90,7 @@ def batch(
             put(sys.stderr, f"Already complete: {count(len(items), 'record')} in {output}\n")
         raise typer.Exit(Exit.FAILURE if failed else Exit.OK)
     reporter = ConsoleReporter(sys.stderr, os.environ, yes)
+    check_jobs(resolved, jobs)
     refuse_early(resolved, options, hardware)
     paths = local_files(resolved, reporter)
     interrupt = Interrupt()
@@ -96,14 +98,15 @@ def batch(
         log.open()
     with (
         closing(log) if log else nullcontext(),
-        engines(resolved, paths, hardware, interrupt, reporter) as loaded,
+        crew(resolved, paths, hardware, interrupt, reporter, jobs) as workers,
         stopping(interrupt) as signals,
         counting(sys.stderr, tally, quiet, _has_room_for_a_bar(log)) as watch,
     ):
         for doubt in resolved.warnings(config):
             watch.warned(doubt)
-        config = with_gate_of_choice(config, resolved.pair, options, loaded)
-        job = Job(loaded, config, system, interrupt, thinks(options, loaded))
+        tally.doing = workers.doing
+        config = with_gate_of_choice(config, resolved.pair, options, workers.sets[0])
+        job = Job(workers, config, system, thinks(options, workers.sets[0]))
         try:
             job.work(left, _written(log), watch, _settings_of(records))
         except ServerError:
@@ -121,10 +124,9 @@ def batch(
 class Job:
     """Runs the items of a batch."""
 
-    models: Mapping[Author, Engine]
+    crew: Crew
     config: RunConfig
     system: str | None
-    interrupt: Interrupt
     think: bool | None = None
 
     def work(
@@ -134,15 +136,14 @@ class Job:
         watch: BatchProgress,
         earlier: Mapping[str, Any] | None = None,
     ) -> None:
-        """Run the items in order and write each record before the next one starts; an interrupted item is not written.
+        """Run the items and write their records in order, each as soon as it may; an interrupted item is not written.
 
         `earlier` are the settings of records written before, to be warned of where they were others.
         """
-        drafting = adaptive_drafting(self.config)
-        for item in items:
-            record = self.record(item, drafting)
+        drafting = {id(models): adaptive_drafting(self.config) for models in self.crew.sets}
+        for record in self.crew.in_order(items, lambda models, item: self.record(models, item, drafting[id(models)])):
             if record["finish_reason"] == FinishReason.INTERRUPTED:
-                return
+                continue
             if earlier and (settings := _settings(record)):
                 changed = [key for key in settings if settings[key] != earlier.get(key)]
                 if changed:
@@ -150,10 +151,8 @@ class Job:
                 earlier = None
             write(record)
             watch.counted(failed=record["error"] is not None)
-            if self.interrupt.is_set():
-                return
 
-    def record(self, item: Item, drafting: AdaptiveDrafting) -> dict[str, Any]:
+    def record(self, models: Mapping[Author, Engine], item: Item, drafting: AdaptiveDrafting) -> dict[str, Any]:
         """Run one item and return its record, even if it failed. `drafting` remembers what earlier items showed.
 
         Raises ServerError where a server is away.
@@ -162,9 +161,9 @@ class Job:
         error = None
         system = self.system if item.system is None else item.system
         try:
-            prompt = prompt_of(item.prompt, system, self.models, (), self.config, self.think)
-            events = ReasoningRun(prompt, self.models, self.config, time.perf_counter, drafting=drafting).events()
-            for event in learning(events, self.models, self.config.choice is not None):
+            prompt = prompt_of(item.prompt, system, models, (), self.config, self.think)
+            events = ReasoningRun(prompt, models, self.config, time.perf_counter, drafting=drafting).events()
+            for event in learning(events, models, self.config.choice is not None and not self.crew.is_shared):
                 run.add(event)
         except (EngineError, UsageError) as problem:
             if isinstance(problem, ServerError) and problem.is_away:

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from confspec_cli.commands import _problem_set as problem_set
 from confspec_cli.commands._bench_project import project, read_file
 from confspec_cli.commands._option_groups import grouped
-from confspec_cli.commands._options import BenchFlags, HardwareFlags, YesFlag
+from confspec_cli.commands._options import BenchFlags, HardwareFlags, JobsOption, YesFlag
 from confspec_cli.commands._output import QuietFlag, ShortJsonFlag, with_json
 from confspec_cli.commands._plot_options import PlotOptions
 from confspec_cli.core.engine import Interrupt
@@ -43,8 +43,8 @@ from confspec_cli.render.batch_progress import Tally, counting
 from confspec_cli.render.console import is_dumb, put
 from confspec_cli.render.console_reporter import ConsoleReporter
 from confspec_cli.render.wording import choice as choice_line
+from confspec_cli.runtime.crew import check_jobs, crew
 from confspec_cli.runtime.fetch import verified_files
-from confspec_cli.runtime.load import engines
 from confspec_cli.runtime.preflight import refuse_early
 from confspec_cli.runtime.resolve import resolve_pair, user_registry
 from confspec_cli.runtime.signals import exit_code, stopping
@@ -109,6 +109,7 @@ def run(
             show_default=False,
         ),
     ] = None,
+    jobs: JobsOption = 1,
     layout: _Format = Layout.TEXT,
     as_json: ShortJsonFlag = False,
     quiet: QuietFlag = False,
@@ -133,21 +134,23 @@ def run(
     log = JsonlLog(place)
     results = read_results(log.lines(), str(place))
     reporter = ConsoleReporter(sys.stderr, os.environ, yes)
+    check_jobs(resolved, jobs)
     refuse_early(resolved, options, hardware)
     paths = verified_files(resolved, reporter)
     interrupt = Interrupt()
     with (
         closing(log),
-        engines(resolved, paths, hardware, interrupt, reporter) as loaded,
+        crew(resolved, paths, hardware, interrupt, reporter, jobs) as workers,
         stopping(interrupt) as signals,
     ):
+        loaded = workers.sets[0]
         config = with_gates(resolved.pair, config, options, loaded, results)
-        begin(log, results, conditions(problems, chosen, loaded, config), every)
+        begin(log, results, conditions(problems, chosen, loaded, config, jobs), every)
         done = {(result.problem, result.mode) for result in results.runs if result.error is None}
         total = len(chosen) * len(wanted)
         known = sum((problem.id, mode) in done for problem in chosen for mode in config)
-        tally = Tally(total, earlier=known, done=known)
-        bench = Bench(loaded, config, interrupt)
+        tally = Tally(total, earlier=known, done=known, doing=workers.doing)
+        bench = Bench(workers, config)
         for line in [] if quiet else _choices(config):
             put(sys.stderr, f"{line}\n")
         with counting(sys.stderr, tally, quiet, sys.stderr.isatty() and not is_dumb(os.environ)) as watch:

@@ -127,9 +127,9 @@ def warnings(resolved: ResolvedPair, config: ConfigByMode) -> list[str]:
 
 
 def conditions(
-    name: str, problems: Sequence[Problem], models: Mapping[Author, Engine], config: ConfigByMode
+    name: str, problems: Sequence[Problem], models: Mapping[Author, Engine], config: ConfigByMode, jobs: int = 1
 ) -> Conditions:
-    """What the benchmark is about to run under."""
+    """What the benchmark is about to run under, with so many runs at once."""
     wording = json.dumps([[problem.id, problem.prompt] for problem in problems])
     cards = {author.value: engine.card for author, engine in models.items()}
     fixed = {
@@ -144,6 +144,7 @@ def conditions(
     }
     around = {
         **system_snapshot(),
+        "jobs": jobs,
         "problems": len(problems),
         "problems_sha256": hashlib.sha256(wording.encode()).hexdigest(),
         "gpu_layers": {author: card.gpu_layers for author, card in cards.items()},

@@ -12,7 +12,8 @@ from time import monotonic
 from typing import Protocol, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task
+from rich.text import Text
 
 from confspec_cli.render.console import put, tell
 from confspec_cli.render.wording import count, duration
@@ -22,13 +23,17 @@ _TWENTIETHS = 20
 
 @dataclass(slots=True)
 class Tally:
-    """Records written so far, `earlier` of them by previous runs. `seconds` is the time since this run began."""
+    """Records written so far, `earlier` of them by previous runs. `seconds` is the time since this run began.
+
+    `doing` tells in words what is being done, where several records are made at once.
+    """
 
     total: int
     earlier: int = 0
     done: int = 0
     failed: int = 0
     seconds: float = 0.0
+    doing: Callable[[], str] = str
 
     @property
     def figures(self) -> list[str]:
@@ -40,7 +45,8 @@ class Tally:
             items.append(f"{a_minute:.0f}/min" if a_minute >= 10 else f"{a_minute:.1f}/min")
             if left := self.total - self.done:
                 items.append(f"about {_about(self.seconds / fresh * left)} left")
-        return [*items, *([f"{self.failed} failed"] if self.failed else [])]
+        items += [f"{self.failed} failed"] if self.failed else []
+        return [*items, *filter(None, [self.doing()])]
 
 
 class BatchProgress(Protocol):
@@ -66,7 +72,7 @@ def counting(
     if quiet or not moves:
         yield _Lines(stream, tally, quiet, clock)
     else:
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+        columns = (BarColumn(), MofNCompleteColumn(), _Figures(tally))
         console = Console(file=stream)
         with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
             yield _Bar(bar, tally, clock)
@@ -128,6 +134,18 @@ class _Lines(_Counter):
         return _TWENTIETHS * self._tally.done // self._tally.total
 
 
+class _Figures(ProgressColumn):
+    """The figures of a tally, as they are now."""
+
+    def __init__(self, tally: Tally) -> None:
+        super().__init__()
+        self._tally = tally
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002
+        """The figures."""
+        return Text(", ".join(self._tally.figures))
+
+
 class _Bar(_Counter):
     """A progress bar, removed at the end."""
 
@@ -139,7 +157,7 @@ class _Bar(_Counter):
     def counted(self, failed: bool) -> None:
         """Advance the bar."""
         super().counted(failed)
-        self._progress.update(self._task, completed=self._tally.done, description=", ".join(self._tally.figures))
+        self._progress.update(self._task, completed=self._tally.done)
 
     def warned(self, message: str) -> None:
         """Print a warning above the bar."""

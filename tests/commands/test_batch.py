@@ -18,6 +18,7 @@ from confspec_cli.core.messages import ModelCard
 from confspec_cli.core.trace import Author
 from confspec_cli.engines.scripted import ScriptedEngine
 from confspec_cli.errors import EngineError, Exit
+from confspec_cli.runtime.crew import Crew
 from confspec_cli.storage.batch_input import Item, read_items, remaining
 
 ITEMS = [Item(n, f"What is {n}?") for n in (1, 2, 3)]
@@ -43,7 +44,7 @@ GUESS = "these two models have no tuned thresholds; using cautious defaults"
 def worked(items, pair=None, interrupt=None, earlier=None, write=None):
     """The records of a job over these items, and what was told of it."""
     records, watch = [], Watched()
-    job = Job(pair or models(), CONFIG, None, interrupt or Interrupt())
+    job = Job(Crew([pair or models()], {}, interrupt or Interrupt()), CONFIG, None)
     job.work(items, write or records.append, watch, earlier)
     return records, watch
 
@@ -132,6 +133,7 @@ import sys
 from pathlib import Path
 from confspec_cli.commands.batch import Job
 from confspec_cli.core.engine import Interrupt
+from confspec_cli.runtime.crew import Crew
 from confspec_cli.storage.batch_input import read_items, remaining
 from confspec_cli.storage.jsonl_log import JsonlLog
 from support.scripted_runs import CONFIG, models
@@ -146,7 +148,7 @@ class Watch:
 output = JsonlLog(Path(sys.argv[2]))
 items = read_items(Path(sys.argv[1]).read_text(), sys.argv[1])
 left, _ = remaining(items, output.lines(), sys.argv[2])
-Job(models(delay=0.0004), CONFIG, None, Interrupt()).work(left, output.append, Watch())
+Job(Crew([models(delay=0.0004)], {}, Interrupt()), CONFIG, None).work(left, output.append, Watch())
 """
 
 

@@ -80,7 +80,7 @@ def scripted(monkeypatch, tmp_path):
     def loaded(resolved, paths, hardware, interrupt, reporter):
         yield models or engines(interrupt)
 
-    monkeypatch.setattr("confspec_cli.commands.bench.engines", loaded)
+    monkeypatch.setattr("confspec_cli.runtime.crew.engines", loaded)
     monkeypatch.setattr("confspec_cli.commands.bench.verified_files", lambda resolved, reporter: {})
     monkeypatch.setenv("CONFSPEC_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)

@@ -32,8 +32,9 @@ def folder(monkeypatch, tmp_path):
     def loaded(resolved, paths, hardware, interrupt, reporter):
         yield {author: ScriptedEngine(REPLY) for author in Author}
 
+    for module in ("runtime.crew", "commands.calibrate"):
+        monkeypatch.setattr(f"confspec_cli.{module}.engines", loaded)
     for module in ("bench", "calibrate"):
-        monkeypatch.setattr(f"confspec_cli.commands.{module}.engines", loaded)
         monkeypatch.setattr(f"confspec_cli.commands.{module}.verified_files", lambda resolved, reporter: {})
     monkeypatch.setenv("CONFSPEC_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)

@@ -465,3 +465,21 @@ def test_a_long_prefill_tells_how_far_it_is(tiny, load):
     assert [(done, of) for done, of in seen if of == total] == [(n, total) for n in range(0, total, 512)]
     assert len(seen) > 2
     assert engine.reading == (0, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_engine_over_the_same_weights_writes_the_same_and_neither_sees_what_the_other_reads(tiny, load, kind):
+    one = load(tiny(kind))
+    other = one.another()
+    each = [(one, load(tiny(kind)), asked(PROMPTS[0])), (other, load(tiny(kind)), asked(PROMPTS[1]))]
+    for _ in range(3):  # by turns
+        for n, (engine, alone, prompt) in enumerate(each):
+            step = written(alone, prompt, 8)
+            assert written(engine, prompt, 8) == step
+            each[n] = engine, alone, replace(prompt, reply=(*prompt.reply, text_of(step)))
+        read = one.tokens_read
+        other.label_probs(replace(each[1][2], ask=QUESTION), LABELS)
+        assert one.tokens_read == read
+    other.close()
+    one, alone, prompt = each[0]
+    assert written(one, prompt, 8) == written(alone, prompt, 8)

@@ -18,6 +18,7 @@ from confspec_cli.evaluate.problems import read_problems
 from confspec_cli.evaluate.rejudging import Bounds, again, gate_of, rejudged, swept
 from confspec_cli.evaluate.results import Conditions, read_results
 from confspec_cli.evaluate.runner import Bench
+from confspec_cli.runtime.crew import Crew
 
 GATES = {
     "verdict": Gate(),
@@ -38,7 +39,7 @@ def results(gate):
     models = {author: ScriptedEngine(STEPS, lambda _: labels, likelihood) for author in Author}
     config = {mode.value: {TaskName.MATH: replace(CONFIG, mode=mode, gate=gate)} for mode in Mode}
     ticks = itertools.count()
-    runs = Bench(models, config, Interrupt(), lambda: float(next(ticks))).runs(PROBLEMS, set())
+    runs = Bench(Crew([models], {}, Interrupt()), config, lambda: float(next(ticks))).runs(PROBLEMS, set())
     settings = {mode: {task.value: rule.parameters() for task, rule in tasks.items()} for mode, tasks in config.items()}
     lines = [Conditions("some", {"settings": settings}, {}).to_dict(), *(run.to_dict() for run in runs)]
     return read_results([json.dumps(line) for line in lines], "some.results.jsonl")

@@ -25,6 +25,7 @@ from confspec_cli.evaluate.runner import Bench
 from confspec_cli.evaluate.summary import percentile, summarise
 from confspec_cli.evaluate.tables import Layout, difference, summary_text, tables
 from confspec_cli.models.registry import load
+from confspec_cli.runtime.crew import Crew
 from confspec_cli.runtime.options import RunOptions
 from confspec_cli.runtime.resolve import resolve_pair
 from confspec_cli.storage.jsonl_log import JsonlLog
@@ -140,7 +141,7 @@ def test_the_mode_random_draws_in_place_of_the_gate_and_its_rate_is_kept():
 def test_the_share_of_drafted_steps_that_stood_is_that_of_the_random_gate():
     ticks = itertools.count()
     by_chance = {name: {TaskName.MATH: replace(CONFIG, mode=Mode.CONFSPEC, random_rate=rate)} for name, rate in RATES}
-    runs = Bench(engines(), by_chance, Interrupt(), lambda: float(next(ticks))).runs(PROBLEMS, set())
+    runs = Bench(Crew([engines()], {}, Interrupt()), by_chance, lambda: float(next(ticks))).runs(PROBLEMS, set())
     rows = {row.mode: row.stood for row in summarise(results_of(list(runs))).rows}
     assert rows["always"].part == rows["always"].whole > 0
     assert rows["never"].part == 0

@@ -12,6 +12,7 @@ from confspec_cli.engines.scripted import ScriptedEngine
 from confspec_cli.evaluate.problems import read_problems
 from confspec_cli.evaluate.results import Conditions, read_results
 from confspec_cli.evaluate.runner import Bench
+from confspec_cli.runtime.crew import Crew
 from support.scripted_runs import CONFIG, STEPS
 
 LINES = "".join(json.dumps({"id": f"p{n}", "question": f"What is {n}?", "answer": "42"}) + "\n" for n in range(20))
@@ -43,7 +44,7 @@ def bench(interrupt=None, models=None, until=None):
             interrupt.set()
         return float(tick)
 
-    return Bench(models or engines(interrupt), MODES, interrupt, clock)
+    return Bench(Crew([models or engines(interrupt)], {}, interrupt), MODES, clock)
 
 
 def results_of(runs):

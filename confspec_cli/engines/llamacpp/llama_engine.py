@@ -8,6 +8,7 @@ generated is decoded alone, as plain generation would, so that verification chan
 from __future__ import annotations
 
 import codecs
+import copy
 import math
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -40,22 +41,19 @@ class LlamaCppEngine:
 
     def __init__(self, path: Path, hardware: Hardware, interrupt: Interrupt, progress: Progress) -> None:
         self._context: object = None
+        self._has_lent_weights = False
+        self._made = path, hardware, interrupt
         self._model = load_model(path, hardware, interrupt, progress)
         try:
             self._vocab = Vocab(self._model)
             special, template = self._vocab.special_text, metadata(self._model, "tokenizer.chat_template")
             self._chat = ChatTemplate(path.name, template, special("bos"), special("eos"))
             self.spelling = PromptTokenizer(self._vocab, self._chat)
-            self._context, partial = open_context(self._model, path, hardware, interrupt)
+            self._open()
         except BaseException:
             self._free()
             raise
-        self._abort = watch(self._context, interrupt)
-        self._cache = Cache(self._context, self._vocab.size, partial, interrupt)
         self.powers = ALL_POWERS
-        self._sampler = Sampler(self._vocab.size, self._vocab.pointer)
-        self._given = 0  # tokens of the last prompt up to its open turn
-        self._decoder = Decoder(self._cache, self._vocab.ends)
         layers = gpu_layers(hardware)
         self.card = ModelCard(
             name=path.stem,
@@ -67,6 +65,27 @@ class LlamaCppEngine:
             thinks=self._chat.thinks,
             thinking=self._chat.thinking,
         )
+
+    def _open(self) -> None:
+        """A context, and what belongs to it."""
+        path, hardware, interrupt = self._made
+        self._context, partial = open_context(self._model, path, hardware, interrupt)
+        self._abort = watch(self._context, interrupt)
+        self._cache = Cache(self._context, self._vocab.size, partial, interrupt)
+        self._sampler = Sampler(self._vocab.size, self._vocab.pointer)
+        self._given = 0  # tokens of the last prompt up to its open turn
+        self._decoder = Decoder(self._cache, self._vocab.ends)
+
+    def another(self) -> LlamaCppEngine:
+        """An engine over the same weights with a KV cache of its own, to be closed before this one.
+
+        Only one of them may be in use at a time. Raises OutOfMemoryError where its cache does not fit.
+        """
+        other = copy.copy(self)
+        other._has_lent_weights = True
+        other._context = None
+        other._open()
+        return other
 
     @property
     def tokens_read(self) -> int:
@@ -218,9 +237,9 @@ class LlamaCppEngine:
         if self._context:
             lib.llama_free(self._context)
             self._context = None
-        if self._model:
+        if self._model and not self._has_lent_weights:
             lib.llama_model_free(self._model)
-            self._model = None
+        self._model = None
 
 
 def _probabilities(logits: Logits, firsts: dict[str, int]) -> dict[str, float]:
