@@ -143,7 +143,7 @@ class _Figures(ProgressColumn):
 
     def render(self, task: Task) -> Text:  # noqa: ARG002
         """The figures."""
-        return Text(", ".join(self._tally.figures))
+        return Text(", ".join(self._tally.figures), no_wrap=True, overflow="ellipsis")
 
 
 class _Bar(_Counter):

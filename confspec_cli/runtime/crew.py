@@ -60,8 +60,14 @@ class Crew:
         return len(self.sets) > 1
 
     def doing(self) -> str:
-        """What the models are doing and how many wait for them, in words; empty for one reply at a time."""
-        return ", ".join(f"{author.value}: {turns.doing()}" for author, turns in self._turns.items())
+        """How many replies each model works on and how many wait for it, in words; empty for one reply at a time."""
+        if not self.is_shared:
+            return ""
+        waiting = [
+            f"{turns.waiting} wait for the {author.value}" for author, turns in self._turns.items() if turns.waiting
+        ]
+        working = [f"{author.value} {turns.working}" for author, turns in self._turns.items()]
+        return "; ".join([f"at work: {', '.join(working)}", *waiting])
 
     def in_order(self, items: Iterable[I], run: Callable[[Models, I], R]) -> Iterator[R]:
         """What `run` makes of each item, in the order of the items, with as many at once as there are engines for.
@@ -146,17 +152,12 @@ def crew(
 
 
 class Turns:
-    """Who uses a model: at most `limit` at once, where there is one."""
+    """How many use a model, at most `limit` at once where there is one, and how many wait for it."""
 
     def __init__(self, limit: int | None) -> None:
         self._slots = threading.Semaphore(limit) if limit else None
         self._lock = threading.Lock()
-        self._working = self._waiting = 0
-
-    def doing(self) -> str:
-        """How many use it and wait for it, in words."""
-        waiting = f" and {self._waiting} waiting" if self._waiting else ""
-        return f"{self._working} at work{waiting}"
+        self.working = self.waiting = 0
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -174,8 +175,8 @@ class Turns:
 
     def _count(self, working: int = 0, waiting: int = 0) -> None:
         with self._lock:
-            self._working += working
-            self._waiting += waiting
+            self.working += working
+            self.waiting += waiting
 
 
 class InTurns:

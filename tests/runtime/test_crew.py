@@ -20,6 +20,15 @@ def crew(jobs, interrupt=None):
     return Crew([models() for _ in range(jobs)], {}, interrupt or Interrupt())
 
 
+def test_what_is_being_done_is_told_in_words():
+    draft, target = Turns(1), Turns(None)
+    together = Crew([models(), models()], {Author.DRAFT: draft, Author.TARGET: target}, Interrupt())
+    with draft.turn(), target.turn(), target.turn():
+        draft.waiting = 3
+        assert together.doing() == "at work: draft 1, target 2; 3 wait for the draft"
+    assert crew(1).doing() == ""
+
+
 def test_as_many_run_at_once_as_there_are_engines_for_and_come_out_in_order():
     together = threading.Barrier(4)
     used = []
@@ -107,7 +116,7 @@ def test_a_model_that_runs_here_serves_one_reply_at_a_time_and_says_who_waits():
             assert inside.acquire(blocking=False)
             try:
                 time.sleep(0.01)
-                told.append(turns.doing())
+                told.append((turns.working, turns.waiting))
                 yield from self.engine.generate(prompt, sampling, max_tokens)
             finally:
                 inside.release()
@@ -129,5 +138,6 @@ def test_a_model_that_runs_here_serves_one_reply_at_a_time_and_says_who_waits():
     for events in together.in_order(range(8), run):
         assert [type(event) for event in events] == [type(event) for event in alone]
         assert events[-1].reply == alone[-1].reply
-    assert "1 at work and 3 waiting" in told
-    assert together.doing() == "draft: 0 at work, target: 0 at work"
+    assert (1, 3) in told
+    assert {working for working, _ in told} == {1}
+    assert together.doing() == "at work: draft 0, target 0"
