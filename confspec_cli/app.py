@@ -43,6 +43,18 @@ COMMANDS = {
 """Every command with a short help; each is a module in `commands`, imported when it is called."""
 
 
+_ELSEWHERE = {
+    **dict.fromkeys(("list", "ls"), "models"),
+    **{verb: f"models {verb}" for verb in ("rm", "show", "add", "verify", "quantize")},
+    **dict.fromkeys(("logs", "history"), "sessions"),
+    "run": "chat",
+    "download": "pull",
+    "help": "--help",
+    "version": "--version",
+}
+"""What other tools call a command, and how it is typed here."""
+
+
 class _LazyGroup(TyperGroup):
     """A command group that imports a command only when it is called."""
 
@@ -153,16 +165,25 @@ def _called(argv: Sequence[str]) -> int:
             if error.ctx
             else " ".join(["confspec", *(name for name in argv[:1] if name in COMMANDS)])
         )
-        is_question = path == "confspec" and "No such command" in message and "Did you mean" not in message
-        raise UsageError(
-            message, shlex.join(["confspec", "ask", *argv]) if is_question else f"{path} --help"
-        ) from error
+        is_unknown = path == "confspec" and "No such command" in message and "Did you mean" not in message
+        raise UsageError(message, _instead(argv) if is_unknown else f"{path} --help") from error
     except OSError as problem:
         if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise StorageError(f"Cannot write the output: {problem.strerror}.", "df -h") from problem
     put(sys.stdout, "")
     return code
+
+
+def _instead(argv: Sequence[str]) -> str:
+    """What to type where there is no command of that name: the one other tools call so, or else a question."""
+    name, *rest = argv
+    if name not in _ELSEWHERE:
+        return shlex.join(["confspec", "ask", *argv])
+    if name == "run" and rest:
+        return shlex.join(["confspec", "ask" if rest[1:] else "chat", "-p", *rest])
+    takes_names = name in ("download", "rm", "show", "add", "verify", "quantize")
+    return shlex.join(["confspec", *_ELSEWHERE[name].split(), *(rest if takes_names else [])])
 
 
 def _check_encoding(texts: Mapping[str, str]) -> None:

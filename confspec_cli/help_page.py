@@ -22,6 +22,7 @@ EXAMPLES = {
         'confspec "Why is the sky blue?"                   # one question',
         "confspec                                          # a chat",
         'cat notes.txt | confspec "Summarise this"         # piped text is placed before the question',
+        'confspec -c "And in one sentence?"                # continues the last session',
         "confspec use tiny                                 # a smaller pair from now on; confspec models lists them",
     ),
     "ask": (
@@ -29,7 +30,8 @@ EXAMPLES = {
         'confspec ask -f report.txt "What does it conclude?"',
         'confspec ask -c "And in one sentence?"            # continues the last session',
         'confspec ask -x "A Python function that reverses a list" > reverse.py',
-        'confspec ask --json "What is 17 times 23?" | jq .answer',
+        'confspec ask --json "What is 17 times 23?" | jq .reply',
+        'confspec ask --draft small.gguf --target big.gguf "Why?"    # or the URL of a server',
     ),
     "chat": ("confspec chat", "confspec chat -p tiny", "confspec chat -c    # continues the last session"),
     "batch": ("confspec batch prompts.txt -o records.jsonl    # run it again to resume",),
@@ -37,8 +39,23 @@ EXAMPLES = {
     "calibrate": ("confspec calibrate starter problems.jsonl --dry-run",),
     "pull": ("confspec pull tiny", "confspec pull hf:Qwen/Qwen2.5-7B-Instruct-GGUF:Q4_K_M"),
     "replay": ("confspec ask --format jsonl ... > run.jsonl", "confspec replay run.jsonl --speed 1"),
-    "models": ("confspec models", "confspec models show starter", "confspec models add NAME http://gpubox:8080"),
-    "sessions": ("confspec sessions", "confspec sessions search muffins", "confspec sessions prune --older-than 30d"),
+    "models": (
+        "confspec models",
+        "confspec models show starter",
+        "confspec models rm tiny                     # deletes its files",
+        "confspec models add big http://gpubox:8080  # or a GGUF file, or hf:owner/repo:QUANT",
+        "confspec models pair add ours qwen2.5-coder-0.5b-q4_k_m big",
+    ),
+    "sessions": (
+        "confspec sessions",
+        "confspec sessions search muffins",
+        "confspec chat --session NAME              # continues one of them",
+        "confspec sessions prune --older-than 30d",
+    ),
+    "templates": (
+        'confspec ask --task code -s "Be brief." --save-template brief',
+        'confspec ask -t brief "A function that reverses a list"',
+    ),
 }
 """Examples by the words that name the command."""
 ROOT_OPTIONS = ("-h", "--help", "--help-all", "--version", "--install-completion", "--show-completion")
@@ -102,7 +119,9 @@ def _placeholder(argument: Any) -> str:
 
 
 def _value(kind: re.Match[str]) -> str:
-    """What stands for a value of this type."""
+    """What stands for a value of this type; of an option that can be repeated, for one of its values."""
+    if choices := re.fullmatch(r"list\[(.*\|.*)\]", kind[1]):
+        return choices[1]
     return _TYPES.get(kind[1]) or ("FILE" if kind[1] in _PATHS else kind[1])
 
 

@@ -1,5 +1,7 @@
 """The command line as a whole: its commands by name, imported when they are called."""
 
+import shlex
+
 import pytest
 
 from confspec_cli.app import COMMANDS, main
@@ -28,6 +30,27 @@ def test_a_command_line_without_a_command_is_a_mistake_that_shows_the_help(capsy
 def test_a_misspelt_command_is_met_with_the_one_that_was_meant(capsys):
     assert main(["aks"]) == Exit.USAGE
     assert "Did you mean 'ask'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "here"),
+    [
+        ("list", "confspec models"),
+        ("ls", "confspec models"),
+        ("rm tiny", "confspec models rm tiny"),
+        ("show tiny", "confspec models show tiny"),
+        ("run", "confspec chat"),
+        ("run tiny", "confspec chat -p tiny"),
+        ("run tiny 'Why is it?'", "confspec ask -p tiny 'Why is it?'"),
+        ("download tiny", "confspec pull tiny"),
+        ("logs list", "confspec sessions"),
+        ("help ask", "confspec --help"),
+        ("gravity", "confspec ask gravity"),
+    ],
+)
+def test_what_other_tools_call_a_command_is_told_by_its_name_here(capsys, typed, here):
+    assert main(shlex.split(typed)) == Exit.USAGE
+    assert capsys.readouterr().err.splitlines()[-1] == f"  {here}"
 
 
 @pytest.mark.parametrize(

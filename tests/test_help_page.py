@@ -80,7 +80,7 @@ def test_everything_names_the_commands_below_commands_and_their_words(capsys):
 
 def test_the_examples_are_commands_with_options_there_are():
     known = {context.command_path.partition(" ")[2]: options(page(context, True)) for context in every()}
-    short = {"-x", "-f", "-c", "-p", "-o"}
+    short = {"-x", "-f", "-c", "-p", "-o", "-s", "-t"}
     for examples in EXAMPLES.values():
         for example in examples:
             words = shlex.split(

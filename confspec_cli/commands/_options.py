@@ -66,10 +66,13 @@ _GATES = {
             f"--{verb}",
             env=verb.upper(),
             text=f"{verb.capitalize()} a draft step without asking the target when its confidence is at {side} this "
-            f"({all_of_them} = {verb} all).",
+            f"({edges}).",
             callback=_fits_mode,
         )
-        for verb, side, all_of_them in (("accept", "least", 0), ("reject", "most", 1))
+        for verb, side, edges in (
+            ("accept", "least", "0 = accept all, 1 = always ask"),
+            ("reject", "most", "1 = reject all"),
+        )
     },
     "min_token_prob": option(
         _GATE,

@@ -71,7 +71,7 @@ def ask(
     """Ask one question and watch the models work it out.
 
     The steps go to stderr and the reply to stdout. In a terminal, the step view doubles as the reply.
-    With --continue and no question, a reply that was cut off is gone on with from its last step.
+    With --continue and no question, a reply that was cut off is resumed from its last step.
     """
     shown = replace(show.show(), extract=answer.extract)
     if answer.extract and shown.format is not Format.TEXT:

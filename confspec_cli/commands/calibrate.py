@@ -76,9 +76,9 @@ def calibrate(
     problems: Annotated[
         str,
         typer.Argument(
-            metavar="FILE",
-            help='JSONL with "question" and "answer" (or "tests"), all of one kind of work; problems without an '
-            "answer are graded by the target's own.",
+            metavar="FILE|NAME",
+            help='JSONL with "question" and "answer" (or "tests"), all of one kind of work, or a data set from the '
+            "hub: gsm8k, math-500, humaneval, gpqa. Problems without an answer are graded by the target's own.",
             show_default=False,
         ),
     ],

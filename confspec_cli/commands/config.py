@@ -72,7 +72,7 @@ def path() -> None:
 
 @app.command()
 def edit() -> None:
-    """Open your models.yaml in $EDITOR; what could not be read again is not kept."""
+    """Open your models.yaml in $EDITOR; a version that could not be read is discarded."""
     file = folders.own_file()
     new = edited(read_text(file) if file.exists() else _NEW, lambda text: read_registry(text, file))
     if new is None:

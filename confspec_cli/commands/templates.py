@@ -60,7 +60,7 @@ def show(name: _Name) -> None:
 
 @app.command()
 def edit(name: _Name) -> None:
-    """Open a template in $EDITOR; what could not be used is not kept."""
+    """Open a template in $EDITOR; a version that could not be used is discarded."""
     file = stored.file_of(folder(), name)
     if not file.exists():
         stored.load(folder(), name)  # says so, and suggests another

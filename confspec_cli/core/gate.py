@@ -78,9 +78,10 @@ class Gate:
     The draft's confidence is final at or above `accept` and at or below `reject`. In between the target is asked, and
     the step stands if its confidence is at or above `target`. A verdict with less than `min_label_mass` on its labels
     decides nothing: the step escalates. `accept` 0 accepts every step and `reject` 1 rejects every step, whatever the
-    confidence. The draft stops in mid-step before a token less likely than `min_token_prob`, and the target takes over;
-    with 0 it never stops. If `target_first`, the target writes the first step of a reply. `worth_drafting` is false
-    where calibration found that drafting takes longer than it saves. `weights` are for the combined signal alone.
+    confidence; with `accept` 1 the target is asked about every step that is not rejected. The draft stops in mid-step
+    before a token less likely than `min_token_prob`, and the target takes over; with 0 it never stops. If
+    `target_first`, the target writes the first step of a reply. `worth_drafting` is false where drafting was found to
+    take longer than it saves. `weights` are for the combined signal alone.
     """
 
     signal: Signal = Signal.VERDICT
@@ -136,7 +137,7 @@ def gate_draft(assessment: Assessment, gate: Gate) -> Decision:
     confidence = confidence_of(assessment, gate)
     if confidence is None or not _has_mass(assessment, gate):
         return Decision.ESCALATE
-    if confidence >= gate.accept:
+    if confidence >= gate.accept and gate.accept < 1:
         return Decision.ACCEPT
     if confidence <= gate.reject:
         return Decision.REJECT

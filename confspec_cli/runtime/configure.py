@@ -102,7 +102,8 @@ def _usual_step_tokens(pair: Pair, mode: Mode) -> int:
 def with_thresholds(gate: Gate, options: RunOptions) -> Gate:
     """The thresholds given, laid over a gate; one alone moves the other along where they would cross.
 
-    Raises UsageError when one is outside 0..1 or both are given crossed.
+    Whoever gives one wants drafting, even where the pair would begin with its target alone. Raises UsageError when one
+    is outside 0..1 or both are given crossed.
     """
     for name in ("accept", "reject", "min_token_prob"):
         value = getattr(options, name)
@@ -118,7 +119,8 @@ def with_thresholds(gate: Gate, options: RunOptions) -> Gate:
     if accept < reject:
         accept, reject = (accept, accept) if options.reject is None else (reject, reject)
     least = gate.min_token_prob if options.min_token_prob is None else options.min_token_prob
-    return replace(gate, accept=accept, reject=reject, min_token_prob=least)
+    wanted = gate.worth_drafting or options.has_thresholds
+    return replace(gate, accept=accept, reject=reject, min_token_prob=least, worth_drafting=wanted)
 
 
 def thinks(options: RunOptions, loaded: Mapping[Author, Engine]) -> bool:

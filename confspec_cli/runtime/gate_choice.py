@@ -62,7 +62,7 @@ def check_gate(pair: Pair, config: RunConfig, options: RunOptions) -> None:
     """Raise UsageError for a gate asked for that was never measured, or that thresholds would change."""
     if options.gate is None or options.mode is not Mode.CONFSPEC:
         return
-    if _has_thresholds(options):
+    if options.has_thresholds:
         raise UsageError("A gate named by --gate brings its own thresholds.", "leave out --gate, or the thresholds")
     task, names = config.task.name.value, gate_names(pair, config)
     if options.gate in names:
@@ -87,7 +87,7 @@ def with_gate_of_choice(
     every step is to be drafted, that gate is used all the same, or the pair's own where none keeps the promise.
     """
     frontier = frontier_of(pair, config)
-    if config.mode is not Mode.CONFSPEC or not frontier.gates or _has_thresholds(options) or len(models) < len(Author):
+    if config.mode is not Mode.CONFSPEC or not frontier.gates or options.has_thresholds or len(models) < len(Author):
         return config
     costs, is_measured = costs_here({author: model.card for author, model in models.items()})
     choice = frontier.choice(costs)
@@ -110,7 +110,3 @@ def _chosen(one: MeasuredGate | None, costs: TokenCosts, alone: float) -> GateCh
     return (
         GateChoice(one.name, one.gate, costs.seconds(one.work), alone) if one else GateChoice(ALONE, None, alone, alone)
     )
-
-
-def _has_thresholds(options: RunOptions) -> bool:
-    return any(one is not None for one in (options.accept, options.reject, options.min_token_prob))

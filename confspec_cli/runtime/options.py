@@ -39,6 +39,11 @@ class RunOptions:
     think: bool | None = None
     think_budget: int | None = None
 
+    @property
+    def has_thresholds(self) -> bool:
+        """Whether a threshold is given in place of the pair's own."""
+        return any(one is not None for one in (self.accept, self.reject, self.min_token_prob))
+
 
 @dataclass(frozen=True, slots=True)
 class HardwareOptions:

@@ -45,22 +45,20 @@ class ResolvedPair:
         trusted = self.pair.trusting_in(task, setting)
         if config.mode is not Mode.CONFSPEC or not config.gate.is_open or trusted.is_calibrated_for(task):
             return ()
-        if task is TaskName.PLAIN and self.measured is not None:  # there is nothing to tune on: no answer to compare
-            return ()
         if self.measured is None:
             return ("these two models have no tuned thresholds; using cautious defaults",)
+        begins_alone = config.adaptive and not config.gate.worth_drafting
+        is_measured = self.measured.is_calibrated_for(task)
+        # A plain question has no answer to tune on, and where the target begins alone nothing is risked.
+        if task is TaskName.PLAIN or (begins_alone and not is_measured):
+            return ()
         name, command = self.pair.name, f"confspec calibrate {self.pair.name} FILE"
         if self.pair.is_calibrated_for(task):
-            changed = _differences(getattr(self.pair.calibrations, task.value), setting)
-            return (
-                f'{name}\'s thresholds for task "{task.value}" were tuned with another {changed}; to tune them: '
-                f"{command}",
-            )
-        if self.measured.is_calibrated_for(task):
-            return (
-                f'{name}\'s thresholds for task "{task.value}" were tuned on other versions of its models; to tune '
-                f"them: {command}",
-            )
+            how = f"with another {_differences(getattr(self.pair.calibrations, task.value), setting)}"
+        else:
+            how = "on other versions of its models"
+        if is_measured:
+            return (f'{name}\'s thresholds for task "{task.value}" were tuned {how}; to tune them: {command}',)
         return (
             f'{name} has no tuned thresholds for task "{task.value}"; using cautious defaults. To tune them: {command}',
         )

@@ -40,6 +40,11 @@ def test_accept_0_accepts_and_reject_1_rejects_every_step(p):
         assert gate_draft(assessment(p, label_mass), Gate(accept=1, reject=1)) is Decision.REJECT
 
 
+def test_with_accept_1_the_target_is_asked_however_sure_the_draft_is():
+    assert gate_draft(assessment(1.0), Gate(accept=1)) is Decision.ESCALATE
+    assert gate_draft(assessment(lowest=1.0), Gate(Signal.LIKELIHOOD, accept=1)) is Decision.ESCALATE
+
+
 def test_the_likelihood_gate_reads_the_least_likely_token_and_no_verdict():
     gate = Gate(Signal.LIKELIHOOD, accept=0.5, reject=0.05)
     assert gate_draft(assessment(p=0, label_mass=0, lowest=0.6), gate) is Decision.ACCEPT

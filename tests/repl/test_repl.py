@@ -1,21 +1,14 @@
-"""The conversation at a terminal, on scripted models: what is said, kept, taken back and told."""
-
-import json
-from dataclasses import replace
+"""The conversation at a terminal, on scripted models: what is said, taken back and told."""
 
 import pytest
-from support.scripted_chat import REWRITTEN, STEPS, ScriptedPool, flat, opened, pool, shown, talk
+from support.scripted_chat import REWRITTEN, STEPS, ScriptedPool, flat, opened, pool, talk
 
 from confspec_cli.core.events import RunStarted
-from confspec_cli.core.messages import Speculation
-from confspec_cli.core.run_config import Mode
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import Author
-from confspec_cli.engines.scripted import CARD
 from confspec_cli.errors import EngineError, StorageError
 from confspec_cli.repl.command_table import COMMANDS
 from confspec_cli.repl.loop import converse
-from confspec_cli.storage.session import SavedSession, Session
 from confspec_cli.storage.session_store import SessionStore
 
 REPLY = STEPS[0] + REWRITTEN[1] + STEPS[2]
@@ -218,53 +211,6 @@ def test_copy_hands_the_answer_to_the_terminal_and_says_how():
     assert "OSC 52" in text
 
 
-def test_thresholds_can_be_turned_and_move_each_other_along():
-    chat, text = talk("/reject 0.4", "/accept 0.2", "/accept")
-    assert (chat.config.gate.accept, chat.config.gate.reject) == (0.2, 0.0)
-    chat, text = talk("/accept 0.3", "/reject 0.6")
-    assert (chat.config.gate.accept, chat.config.gate.reject) == (0.95, 0.6)
-    assert "accept 0.95 · reject 0.60" in text
-
-
-def test_a_mode_without_thresholds_says_so():
-    _, text = talk("/mode target", "/accept 0.5")
-    assert "Thresholds only apply in mode confspec." in text
-
-
-def test_set_changes_what_is_shown_and_how_tokens_are_chosen():
-    chat, text = talk("/set temperature 0.7", "/set confidence on", "/set steps none", "/set vi on", "/set")
-    assert chat.config.sampling.temperature == 0.7
-    assert chat.show.confidence
-    assert chat.hides_steps
-    assert chat.desk.vi
-    assert "temperature 0.7" in text
-
-
-def test_who_guesses_ahead_can_be_set():
-    chat, text = talk("/set speculate ngram", "/set")
-    assert chat.options.speculate is Speculation.NGRAM
-    assert "speculate" in text
-
-
-def test_with_steps_hidden_the_reply_is_shown_whole():
-    _, text = talk("/steps hide", "What is it?")
-    assert REPLY.split("\n")[0] in text
-    assert "✓ draft" not in text
-
-
-def test_a_new_system_prompt_holds_from_the_next_message_on():
-    chat, _ = talk("One?", "/system Answer in verse.", "Two?", "/system none", "Three?")
-    assert [turn.system for turn in chat.record.turns()][1:] == ["Answer in verse.", ""]
-
-
-def test_changing_models_keeps_the_conversation():
-    models = pool()
-    chat, _text = talk("One?", "/target big", "/pair starter", "/mode draft", "Two?", models=models)
-    assert len(chat.record.turns()) == 2
-    assert [options.target for options in models.loaded] == ["big", None, None]
-    assert models.loaded[-1].mode is Mode.DRAFT
-
-
 def test_a_failing_model_is_a_sentence_and_its_turn_is_taken_back():
     def fail(_):
         raise EngineError("llama.cpp failed.", "/pair starter")
@@ -276,57 +222,6 @@ def test_a_failing_model_is_a_sentence_and_its_turn_is_taken_back():
     assert chat.record.turns() == []
 
 
-def test_what_cannot_be_saved_is_told_once_and_the_conversation_goes_on(store):
-    class Broken(SavedSession):
-        def record(self, event):
-            super().record(event)
-            raise StorageError("The disk is full.")
-
-    record = Broken(store.new().path)
-    chat, text = talk("One?", "Two?", record=record, store=store)
-    assert text.count("this chat is no longer being saved: The disk is full.") == 1
-    assert len(chat.record.turns()) == 2
-
-
-def test_sessions_are_saved_named_listed_loaded_and_left(store):
-    chat, text = talk(
-        "One?", "/save first", "/new second", "Two?", "/list", "/load first", store=store, record=store.new()
-    )
-    assert chat.record.name == "first"
-    assert [turn.user for turn in store.open("second").turns()] == ["Two?"]
-    assert "/load first returns to the previous one." in text
-    assert "* second" in text
-    assert 'Resumed "first" (1 turn).' in text
-
-
-def test_a_session_is_loaded_with_its_models_and_settings(store):
-    models = pool()
-    chat, text = talk(
-        *("/set temperature 0.5", "/set task qa", "/mode target", "One?", "/new"),
-        *("/set temperature 0", "/set task code", "/mode confspec", "/load first"),
-        models=models,
-        store=store,
-        record=store.new("first"),
-    )
-    assert 'Resumed "first" (1 turn).' in text
-    assert (chat.options.temperature, chat.options.task, chat.options.mode) == (0.5, TaskName.QA, Mode.TARGET)
-    assert models.loaded[-1].mode is Mode.TARGET
-
-
-def test_a_session_whose_models_cannot_be_loaded_leaves_the_chat_as_it_is(store):
-    class Empty(ScriptedPool):
-        def switch(self, options):
-            if options.mode is Mode.TARGET:
-                raise EngineError("llama.cpp failed.", "/pair starter")
-            super().switch(options)
-
-    first = store.new("first")
-    talk("/mode target", "One?", store=store, record=first)
-    chat, text = talk("Two?", "/load first", models=Empty(pool().scripted), store=store, record=store.new("second"))
-    assert "llama.cpp failed." in text
-    assert (chat.record.name, chat.options.mode) == ("second", Mode.CONFSPEC)
-
-
 def test_the_kind_of_work_is_told_from_the_first_question_and_stands_above_it(store):
     chat, text = talk(
         *("What is 17 times 23?", "Why?", "/new", "Why is the sky blue?"), store=store, record=store.new(), task=None
@@ -335,38 +230,6 @@ def test_the_kind_of_work_is_told_from_the_first_question_and_stands_above_it(st
     assert text.count("scripted · math · ") == 1
     assert text.count("scripted · plain · ") == 1
     assert text.index("· math ·") < text.index("· plain ·")
-
-
-def test_a_session_that_cannot_be_read_is_a_warning_of_the_list(store):
-    store.folder.mkdir()
-    (store.folder / "20260101-000000-000000.jsonl").mkdir()
-    _chat, text = talk("One?", "/list", store=store, record=store.new())
-    assert "20260101-000000-000000.jsonl was skipped: it is not a file." in flat(text)
-    assert "One?" in text
-
-
-def test_a_new_name_that_another_chat_has_is_refused(store):
-    theirs = store.new("maths")
-    store.claim(theirs)
-    _chat, text = talk("/new maths", "One?", store=store, record=store.new())
-    theirs.close()
-    assert 'A session named "maths" already exists.' in flat(text)
-
-
-def test_an_unsaved_conversation_can_be_saved_whole(store):
-    chat, _text = talk("One?", "Two?", "/undo", "/save kept", "Three?", store=store, record=Session())
-    chat.record.close()
-    assert [turn.user for turn in store.open("kept").turns()] == ["One?", "Three?"]
-
-
-def test_export_writes_a_new_file_and_never_over_another(tmp_path):
-    talk("One?", f"/export md {tmp_path}/a.md", f"/export json {tmp_path}/a.json")
-    assert "One?" in (tmp_path / "a.md").read_text()
-    assert json.loads((tmp_path / "a.json").read_text())["turns"][0]["prompt"] == "One?"
-    _, text = talk("Two?", f"/export md {tmp_path}/a.md")
-    assert "already exists" in flat(text)
-    assert "One?" in (tmp_path / "a.md").read_text()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "a.md"]
 
 
 def test_stats_add_up_over_the_conversation():
@@ -389,18 +252,6 @@ def test_the_status_line_says_what_plays_and_how_it_goes_and_fits():
     for part in ("scripted", "context ", "accept 0.95 reject 0.00", "accepted 2/3 67%", "mode confspec", "CPU"):
         assert part in line
     assert len(chat.toolbar(30)) <= 30
-
-
-def test_a_resumed_conversation_shows_where_it_stood(store):
-    record = store.new("trip")
-    talk("One?", store=store, record=record)
-    record.close()
-    chat = opened(store=store, record=store.open("trip"))
-    chat.begin(chat.record)
-    converse(chat)
-    assert "> One?" in shown(chat)
-    assert 'Resumed "trip" (1 turn).' in shown(chat)
-    assert chat.stats.accepted.whole == 3
 
 
 def test_the_run_of_a_turn_is_recorded_with_its_whole_prompt():
@@ -432,26 +283,3 @@ def test_a_status_line_without_models_says_so_and_completion_is_empty(store):
     chat = opened(models=Gone(pool().scripted))
     assert "not loaded" in chat.toolbar(100)
     assert chat.words("pair") == []
-
-
-def test_a_session_in_use_is_not_loaded(store):
-    other = store.new("busy")
-    talk("One?", record=other, store=store)
-    other.lock()
-    _chat, text = talk("/load busy", store=store)
-    assert "is in use by another confspec" in flat(text)
-    other.close()
-
-
-def test_a_brief_view_is_followed_by_the_whole_reply():
-    chat, text = talk("/set steps brief", "What is it?")
-    assert chat.show.brief
-    assert REPLY.rstrip() in text.rpartition("✓ draft")[2]
-
-
-def test_the_kind_of_work_and_the_thinking_can_be_set():
-    models = pool(card=replace(CARD, thinks=True))
-    typed = ("/set task code", "/set think_budget 0", "/set task poem", "/set think on", "/set think default")
-    chat, text = talk(*typed, models=models)
-    assert (chat.options.task.value, chat.options.think_budget, chat.options.think) == ("code", 0, None)
-    assert 'task must be math, qa, code, plain or default, not "poem".' in flat(text)
