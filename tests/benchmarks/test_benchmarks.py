@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import many_cascades
+
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem != "__init__")
 PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
@@ -28,3 +30,10 @@ def test_every_measurement_is_named_in_the_documentation_and_every_module_named_
     for module in re.findall(r"python -m (confspec_cli[\w.]*)", text):
         path = ROOT / module.replace(".", "/")
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+
+
+def test_many_cascades_at_once_all_end_and_are_counted():
+    with many_cascades.server() as url:
+        step, each, seconds = many_cascades.measured(url, jobs=4, replies=8)
+    assert 0 < step < 1e3 * seconds
+    assert abs(each) < 100

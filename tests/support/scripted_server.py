@@ -90,6 +90,7 @@ class ScriptedServer:
 
         class Threads(ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 512
 
             def handle_error(self, request, client_address):
                 pass  # the other side is gone

@@ -6,6 +6,7 @@ wakes a call that waits for the server, and the server sees the connection close
 
 from __future__ import annotations
 
+import functools
 import json
 import ssl
 import time
@@ -70,7 +71,7 @@ class Connection:
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         self._client = httpx2.Client(
             headers=headers,
-            verify=_trusted(spec.ca_file),
+            verify=_trusted(spec.ca_file, not spec.is_loopback),
             timeout=httpx2.Timeout(self._patience.read, connect=self._patience.connect, pool=self._patience.connect),
             limits=httpx2.Limits(max_connections=2, max_keepalive_connections=1, keepalive_expiry=60.0),
             trust_env=not spec.is_loopback,  # proxies are for what is elsewhere
@@ -251,9 +252,11 @@ def _proxy_to(base: str) -> str:
     return urlsplit(proxy if "://" in proxy else f"//{proxy}").netloc.rpartition("@")[2]
 
 
-def _trusted(ca_file: str) -> ssl.SSLContext | bool:
+@functools.cache
+def _trusted(ca_file: str, trusts_environment: bool) -> ssl.SSLContext:
+    """The certificates to trust: reading those of the system takes longer than a request."""
     if not ca_file:
-        return True
+        return httpx2.create_ssl_context(trust_env=trusts_environment)
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as problem:

@@ -41,7 +41,11 @@ class LlamaServer:
         self._slot = -1  # the one that holds our prefix, once the server has chosen it
         self._is_fresh = True
         self.served = served(connection)
-        self.vocabulary: Vocabulary = file.vocab if file else ServerVocabulary(self._pieces, self._opening())
+        self.vocabulary: Vocabulary = (
+            file.vocab
+            if file
+            else ServerVocabulary(self._pieces, self._opening(), (connection.base, self.served.identity))
+        )
 
     def ping(self) -> None:
         """Ask whether it is up."""

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from weakref import WeakValueDictionary
 
 from confspec_cli.engines.vocabulary import is_mark, without_marks
 
 Pieces = list[tuple[int, bytes]]
+_MOST = 4096  # texts that are remembered
+
+
+class _Known(dict[tuple[str, bool], Pieces]):
+    """The tokens of texts."""
+
+
+_remembered: WeakValueDictionary[tuple[str, str], _Known] = WeakValueDictionary()
 
 
 class ServerVocabulary:
-    """Asks `ask(text, special)` for the tokens of a text and their bytes; `opening` is the token before every text."""
+    """Asks `ask(text, special)` for the tokens of a text and their bytes; `opening` is the token before every text.
 
-    def __init__(self, ask: Callable[[str, bool], Pieces], opening: list[int]) -> None:
-        self._ask = lru_cache(maxsize=4096)(ask)
+    Vocabularies of the same `server` that are in use at the same time remember together.
+    """
+
+    def __init__(self, ask: Callable[[str, bool], Pieces], opening: list[int], server: tuple[str, str]) -> None:
+        self._known = _remembered.setdefault(server, _Known())
+        self._asked_of_server = ask
         self._opening = opening
         self._texts: dict[int, bytes] = {}  # how the server spells each token
         self._written: dict[int, bytes] = {}  # what a token says in a text; control tokens say nothing
         # SentencePiece vocabularies put a blank before every text; a step must not gain one at its seam.
-        has_blank = b"".join(piece for _, piece in ask("a", False)) == b" a"
-        self._anchor = [token for token, _ in ask("\n", False)] if has_blank else []
+        has_blank = b"".join(piece for _, piece in self._ask("a", False)) == b" a"
+        self._anchor = [token for token, _ in self._ask("\n", False)] if has_blank else []
 
     def tokenize(self, text: str, special: bool) -> list[int]:
         """Tokens of `text`; see Vocabulary."""
@@ -52,6 +64,15 @@ class ServerVocabulary:
     def learn(self, token: int, piece: bytes) -> None:
         """Remember the bytes of a token that the model wrote."""
         self._written[token] = piece
+
+    def _ask(self, text: str, special: bool) -> Pieces:
+        found = self._known.get((text, special))
+        if found is None:
+            found = self._asked_of_server(text, special)
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[text, special] = found
+        return found
 
     def _text(self, token: int) -> str:
         return self._texts.get(token, b"").decode("utf-8", "replace")
