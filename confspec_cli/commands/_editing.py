@@ -48,5 +48,5 @@ def _in_editor(text: str) -> str:
         except OSError as problem:
             raise UsageError(f"{command[0]} cannot be started: {problem.strerror}.", "export EDITOR=nano") from problem
         if code:
-            raise UsageError(f"{command[0]} ended with code {code}; nothing was changed.", "export EDITOR=nano")
+            raise UsageError(f"{command[0]} exited with code {code}; nothing was changed.", "export EDITOR=nano")
         return read_text(file)

@@ -107,7 +107,7 @@ def ask(
         except EngineError:
             renderer.close()
             if kept.can_go_on and not shown.quiet:
-                put(sys.stderr, "note: confspec ask -c goes on from the last step\n")
+                put(sys.stderr, "note: confspec ask -c continues from the last step\n")
             raise
         finally:
             renderer.close()

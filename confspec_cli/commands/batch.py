@@ -32,7 +32,7 @@ from confspec_cli.render.console_reporter import ConsoleReporter
 from confspec_cli.render.document import RunRecord
 from confspec_cli.render.wording import count
 from confspec_cli.runtime.build_prompt import prompt_of
-from confspec_cli.runtime.configure import build_config, thinks
+from confspec_cli.runtime.configure import build_config, for_questions, thinks
 from confspec_cli.runtime.crew import Crew, check_jobs, crew
 from confspec_cli.runtime.device_costs import learning
 from confspec_cli.runtime.fetch import local_files
@@ -72,7 +72,8 @@ def batch(
 ) -> None:
     """Run every prompt in a file; writes one JSON record per line, in order.
 
-    Each record is what `ask --format json` prints, plus "id", "prompt" and "error" (null unless it failed).
+    Each record is what `ask --json` prints, plus "id", "prompt" and "error" (null unless it failed). All prompts
+    count as one kind of work, that of most of them unless --task says otherwise.
     """
     name = "stdin" if file == "-" else file
     items = read_items(_text_of(file, name), name)
@@ -81,6 +82,7 @@ def batch(
     left, failed = remaining(items, records, str(output))
     tally = Tally(len(items), earlier=len(records), done=len(records), failed=failed)
     resolved = resolve_pair(user_registry(), options)
+    options = for_questions(options, resolved.pair, [item.prompt for item in items])
     config = build_config(resolved.pair, options)
     check_gate(resolved.pair, config, options)
     if not left:

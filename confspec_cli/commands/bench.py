@@ -122,7 +122,7 @@ def run(
     """Solve every problem in every mode, and compare accuracy and time.
 
     All modes run back to back on each problem, so a machine that slows down affects them equally. Where the pair has
-    measured gates, the mode confspec uses the one that is fastest here; results that are gone on with keep theirs.
+    measured gates, the mode confspec uses the one that is fastest here; resumed results keep theirs.
     """
     layout, wanted = with_json(layout, as_json), arms_of(modes)
     resolved = resolve_pair(user_registry(), replace(options, mode=widest(wanted)))

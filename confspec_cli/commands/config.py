@@ -66,7 +66,7 @@ def show(*, invocation: typer.Context, as_json: JsonFlag = False, options: RunFl
 
 @app.command()
 def path() -> None:
-    """Print the path of your models.yaml, which need not exist."""
+    """Print the path of your models.yaml, even if there is none yet."""
     echo(str(folders.own_file()))
 
 

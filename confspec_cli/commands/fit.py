@@ -44,7 +44,7 @@ def fit(
 ) -> None:
     """Show how much memory a pair needs, whether it fits this machine (exit 4 if not), and what it would do here.
 
-    Models that run on a server need none here, and are left out.
+    Models on a server need no memory here and are left out.
     """
     if kv_type not in KV_TYPES:
         raise UsageError(

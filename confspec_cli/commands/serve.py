@@ -63,7 +63,7 @@ def serve(
 ) -> None:
     """Serve a pair to any client of the OpenAI protocol.
 
-    The options about models and runs hold for requests that do not choose otherwise.
+    Options for models and runs are defaults that a request may override.
     """
     try:
         from confspec_cli.serve.conversations import Conversations  # noqa: PLC0415 - what it needs is an extra
@@ -95,7 +95,7 @@ def _key(variable: str | None) -> str:
     """The key in a variable; empty where none is named and the usual one is not set."""
     key = os.environ.get(variable or _KEY, "").strip()
     if variable and not key:
-        raise ConfigError(f"{variable} is not set; it is to hold the key that clients send.", f"export {variable}=...")
+        raise ConfigError(f"{variable} is not set; it should hold the key that clients send.", f"export {variable}=...")
     if not key.isascii() or not key.isprintable():
         raise ConfigError(f"{variable or _KEY} is not usable as a key.", "use letters and digits")
     return key

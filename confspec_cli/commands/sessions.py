@@ -37,7 +37,9 @@ def _age(text: str) -> timedelta:
     """A number of hours, days or weeks."""
     units = {"h": "hours", "d": "days", "w": "weeks"}
     if not (text[:-1].isdecimal() and text[-1:] in units and int(text[:-1]) < 10_000):
-        raise UsageError(f'"{text}" is no age: give hours, days or weeks.', "confspec sessions prune --older-than 30d")
+        raise UsageError(
+            f'"{text}" is not an age: use hours, days or weeks.', "confspec sessions prune --older-than 30d"
+        )
     return timedelta(**{units[text[-1]]: int(text[:-1])})
 
 

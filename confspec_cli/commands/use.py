@@ -23,4 +23,4 @@ def use(
     default(pair)
     store = Store(models_folder(os.environ))
     if not all(store.find(model) for model in load(own_file()).models_of(pair)):
-        put(sys.stderr, f"Its models are not all here yet: confspec pull {pair}\n")
+        put(sys.stderr, f"Not all of its models are downloaded yet: confspec pull {pair}\n")

@@ -63,7 +63,7 @@ def stated(source: HubSource, file: str, repo_type: str = "model") -> Stated:
     told = get_hf_file_metadata(hf_hub_url(source.hub, file, revision=source.revision, repo_type=repo_type))
     etag, commit = told.etag or "", source.revision if is_commit(source.revision) else told.commit_hash or ""
     if told.commit_hash is None or not is_commit(commit):
-        raise DownloadError(f"{constants.ENDPOINT} does not answer as a Hugging Face hub does.")
+        raise DownloadError(f"{constants.ENDPOINT} does not respond like a Hugging Face hub.")
     if not _ETAG.fullmatch(etag):
         raise DownloadError(f"{constants.ENDPOINT} gives {file} an ETag that is no SHA-1 or SHA-256: {etag[:80]!a}.")
     return Stated(etag, commit, told.size)

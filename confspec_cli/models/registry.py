@@ -221,13 +221,11 @@ def _check(registry: Registry, models: YamlTable, pairs: YamlTable) -> None:
         for file in (file for file in model.files if not file.is_in_place):
             pin = pins.setdefault(file.name, file)
             if (pin.bytes, pin.sha256) != (file.bytes, file.sha256):
-                raise ConfigError(f"{models.at(name)}: another model has another file of the name {file.name}.")
+                raise ConfigError(f"{models.at(name)}: another model already has a different file named {file.name}.")
     for name, pair in registry.pairs.items():
         if not re.fullmatch(r"\w[\w.:-]*", name):
             raise ConfigError(f'{pairs.at(name)}: "{name}" cannot be the name of a pair.')
         for model_name in (pair.draft, pair.target):
             if model_name not in registry.models and model_name not in registry.remotes:
                 guess = did_you_mean(model_name, [*registry.models, *registry.remotes])
-                raise ConfigError(
-                    f'{pairs.at(name)}: pair {name} names a model that is not there, "{model_name}"{guess}'
-                )
+                raise ConfigError(f'{pairs.at(name)}: pair {name} refers to an unknown model, "{model_name}"{guess}')

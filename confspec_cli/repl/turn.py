@@ -145,7 +145,7 @@ def _answer(chat: Chat, question: str, unfinished: Turn | None = None) -> RunFin
     except EngineError:
         turns = chat.record.turns()
         if turns and turns[-1].steps:
-            chat.screen.say("/retry goes on from the last step.")
+            chat.screen.say("/retry continues from the last step.")
         elif len(turns) > said:
             chat.record.undo(1)
             chat.pending = question

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +76,14 @@ def for_question(options: RunOptions, pair: Pair, question: str, wants_answer: b
     kind = kind_of(question)
     if options.task or pair.task or (wants_answer and kind is TaskName.PLAIN):
         return options
+    return replace(options, task=kind)
+
+
+def for_questions(options: RunOptions, pair: Pair, questions: Sequence[str]) -> RunOptions:
+    """The options with the kind of work that most questions are, where neither they nor the pair say what it is."""
+    if options.task or pair.task or not questions:
+        return options
+    ((kind, _),) = Counter(map(kind_of, questions)).most_common(1)
     return replace(options, task=kind)
 
 

@@ -75,6 +75,6 @@ def run_here(asked: Asked, registry: Registry, reporter: Reporter) -> Iterator[O
 def run_there(asked: Asked, url: str) -> Iterator[OneRun]:
     """A run of the models of a server; what is to be said beforehand, it says itself."""
     if asked.earlier is not None:
-        raise UsageError("A server begins every reply anew, so it cannot go on with one.", "confspec ask -c")
+        raise UsageError("A server starts every reply from scratch, so it cannot resume one.", "confspec ask -c")
     with closing(Served(url, asked.options, asked.hardware, asked.interrupt)) as served:
         yield OneRun(served.reason(asked.text, asked.system, asked.before, asked.wanted))

@@ -50,7 +50,7 @@ class Saving:
         """The last turn, which the run is to finish. Raises UsageError where there is none, or it is finished."""
         turns = self.session.turns() if self.session else []
         if not turns or not turns[-1].is_unfinished:
-            raise UsageError("No question given, and no reply to go on with.", 'confspec ask -c "And by hand?"')
+            raise UsageError("No question given, and no unfinished reply to resume.", 'confspec ask -c "And by hand?"')
         self.unfinished = turns[-1]
         return self.unfinished
 

@@ -228,7 +228,7 @@ def test_prune_deletes_what_was_not_used_for_that_long_and_nothing_else(two, run
 def test_an_age_that_is_none_deletes_nothing(two, run, age):
     code, _, err = run("sessions", "prune", f"--older-than={age}", "-y")
     assert code == Exit.USAGE
-    assert "is no age" in err
+    assert "is not an age" in err
     assert two[0].path.exists()
 
 

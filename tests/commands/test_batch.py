@@ -315,3 +315,17 @@ def test_a_signal_ends_the_batch_with_everything_finished_written(batch, tmp_pat
     assert [record["id"] for record in records] == list(range(1, len(records) + 1))
     assert 0 < len(records) < 500
     assert {record["finish_reason"] for record in records} == {"length"}
+
+
+@pytest.mark.parametrize(
+    ("prompts", "options", "task"),
+    [
+        ("What is 2 + 2?\nWhat is 3 + 3?\nName a colour.\n", [], "math"),
+        ("Name a colour.\nName a river.\nWhat is 2 + 2?\n", [], "plain"),
+        ("Name a colour.\n", ["--task", "code"], "code"),
+    ],
+)
+def test_the_kind_of_work_is_that_of_most_prompts_unless_it_is_given(batch, capsys, prompts, options, task):
+    batch(prompts, "-q", *options)
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {record["parameters"]["task"] for record in records} == {task}

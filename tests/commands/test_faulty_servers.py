@@ -43,7 +43,7 @@ def test_what_there_is_is_printed_with_the_error_and_without_a_question_it_is_go
     assert code == Exit.DOWNLOAD
     assert out.strip() == "".join(STEPS[:2]).strip()
     assert "failed (500)" in err
-    assert "confspec ask -c goes on from the last step" in err
+    assert "confspec ask -c continues from the last step" in err
     server.requests.clear()
     code, out, _ = run("ask", "-c", "--no-stdin", "--format", "json")
     document = json.loads(out)
@@ -57,7 +57,7 @@ def test_without_a_question_there_must_be_a_reply_to_go_on_with(run):
     assert run("ask", "How much?", "--no-stdin")[0] == Exit.OK
     code, _, err = run("ask", "-c", "--no-stdin")
     assert code == Exit.USAGE
-    assert "no reply to go on with" in err
+    assert "no unfinished reply to resume" in err
 
 
 def test_a_run_that_is_not_saved_is_not_said_to_be_gone_on_with(run, server):

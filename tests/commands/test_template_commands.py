@@ -72,7 +72,7 @@ def test_an_edit_that_could_not_be_used_changes_nothing(folder, editor, capsys):
 
 
 @pytest.mark.parametrize(
-    ("command", "words"), [("false", "ended with code 1"), ("/no/such", "cannot be started"), ("true", "Nothing was")]
+    ("command", "words"), [("false", "exited with code 1"), ("/no/such", "cannot be started"), ("true", "Nothing was")]
 )
 def test_an_editor_that_fails_or_changes_nothing_changes_nothing(folder, monkeypatch, capsys, command, words):
     monkeypatch.setenv("VISUAL", command)

@@ -55,7 +55,7 @@ def test_it_writes_on_from_what_the_reply_has_come_to(server, connect, continues
 
 def test_a_server_that_does_not_continue_a_reply_is_refused_by_name(server, connect):
     server.continues = "never"
-    with pytest.raises(ServerError, match=r"scripted at .* does not write on"):
+    with pytest.raises(ServerError, match=r"scripted at .* cannot continue a reply"):
         connect()
 
 

@@ -255,7 +255,7 @@ def test_a_file_of_the_same_model_tokenizes_here_what_the_server_would(served, c
 
 
 def test_a_file_of_another_vocabulary_is_refused_when_the_server_is_opened(tiny, served, connect):
-    with pytest.raises(ConfigError, match="another vocabulary"):
+    with pytest.raises(ConfigError, match="different vocabulary"):
         connect(served[0], tokenizer=str(tiny("llama", vocab="other")))
 
 

@@ -126,9 +126,9 @@ def test_scores_that_differ_from_one_reading_to_the_next_are_not_used(server, co
 
 
 def test_a_file_of_another_vocabulary_is_refused_at_once(server, connect, tiny):
-    with pytest.raises(ConfigError, match="another vocabulary"):
+    with pytest.raises(ConfigError, match="different vocabulary"):
         connect(tokenizer=str(tiny("llama", vocab="other")))
-    with pytest.raises(ConfigError, match="no file with the vocabulary"):
+    with pytest.raises(ConfigError, match="needs a file with the vocabulary"):
         connect(tokenizer="")
 
 

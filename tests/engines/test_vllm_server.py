@@ -217,7 +217,7 @@ def test_control_tokens_in_what_people_and_models_wrote_are_plain_text(served, c
 
 
 def test_a_file_of_another_vocabulary_is_refused_when_the_server_is_opened(tiny, served, connect):
-    with pytest.raises(ConfigError, match="another vocabulary"):
+    with pytest.raises(ConfigError, match="different vocabulary"):
         connect(served, tokenizer=str(tiny("llama", vocab="other")))
 
 

@@ -178,7 +178,7 @@ def test_a_hub_out_of_reach_is_told_at_once(monkeypatch, tmp_path):
 def test_a_server_that_is_no_hub_is_told(monkeypatch, tmp_path):
     with served(lambda method, path: (200, {"ETag": '"portal"'}, CONTENT)) as address:
         at_hub(monkeypatch, tmp_path, address)
-        with pytest.raises(DownloadError, match="does not answer as a Hugging Face hub does"):
+        with pytest.raises(DownloadError, match="does not respond like a Hugging Face hub"):
             Hub(SOURCE).fetch(FILE, Recorder())
 
 
@@ -262,7 +262,7 @@ def test_a_commit_that_is_a_path_is_refused(monkeypatch, tmp_path):
     source = HubSource("owner/name", "main")
     with served(lambda method, path: (200, told, CONTENT)) as address:
         at_hub(monkeypatch, tmp_path, address)
-        with pytest.raises(DownloadError, match="does not answer as a Hugging Face hub does"):
+        with pytest.raises(DownloadError, match="does not respond like a Hugging Face hub"):
             Hub(source).fetch(pinned(CONTENT, source), Recorder())
     assert outside(tmp_path) == []
 

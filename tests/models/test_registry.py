@@ -195,7 +195,7 @@ PIN = f"bytes: 5, sha256: {'ab' * 32}"
         ("pairs: {mine: {draft: qwen3-0.6b-q8_0}}", 'the key "target" of mine is missing.'),
         (
             "\npairs: {mine: {draft: qwen3-0.6b, target: qwen3-8b-q4_k_m}}",
-            "line 2: pair mine names a model that is not",
+            "line 2: pair mine refers to an unknown model",
         ),
         ("default_pair: startr", 'line 1: there is no pair "startr"; did you mean "starter"?'),
         ("default_pair:", "line 1: there is no pair"),
@@ -239,7 +239,7 @@ PIN = f"bytes: 5, sha256: {'ab' * 32}"
         ),
         (
             f"models: {{m: {{files: [{{name: SmolLM2-135M-Instruct.Q4_1.gguf, sources: [{HUB}], {PIN}}}]}}}}",
-            "another model has another file of the name SmolLM2-135M-Instruct.Q4_1.gguf.",
+            "another model already has a different file named SmolLM2-135M-Instruct.Q4_1.gguf.",
         ),
     ],
 )

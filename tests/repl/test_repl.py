@@ -100,7 +100,7 @@ def test_help_lists_every_command_and_key():
     assert "Alt-a" in text
 
 
-def test_every_command_the_issue_names_is_there():
+def test_every_command_that_was_promised_is_there():
     wanted = "help quit pair draft target mode system set accept reject steps why regen undo edit file stats context"
     wanted += " save load list rename new export copy retry"
     assert {f"/{name}" for name in wanted.split()} == set(COMMANDS)

@@ -26,7 +26,7 @@ def failing(doubt):
 
 def test_retry_goes_on_from_the_last_step_and_the_turn_is_one():
     chat, text = talk("What is it?", "/retry", models=failing("second"))
-    assert "/retry goes on from the last step." in text
+    assert "/retry continues from the last step." in text
     (turn,) = chat.record.turns()
     reference, _ = talk("What is it?", models=pool())
     assert turn.reply == reference.record.turns()[0].reply

@@ -145,8 +145,7 @@ class ChatEngine:
             if said.lstrip(" ,").lower().startswith(_NEXT):
                 return way, next(filter(None, map(_first, choices)), {})
         raise ServerError(
-            f"{self._model} at {self._connection.base} does not write on from a reply that was begun, "
-            "so it cannot rewrite a step.",
+            f"{self._model} at {self._connection.base} cannot continue a reply, so it cannot rewrite a step.",
             "serve it with llama-server or vLLM",
         )
 
@@ -192,7 +191,7 @@ class ChatEngine:
         delta = choice.get("delta") or {}
         if delta.get("reasoning_content") or delta.get("reasoning"):
             raise ServerError(
-                f"{self._model} thinks before it answers, and chat completions cannot write on from a thought.",
+                f"{self._model} thinks before it answers, and chat completions cannot continue a thought.",
                 "switch its thinking off at the server, or serve it with llama-server or vLLM",
             )
         text = delta.get("content") or ""

@@ -69,7 +69,7 @@ def _dialect(kind: str, spec: RemoteSpec, connection: Connection) -> Dialect:
         if kind == "llama-server":
             return LlamaServer(connection)
         raise ConfigError(
-            f"vLLM at {spec.base} takes tokens, and no file with the vocabulary of its model is named.",
+            f"vLLM at {spec.base} needs a file with the vocabulary of its model, and none is given.",
             "set tokenizer: in models.yaml to a GGUF file of the same model",
         )
     from confspec_cli.engines.llamacpp.vocabulary_file import VocabularyFile  # noqa: PLC0415 - loads llama_cpp
@@ -100,6 +100,6 @@ def _check_agreement(
 ) -> None:
     if here(_SCRIPTS, True) != there(_SCRIPTS):
         raise ConfigError(
-            f"{Path(spec.tokenizer).name} has another vocabulary than {model} at {spec.base}.",
+            f"{Path(spec.tokenizer).name} has a different vocabulary from {model} at {spec.base}.",
             "set tokenizer: to a GGUF file of the same model",
         )
