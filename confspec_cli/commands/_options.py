@@ -214,6 +214,16 @@ CalibrateFlags = Annotated[RunOptions, _LENGTHS | {"temperature": _CHOOSING["tem
 HardwareFlags = Annotated[HardwareOptions, _LAYOUT]
 SessionFlags = Annotated[SessionOptions, _CONVERSATION]
 YesFlag = Annotated[bool, option(_MODELS, "-y", "--yes", env="YES", text="Download missing models without asking.")]
+ServerOption = Annotated[
+    str | None,
+    option(
+        _MODELS,
+        "--server",
+        env="SERVER",
+        text="Ask a running confspec serve, which has its models in memory.",
+        metavar="URL",
+    ),
+]
 JobsOption = Annotated[
     int,
     option(_MODELS, "--jobs", env="JOBS", text="Replies to reason at once, if a model is on a server.", min=1, max=256),

@@ -17,6 +17,7 @@ from confspec_cli.commands._options import (
     HardwareFlags,
     InputOptions,
     RunFlags,
+    ServerOption,
     SessionFlags,
     YesFlag,
 )
@@ -52,16 +53,7 @@ def ask(
     ] = None,
     given: InputOptions,
     options: RunFlags,
-    server: Annotated[
-        str | None,
-        typer.Option(
-            "--server",
-            help="Ask a running confspec serve, which has its models in memory.",
-            metavar="URL",
-            envvar="CONFSPEC_SERVER",
-            rich_help_panel="Models",
-        ),
-    ] = None,
+    server: ServerOption = None,
     yes: YesFlag = False,
     answer: AnswerOptions,
     session: SessionFlags,

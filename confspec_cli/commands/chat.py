@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from confspec_cli.commands._option_groups import grouped
-from confspec_cli.commands._options import HardwareFlags, RunFlags, SessionFlags, YesFlag
+from confspec_cli.commands._options import HardwareFlags, RunFlags, ServerOption, SessionFlags, YesFlag
 from confspec_cli.commands._show_options import ShowOptions
 from confspec_cli.errors import ConfigError, UsageError
 from confspec_cli.render.console_reporter import ConsoleReporter
@@ -19,7 +19,7 @@ from confspec_cli.render.notices import Notices
 from confspec_cli.runtime.folders import history_file, sessions_folder
 from confspec_cli.runtime.model_pool import ModelPool
 from confspec_cli.runtime.resolve import user_registry
-from confspec_cli.runtime.resume import as_before
+from confspec_cli.runtime.served_pool import ServedPool
 from confspec_cli.runtime.session_saver import SessionOptions, session_for
 from confspec_cli.storage.session import Session
 from confspec_cli.storage.session_store import SessionStore
@@ -36,6 +36,7 @@ def chat(
         bool, typer.Option("--no-history", help="Don't save input history.", envvar="CONFSPEC_NO_HISTORY")
     ] = False,
     options: RunFlags,
+    server: ServerOption = None,
     yes: YesFlag = False,
     session: SessionFlags,
     show: ShowOptions,
@@ -50,13 +51,17 @@ def chat(
     from confspec_cli.repl.opening import Terminal, open_chat  # noqa: PLC0415
 
     registry = user_registry()
-    pool = ModelPool(registry, hardware, ConsoleReporter(sys.stderr, os.environ, yes))
+    pool = (
+        ServedPool(registry, server, options, hardware)
+        if server
+        else ModelPool(registry, hardware, ConsoleReporter(sys.stderr, os.environ, yes))
+    )
     pool.config(options)  # what cannot be is said before a session is begun
     store = _store()
     record = _record(session, store, registry.settings.log)
     screen = Notices(sys.stdout, show.show(), os.environ)
     with closing(pool), closing(record):
-        options = as_before(registry, options, record.turns())
+        options = pool.as_before(options, record.turns())
         pool.switch(options)
         terminal = Terminal(screen, sys.stdin, _history(no_history), vi)
         opened = open_chat(pool, record, store, terminal)

@@ -39,7 +39,10 @@ def _help(chat: Chat, text: str) -> None:
             ("Ctrl-C", "stops the answer and keeps what has been written"),
             ("Ctrl-D", "quits"),
             ("Ctrl-Z", "suspends confspec; fg in the shell brings it back"),
-            *((f"Alt-{key}", f"while the models work: {what}") for key, what in keys_of(chat.config).items()),
+            *(
+                (f"Alt-{key}", f"while the models work: {what}")
+                for key, what in keys_of(chat.config, chat.pool.can_steer).items()
+            ),
             ("", "Esc and then the letter does the same; anything else you type waits on the next prompt"),
         ]
     )

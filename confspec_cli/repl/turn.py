@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from confspec_cli.core.conversation import Turn
-from confspec_cli.core.engine import reading
 from confspec_cli.core.events import Event, RunFinished, Warned
 from confspec_cli.core.messages import Prompt
 from confspec_cli.core.policy import AdaptiveDrafting
-from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import RunConfig, authors
 from confspec_cli.core.steering import Steering
 from confspec_cli.core.trace import FinishReason
@@ -22,7 +19,6 @@ from confspec_cli.render.ticking import Ticking
 from confspec_cli.repl import context_room as context
 from confspec_cli.repl.chat_state import Chat
 from confspec_cli.repl.live_keys import LiveKeys
-from confspec_cli.runtime.device_costs import learning
 from confspec_cli.runtime.signals import Suspension
 
 _KEYS = {
@@ -62,9 +58,10 @@ def go_on(chat: Chat, unfinished: Turn) -> None:
     context.warn(chat)
 
 
-def keys_of(config: RunConfig) -> dict[str, str]:
+def keys_of(config: RunConfig, can_steer: bool = True) -> dict[str, str]:
     """The keys that act during a run, with Alt, and what they do."""
-    return {key: what for key, what in _KEYS.items() if key not in "et" or len(authors(config.mode)) > 1}
+    steers = ("aet" if len(authors(config.mode)) > 1 else "a") if can_steer else ""
+    return {key: what for key, what in _KEYS.items() if key in f"{steers}s"}
 
 
 def play(
@@ -78,20 +75,17 @@ def play(
     """Run to the end, from the steps of an unfinished turn, and show it live, each event saved before it is shown."""
     steering = Steering()
     keyed = {"a": steering.answer_now, "e": steering.escalate_step, "t": steering.target_from_here, "s": _nothing}
-    actions = {key: keyed[key] for key in keys_of(config)}
-    engines = chat.pool.engines
+    actions = {key: keyed[key] for key in keys_of(config, chat.pool.can_steer)}
     hints = [*(f"Alt-{key} {_HINTS[key]}" for key in actions), "Ctrl-C stop"]
     way = (config.pair, config.task.name, config.mode, config.gate)
     show, chat.way = replace(chat.show, header=way != chat.way), way
-    view = chat.screen.view(show, chat.hides_steps, hints, lambda: reading(engines.values()))
+    view = chat.screen.view(show, chat.hides_steps, hints, chat.pool.reading)
     last: Event | None = None
     keys = LiveKeys(chat.keyboard, actions)
     try:
         with chat.pool.stopping() as signals, keys, _suspension(view, keys) as suspension:
-            run = ReasoningRun(prompt, engines, config, time.perf_counter, steering, drafting)
-            if unfinished:
-                run.go_on_from(unfinished.steps)
-            for event in learning(run.events(), engines, config.choice is not None):
+            earlier = unfinished.steps if unfinished else None
+            for event in chat.pool.run(prompt, config, steering, drafting, earlier):
                 warning = keep(event)
                 with suspension.drawing():
                     for key in keys.pressed():

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from confspec_cli.core.conversation import Turn
-from confspec_cli.core.engine import Engine, Interrupt
+from confspec_cli.core.engine import Engine, Interrupt, reading
+from confspec_cli.core.events import Event
 from confspec_cli.core.messages import Message, Prompt
+from confspec_cli.core.policy import AdaptiveDrafting
+from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import RunConfig, authors
-from confspec_cli.core.trace import Author
+from confspec_cli.core.steering import Steering
+from confspec_cli.core.trace import Author, Step
 from confspec_cli.errors import ConfspecError, EngineError, Interrupted
 from confspec_cli.models.registry import Registry
 from confspec_cli.models.remote_models import at_address, is_address
 from confspec_cli.runtime.build_prompt import prompt_of
 from confspec_cli.runtime.configure import build_config, for_question, thinks
+from confspec_cli.runtime.device_costs import learning
 from confspec_cli.runtime.fetch import local_files
 from confspec_cli.runtime.gate_choice import check_gate, with_gate_of_choice
 from confspec_cli.runtime.load import acquaint, load_engines
@@ -41,6 +47,9 @@ class ModelPool:
 
     `find` and `load` are how a resolved pair becomes files, and files engines.
     """
+
+    can_steer = True
+    """Whether a run can be told to do otherwise while it lasts."""
 
     def __init__(
         self,
@@ -119,6 +128,24 @@ class ModelPool:
         """What the models read. Raises ContextFull where it does not fit."""
         engines, config = self.engines, config or self.config(self._options)
         return prompt_of(question, system, engines, before, config, thinks(self._options, engines))
+
+    def run(
+        self,
+        prompt: Prompt,
+        config: RunConfig,
+        steering: Steering | None = None,
+        drafting: AdaptiveDrafting | None = None,
+        earlier: Sequence[Step] | None = None,
+    ) -> Iterator[Event]:
+        """The events of a run, which goes on from `earlier` steps; what it shows of costs is kept."""
+        run = ReasoningRun(prompt, self.engines, config, time.perf_counter, steering, drafting)
+        if earlier is not None:
+            run.go_on_from(earlier)
+        yield from learning(run.events(), self.engines, config.choice is not None)
+
+    def reading(self) -> tuple[int, int]:
+        """The largest prefill in progress."""
+        return reading(self._engines.values())
 
     def for_question(self, options: RunOptions, question: str, wants_answer: bool = False) -> RunOptions:
         """The options with the kind of work told from a question, where it was not said."""

@@ -77,4 +77,5 @@ def run_there(asked: Asked, url: str) -> Iterator[OneRun]:
     if asked.earlier is not None:
         raise UsageError("A server starts every reply from scratch, so it cannot resume one.", "confspec ask -c")
     with closing(Served(url, asked.options, asked.hardware, asked.interrupt)) as served:
-        yield OneRun(served.reason(asked.text, asked.system, asked.before, asked.wanted))
+        messages = served.messages(asked.text, asked.system, asked.before)
+        yield OneRun(served.reason(asked.options, messages, asked.wanted))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -10,9 +9,7 @@ from types import TracebackType
 from confspec_cli.core.events import Event, RunFinished
 from confspec_cli.core.messages import Message
 from confspec_cli.core.policy import adaptive_drafting
-from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import RunConfig
-from confspec_cli.runtime.device_costs import learning
 from confspec_cli.runtime.model_pool import ModelPool
 from confspec_cli.runtime.options import HardwareOptions, RunOptions
 from confspec_cli.runtime.reporter import Silent
@@ -42,9 +39,7 @@ class OpenPair:
         Raises ContextFull where the prompt does not fit, EngineError where a model fails.
         """
         prompt = self._pool.prompt(question, system, tuple(before))
-        engines, config = self._pool.engines, self.config
-        run = ReasoningRun(prompt, engines, config, time.perf_counter, drafting=self._drafting)
-        yield from learning(run.events(), engines, config.choice is not None)
+        yield from self._pool.run(prompt, self.config, drafting=self._drafting)
 
     def ask(self, question: str, *, system: str | None = None, before: Sequence[Message] = ()) -> RunFinished:
         """One reply, once it is complete: its `reply`, its `answer`, and the `reason` why it ended."""

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from confspec_cli.core.conversation import Conversation
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import Event, RunFinished, from_dict
 from confspec_cli.core.messages import Message
+from confspec_cli.core.trace import Author
 from confspec_cli.engines.remote import RemoteSpec
 from confspec_cli.errors import ConfspecError, ContextFull, Interrupted, SchemaMismatch, ServerError, UsageError
 from confspec_cli.runtime.answer_form import Wanted
@@ -37,22 +39,36 @@ class Served:
 
         _check(options, hardware)
         spec = RemoteSpec(url, api_key_env=KEY if os.environ.get(KEY) else "")
-        self._options = options
+        self.host = urlsplit(spec.base).netloc
         self._connection = Connection(spec, interrupt, os.environ)
-        self._pair = _pair_at(self._connection)
-        if options.pair not in (None, AUTO, self._pair):
+        self.pair = _pair_at(self._connection)
+        if options.pair not in (None, AUTO, self.pair):
             raise UsageError(
-                f"The server at {spec.base} has the pair {self._pair}, not {options.pair}.", f"--pair {self._pair}"
+                f"The server at {spec.base} has the pair {self.pair}, not {options.pair}.", f"--pair {self.pair}"
             )
 
-    def reason(self, question: str, system: str | None, before: Sequence[Message], wanted: Wanted) -> Iterator[Event]:
-        """The events of one reply, as they happen; the last is RunFinished. An interrupt stops the run there too."""
+    def models(self) -> dict[Author, tuple[str, int]]:
+        """Name and context, in tokens, of each model of the pair. Raises ServerError where it does not say."""
+        found = self._connection.get("/v1/models")
+        try:
+            known = {one["id"].removeprefix(f"{self.pair}/"): one for one in found["data"]}
+            roles = {author: known[author.value] for author in Author if author.value in known}
+            return {author: (str(one["name"]), int(one["context_length"])) for author, one in roles.items()}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise ServerError(f"{self._connection.base} does not say what models it has.", "confspec serve") from None
+
+    @staticmethod
+    def messages(question: str, system: str | None, before: Sequence[Message]) -> list[Message]:
+        """What is sent: without a system prompt of the user's the server takes its own."""
         told = [message for message in before if message.role == "system"]
         if system is not None or (before and not told):
             told = [Message("system", system or "")]
-        turns = [*told, *(message for message in before if message.role != "system"), Message("user", question)]
-        body = _body(self._options, wanted)
-        body |= {"model": self._pair, "messages": [asdict(message) for message in turns]}
+        return [*told, *(message for message in before if message.role != "system"), Message("user", question)]
+
+    def reason(self, options: RunOptions, messages: Sequence[Message], wanted: Wanted) -> Iterator[Event]:
+        """The events of one reply, as they happen; the last is RunFinished. An interrupt stops the run there too."""
+        body = _body(options, wanted)
+        body |= {"model": self.pair, "messages": [asdict(message) for message in messages]}
         so_far = Conversation()
         try:
             for event in self._events(body):

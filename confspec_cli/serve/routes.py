@@ -57,7 +57,7 @@ class Routes:
         """The pair, and each of its models alone."""
         self._check_key(request)
         made = {"object": "model", "created": self._started, "owned_by": "confspec"}
-        found = [{"id": name, **made} for name in self._service.models]
+        found = [{"id": name, **made, **self._service.about(name)} for name in self._service.models]
         name = request.path_params.get("name")
         if name is None:
             return JSONResponse({"object": "list", "data": found})

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from confspec_cli.core.events import Event
+from confspec_cli.core.run_config import authors
 from confspec_cli.errors import Interrupted
 from confspec_cli.runtime.options import RunOptions
 from confspec_cli.serve.chat_request import ChatRequest, models_of
@@ -40,6 +41,12 @@ class Service:
         self.line = Line(slots, limits.waiting)
         self.metrics = Metrics()
         self._slots = slots
+        self._cards = slots[0].cards  # now, as a request may need fewer models
+
+    def about(self, model: str) -> dict[str, str | int]:
+        """Which models answer under a name, and the context they have together, in tokens."""
+        used = [self._cards[author] for author in authors(self.models[model])]
+        return {"name": " + ".join(card.name for card in used), "context_length": min(card.context for card in used)}
 
     def __enter__(self) -> Service:
         return self

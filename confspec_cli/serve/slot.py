@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from confspec_cli.core.events import Event, RunFinished, RunStarted, Warned
-from confspec_cli.core.messages import Prompt
+from confspec_cli.core.messages import ModelCard, Prompt
 from confspec_cli.core.policy import AdaptiveDrafting, adaptive_drafting
-from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import RunConfig
+from confspec_cli.core.trace import Author
 from confspec_cli.errors import ConfspecError, ContextFull, EngineError, Interrupted, UsageError
 from confspec_cli.runtime.answer_form import Wanted, wanted_json
 from confspec_cli.runtime.build_prompt import prompt_of
 from confspec_cli.runtime.configure import thinks
-from confspec_cli.runtime.device_costs import learning
 from confspec_cli.runtime.model_pool import ModelPool
 from confspec_cli.serve.chat_request import ChatRequest
 from confspec_cli.serve.conversations import Conversations
@@ -43,6 +41,11 @@ class Slot:
         self._thread = ThreadPoolExecutor(1, "models")
         self._gate: object = None
         self._drafting: AdaptiveDrafting | None = None
+
+    @property
+    def cards(self) -> Mapping[Author, ModelCard]:
+        """What is known of the models."""
+        return {author: engine.card for author, engine in self._pool.engines.items()}
 
     def start(self, job: Job, put: Callable[[Event], None]) -> asyncio.Future[Outcome]:
         """Run a job; `put` is given every event, in the event loop's thread."""
@@ -79,14 +82,12 @@ class Slot:
         first = next((message.content for message in chat.before if message.role == "user"), chat.question)
         options = pool.for_question(chat.options, first, wants_answer=wanted.form is not None)
         pool.switch(options)
-        engines = pool.engines
         config = replace(pool.config(options), form=wanted.form)
         prompt = self._prompt(chat, config)
-        job.prompt_tokens = list(engines.values())[-1].count(prompt)
+        job.prompt_tokens = list(pool.engines.values())[-1].count(prompt)
         if self._gate != (gate := (config.mode, config.task.name, config.gate)):
             self._gate, self._drafting = gate, adaptive_drafting(config)
-        run = ReasoningRun(prompt, engines, config, time.perf_counter, drafting=self._drafting)
-        for event in learning(run.events(), engines, config.choice is not None):
+        for event in pool.run(prompt, config, drafting=self._drafting):
             yield event
             match event:
                 case RunStarted():

@@ -9,7 +9,8 @@ import pytest
 from support.scripted_chat import pool
 from support.serving import serving, slow_pool
 
-from confspec_cli.errors import UsageError
+from confspec_cli.app import main
+from confspec_cli.errors import Exit, UsageError
 from confspec_cli.serve.server import Address
 from confspec_cli.serve.service import Limits
 from confspec_cli.storage.session_store import SessionStore
@@ -239,3 +240,24 @@ def test_the_gate_and_the_models_of_one_request_are_not_those_of_the_next():
         usual = post(one).json()
     assert [step["origin"] for step in rejecting["confspec"]["steps"]] == ["target"] * 3
     assert [step["origin"] for step in usual["confspec"]["steps"]] == ["draft", "target", "draft"]
+
+
+def test_each_model_is_listed_with_what_answers_and_its_context_whatever_was_asked_last():
+    with serving(pool(context=512)) as one:
+        before = get(one, "/v1/models").json()
+        assert post(one, {**QUESTION, "model": "scripted/target"}).status_code == 200
+        listed = get(one, "/v1/models").json()
+    assert listed == before
+    assert [(model["id"], model["context_length"]) for model in listed["data"]] == [
+        ("scripted", 512),
+        ("scripted/draft", 512),
+        ("scripted/target", 512),
+    ]
+
+
+def test_as_a_model_of_another_pair_it_is_refused_by_name(capsys):
+    with serving() as one:
+        assert main(["ask", "--no-stdin", "--no-log", "--target", f"{one.api}#scripted/target", "x"]) == Exit.DOWNLOAD
+        said = capsys.readouterr().err
+    assert f"{one.url} is a confspec server: its pair answers whole questions" in said
+    assert f"confspec ask --server {one.url}" in said

@@ -101,7 +101,7 @@ def pool(context: int = 4096, doubt: str = "second", card: ModelCard = CARD, **c
     return ScriptedPool(engines)
 
 
-def opened(*typed: str, models: ScriptedPool | None = None, store=None, record=None, choices=(), task=TaskName.MATH):
+def opened(*typed: str, models: ModelPool | None = None, store=None, record=None, choices=(), task=TaskName.MATH):
     """A conversation in which these lines will be typed."""
     screen = Notices(io.StringIO(), Show(), {})
     desk = ScriptedDesk(list(typed), list(choices))

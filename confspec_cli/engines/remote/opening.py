@@ -55,6 +55,11 @@ def identify(spec: RemoteSpec, connection: Connection) -> str:
         raise ServerError(
             f"{spec.base} is no model server that confspec knows.", f"curl {spec.base}/v1/models   # what it serves"
         )
+    if models and isinstance(models[0], dict) and models[0].get("owned_by") == "confspec":
+        raise ServerError(
+            f"{spec.base} is a confspec server: its pair answers whole questions and judges no steps of others.",
+            f'confspec ask --server {spec.base} "..."   # or name the server of the model itself',
+        )
     is_vllm = models and isinstance(models[0], dict) and "max_model_len" in models[0]
     return vllm.KIND if is_vllm else chat_engine.KIND
 
