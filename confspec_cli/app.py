@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from confspec_cli import __version__
 from confspec_cli.errors import ConfspecError, Exit, Interrupted, StorageError, UsageError
 from confspec_cli.help_page import ROOT_OPTIONS, page, with_help
-from confspec_cli.render.console import echo, put
+from confspec_cli.render.console import echo, put, width_of
 
 _UsageError: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError")
 """Typer's own error for a wrong command line, which it does not export."""
@@ -130,8 +130,17 @@ def main(argv: Sequence[str]) -> int:
         if str(error):
             with suppress(ConfspecError):  # nobody can be told
                 hint = _retyped(error.hint, argv)
-                put(sys.stderr, f"confspec: {error}\n" + (f"  {hint}\n" if hint else ""))
+                put(sys.stderr, f"{_wrapped(f'confspec: {error}')}\n" + (f"  {hint}\n" if hint else ""))
         return error.exit_code
+
+
+def _wrapped(sentence: str) -> str:
+    """A sentence between words, where a terminal would break it anywhere; a command to type stays in one piece."""
+    if not (width := width_of(sys.stderr)):
+        return sentence
+    from confspec_cli.render.layout import wrap  # noqa: PLC0415 - only where something went wrong
+
+    return "\n".join(wrap(sentence, max(8, width - 1)))
 
 
 def _in_full(argv: Sequence[str]) -> Sequence[str]:

@@ -76,7 +76,7 @@ def play(
     steering = Steering()
     keyed = {"a": steering.answer_now, "e": steering.escalate_step, "t": steering.target_from_here, "s": _nothing}
     actions = {key: keyed[key] for key in keys_of(config, chat.pool.can_steer)}
-    hints = [*(f"Alt-{key} {_HINTS[key]}" for key in actions), "Ctrl-C stop"]
+    hints = ["Ctrl-C stop", *(f"Alt-{key} {_HINTS[key]}" for key in actions)]
     way = (config.pair, config.task.name, config.mode, config.gate)
     show, chat.way = replace(chat.show, header=way != chat.way), way
     view = chat.screen.view(show, chat.hides_steps, hints, chat.pool.reading)

@@ -154,22 +154,24 @@ def test_a_whole_run_is_drawn_once_and_the_live_region_is_gone(command):
     assert "tokens/s" in screen.lines[-1]
 
 
-def test_piped_to_cat_the_reply_is_there_once_and_the_line_about_the_run_is_gone(command):
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_piped_to_cat_the_reply_is_there_once_and_the_line_about_the_run_is_gone(command, width):
     argv, env = command
     line = [*argv, "Hello", "-n", "200", "--mode", "draft", "--seed", "1"]
     quiet = subprocess.run(
         [*line, "-q"], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
-    child = pexpect.spawn("bash", ["-c", f"{shlex.join(line)} | cat"], env=env, encoding="utf-8", timeout=60)
+    piped = f"{shlex.join(line)} | cat"
+    child = pexpect.spawn("bash", ["-c", piped], env=env, encoding="utf-8", timeout=60, dimensions=(24, width))
     child.logfile_read = io.StringIO()
-    child.expect(r"step 1 · .*Ctrl-C stop")
+    child.expect(r"step 1 · .*0:0\d")
     child.expect(pexpect.EOF)
-    screen = Screen(80, 300)
+    screen = Screen(width, 300)
     screen.write(child.logfile_read.getvalue())
     said = "".join(screen.text.split())
     assert said.count("".join(quiet.stdout.split())) == 1
-    assert "Ctrl-C" not in screen.text
-    assert "loading" not in screen.text
+    for gone in ("step 1", "Ctrl-C", "loading"):
+        assert gone not in screen.text
     assert screen.cursor_shown
 
 

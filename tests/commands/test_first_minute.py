@@ -51,3 +51,14 @@ def test_the_smallest_pair_offers_no_smaller_one(confspec):
     child.sendline("n")
     child.expect("confspec pull tiny")
     child.expect(pexpect.EOF)
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_mistake_is_wrapped_between_words_and_the_command_to_type_is_in_one_piece(confspec, width):
+    child = confspec("ask", "Why is the sky blue?", "--no-log", "--max-tokens", "100", "--json", "-x", width=width)
+    child.expect(pexpect.EOF)
+    *sentence, hint = child.before.replace("\r", "").strip("\n").split("\n")
+    assert len(sentence) > 1
+    assert max(map(len, sentence)) < width
+    assert " ".join(sentence).startswith("confspec: --extract only works with text output; with --format json use")
+    assert hint == "  confspec ask 'Why is the sky blue?' --no-log --max-tokens 100 --json"
