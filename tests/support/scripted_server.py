@@ -65,6 +65,8 @@ class ScriptedServer:
     continues: str = "unasked"
     """Whether chat completions write on from a message: `unasked`, `asked` or `never`."""
     says_logprobs: bool = True
+    doubts: str = ""
+    """A step with this in it gets the verdict No."""
     is_certain: bool = False
     """Every token after the first has the log-probability 0."""
     drift: float = 0.0
@@ -186,8 +188,10 @@ class ScriptedServer:
             case "/completion":
                 if body.get("stream"):
                     return self._llama_stream(body)
-                row = _llama_row(body["logit_bias"][0][0] if "logit_bias" in body else ord("Y"))
-                row["top_logprobs"] += [_llama_row(ord("N")), _llama_row(ord("Y"))]
+                said = bytes(token for token in body["prompt"] if token < START).decode("utf-8", "replace")
+                likely = {"Y": _PROBS["N"], "N": _PROBS["Y"]} if self._doubts(said) else _PROBS
+                row = _llama_row(body["logit_bias"][0][0] if "logit_bias" in body else ord("Y"), likely)
+                row["top_logprobs"] += [_llama_row(ord("N"), likely), _llama_row(ord("Y"), likely)]
                 return _json({"completion_probabilities": [row], "model": self.model, "id_slot": 0, "stop": True})
         return None
 
@@ -215,7 +219,11 @@ class ScriptedServer:
     def _vllm_answer(self, body):
         choice: dict[str, Any] = {"finish_reason": "length", "token_ids": [0]}
         if "logprob_token_ids" in body:
-            probs = dict(zip(body["logprob_token_ids"], _PROBS.values(), strict=False))
+            said = b"".join(map(self.vocab.piece, body["prompt"])).decode("utf-8", "replace")
+            values = list(_PROBS.values())
+            probs = dict(
+                zip(body["logprob_token_ids"], reversed(values) if self._doubts(said) else values, strict=False)
+            )
             choice["logprobs"] = {"top_logprobs": [{f"token_id:{one}": math.log(p) for one, p in probs.items()}]}
         if "prompt_logprobs" in body:
             self.written += 1
@@ -231,6 +239,7 @@ class ScriptedServer:
         said = b"".join(map(vocab.piece, prompt[begun:])).removeprefix(b"assistant\n").decode()
         (end,) = vocab.tokenize("<|im_end|>", special=True)
         for token in [*vocab.tokenize_reply(self.writes[len(said) :]), end][: body["max_tokens"]]:
+            time.sleep(self.pace)
             name, reason = f"token_id:{token}", "stop" if token == end else None
             said_of = {"tokens": [name], "token_logprobs": [-0.5], "top_logprobs": [{name: -0.5}]}
             yield _event({"choices": [{"token_ids": [token], "logprobs": said_of, "finish_reason": reason}]})
@@ -266,6 +275,9 @@ class ScriptedServer:
     def _openai_said(self, rows):
         return {"content": rows} if self.says_logprobs else None
 
+    def _doubts(self, said):
+        return self.doubts and self.doubts in said
+
     def continuation(self, prompt):
         """What it writes after these tokens, and the end."""
         begun = max((index for index, token in enumerate(prompt) if token == START), default=len(prompt))
@@ -277,8 +289,8 @@ def tokenized(text, special):
     return [token for part in parts for token in ([_SPECIAL[part]] if part in _SPECIAL else part.encode())]
 
 
-def _llama_row(token):
-    probability = _PROBS.get(chr(token), 0.5)
+def _llama_row(token, likely=_PROBS):
+    probability = likely.get(chr(token), 0.5)
     row = {"id": token, "bytes": [token] if token < START else [], "logprob": math.log(probability)}
     return {**row, "top_logprobs": [row]}
 
