@@ -23,6 +23,7 @@ _ENOUGH = 64  # tokens from which on a cost counts as measured
 _MEMORY = 20_000  # tokens after which what was measured before counts half
 _BYTES_PER_SECOND = {False: 1e10, True: 5e11}  # read from memory, for each token written: by a processor, by a GPU
 _PRICE = {False: 0.3, True: 0.05}  # of reading a token, over writing it
+_ON_A_SERVER = 1 / 30  # seconds to write a token, where the server does not say how large its model is
 
 Sums = dict[str, tuple[float, float]]
 """Tokens and seconds by kind of work."""
@@ -95,13 +96,18 @@ def _known(file: Path) -> Sums:
 def _file(cards: Mapping[Author, ModelCard]) -> Path:
     """The file for these models as they are laid out here."""
     known = [cards[author] for author in Author]
-    mark = json.dumps([[card.file or card.identity, card.sha256, card.gpu_layers] for card in known])
+    mark = json.dumps([[card.file or f"{card.server} {card.identity}", card.sha256, card.gpu_layers] for card in known])
     return costs_folder(os.environ) / f"{hashlib.sha256(mark.encode()).hexdigest()[:16]}.json"
 
 
 def _prior(cards: Mapping[Author, ModelCard]) -> dict[str, float]:
-    """Seconds a token from sizes alone: to write one, all weights are read once."""
+    """Seconds a token from sizes alone: to write one, all weights are read once. Servers are taken to have a GPU."""
     draft, target = (cards[author] for author in Author)
-    drafting = max(draft.bytes, 1) / _BYTES_PER_SECOND[draft.gpu_layers > 0]
-    writing = max(target.bytes, 1) / _BYTES_PER_SECOND[target.gpu_layers > 0]
-    return {"drafting": drafting, "reading": writing * _PRICE[target.gpu_layers > 0], "writing": writing}
+    price = _PRICE[target.gpu_layers > 0 or bool(target.server)]
+    return {"drafting": _to_write(draft), "reading": _to_write(target) * price, "writing": _to_write(target)}
+
+
+def _to_write(card: ModelCard) -> float:
+    if card.server and not card.bytes:
+        return _ON_A_SERVER
+    return max(card.bytes, 1) / _BYTES_PER_SECOND[card.gpu_layers > 0 or bool(card.server)]

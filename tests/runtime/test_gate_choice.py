@@ -22,7 +22,7 @@ from confspec_cli.models.registry import Pair, fingerprints, load
 from confspec_cli.render import wording
 from confspec_cli.render.document import RunRecord
 from confspec_cli.runtime.configure import build_config, setting_of
-from confspec_cli.runtime.device_costs import costs_here, learning
+from confspec_cli.runtime.device_costs import costs_here, keep_costs, learning
 from confspec_cli.runtime.gate_choice import check_gate, frontiers, with_gate_of_choice
 from confspec_cli.runtime.options import RunOptions
 
@@ -81,6 +81,19 @@ def run_once(ratio, price, gate=READ):
     models, clock = engines(ratio, price)
     config = replace(choice(models), gate=gate, max_tokens=1000)
     return list(learning(ReasoningRun(PROMPT, models, config, clock).events(), models, is_wanted=True)), models
+
+
+def test_a_server_that_does_not_say_how_large_its_model_is_counts_as_slower_than_a_small_draft_here():
+    draft = replace(CARD, file="d", bytes=100_000_000)
+    far = replace(CARD, file="", bytes=0, server="vllm http://big:8000", identity="large")
+    costs, is_measured = costs_here({Author.DRAFT: draft, Author.TARGET: far})
+    assert not is_measured
+    assert costs.drafting < costs.writing / 3
+    assert costs.reading < costs.writing / 10
+    keep_costs({Author.DRAFT: draft, Author.TARGET: far}, dict.fromkeys(("drafting", "reading", "writing"), (100, 1.0)))
+    assert costs_here({Author.DRAFT: draft, Author.TARGET: far})[1]
+    elsewhere = replace(far, server="vllm http://other:8000")
+    assert not costs_here({Author.DRAFT: draft, Author.TARGET: elsewhere})[1]
 
 
 def test_before_the_first_run_costs_are_estimated_from_the_sizes_of_the_files():
