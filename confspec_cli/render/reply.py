@@ -6,7 +6,8 @@ from typing import TextIO
 
 from confspec_cli.core.events import Event, RunFinished, RunStarted, StepCommitted
 from confspec_cli.core.thinking import Thought, reply_of, thought
-from confspec_cli.render.console import put
+from confspec_cli.render.console import put, width_of
+from confspec_cli.render.word_wrap import WordWrap
 
 
 class ReplyText:
@@ -14,7 +15,7 @@ class ReplyText:
 
     The reply is held back until the run is over where it cannot be told apart earlier: for an answer in a requested
     format, which follows the reasoning, and for a thinking model told not to think, which may still close a thought
-    that nothing opened. `at_once` asks for the same.
+    that nothing opened. `at_once` asks for the same. On a terminal its lines are broken between words.
     """
 
     def __init__(self, stream: TextIO, at_once: bool = False) -> None:
@@ -41,7 +42,7 @@ class ReplyText:
     def close(self) -> None:
         """End the line."""
         if self._within_line:
-            put(self._stream, "\n")
+            self._put("\n")
         self._begin(thinks=False)
 
     def _begin(self, thinks: bool) -> None:
@@ -51,6 +52,7 @@ class ReplyText:
         self._said = False
         self._within_line = False
         self._newlines = 0  # said at the end, written only once more follows
+        self._words = WordWrap()
 
     def _say(self, text: str) -> None:
         if not self._said:
@@ -58,14 +60,18 @@ class ReplyText:
         body = text.rstrip("\n")
         newlines = len(text) - len(body)
         if body:
-            put(self._stream, "\n" * self._newlines + body)
+            self._put("\n" * self._newlines + body)
             self._said = self._within_line = True
             self._newlines = 0
         if newlines and self._within_line:
-            put(self._stream, "\n")
+            self._put("\n")
             self._within_line = False
             newlines -= 1
         self._newlines += newlines if self._said else 0
+
+    def _put(self, text: str) -> None:
+        width = width_of(self._stream)
+        put(self._stream, self._words.wrapped(text, width) if width else text)
 
     def _after_thinking(self, text: str) -> str:
         self._unread += text

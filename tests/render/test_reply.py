@@ -134,3 +134,25 @@ def test_a_result_is_all_there_is_of_a_run(extract, out):
         renderer.handle(event)
     renderer.close()
     assert stream.getvalue() == out
+
+
+def on_a_terminal(monkeypatch, events, width):
+    monkeypatch.setattr("confspec_cli.render.reply.width_of", lambda stream: width)
+    return said(events)
+
+
+def test_on_a_terminal_lines_are_broken_between_words_wherever_a_step_ends(monkeypatch):
+    run = run_of("Twelve times twel", "ve is one hundred ", "and forty-four.\n", "So\n\nthat is it.")
+    assert on_a_terminal(monkeypatch, run, 20).split("\n") == [
+        *("Twelve times twelve", "is one hundred and", "forty-four.", "So", "", "that is it.", ""),
+    ]
+
+
+def test_a_word_that_fits_no_line_is_left_to_the_terminal(monkeypatch):
+    assert on_a_terminal(monkeypatch, run_of(f"A {'x' * 30} b"), 20) == f"A\n{'x' * 30}\nb\n"
+
+
+def test_code_on_a_terminal_is_as_it_was_written(monkeypatch):
+    code = "```python\nreturn merged_list + list1[i:] + list2[j:]\n```\n"
+    text = on_a_terminal(monkeypatch, run_of("Here is all of the code:\n", code, "And that is all of it."), 20)
+    assert text == f"Here is all of the\ncode:\n{code}And that is all of\nit.\n"
