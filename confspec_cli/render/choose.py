@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from time import monotonic
 from typing import TextIO
 
+from confspec_cli.core.events import Event, RunFinished
 from confspec_cli.render.console import is_dumb, make_console
 from confspec_cli.render.document import Document
 from confspec_cli.render.jsonl_output import JsonLines
@@ -56,7 +58,30 @@ def choose(
     view = Ticking(steps, line) if moves else steps
     if show.format is Format.TEXT and not (show.brief or show.extract):
         return Several([view])
-    return Several([view, speaker])
+    return _ReplyFirst(view, steps, speaker, show.extract)
+
+
+class _ReplyFirst(Several):
+    """Steps that are shortened, below them the reply or what is extracted of it, and then how the run went.
+
+    The view is the `steps`, or what redraws them.
+    """
+
+    def __init__(
+        self, view: TerminalView | Ticking[TerminalView], steps: TerminalView, speaker: Renderer, extracts: bool
+    ) -> None:
+        super().__init__([view, speaker])
+        self._view, self._steps, self._speaker, self._extracts = view, steps, speaker, extracts
+
+    def handle(self, event: Event) -> None:
+        """Pass it to the view and the speaker, the last one the other way round."""
+        if not isinstance(event, RunFinished) or not (event.extract if self._extracts else event.reply):
+            super().handle(event)
+            return
+        with self._view.held() if isinstance(self._view, Ticking) else nullcontext():
+            self._steps.make_way()
+            self._speaker.handle(event)
+        self._view.handle(event)
 
 
 def _is_file(stream: TextIO) -> bool:

@@ -131,6 +131,13 @@ class TerminalView:
         """Print a permanent line above the live step."""
         self._print(self._page.line([text]))
 
+    def make_way(self) -> None:
+        """Take the live part off the screen, and leave a blank line below which something else is written."""
+        self._live = None
+        self._print([] if self._gap else [Text()])
+        self._region.close()
+        self._gap = False
+
     def pause(self) -> None:
         """Take the live part off the screen and restore the cursor, until it is drawn again."""
         self._region.close()
@@ -195,7 +202,7 @@ class TerminalView:
         lines = [] if self._gap else [Text()]
         if sentence := wording.ending(event, self._started, self._closing.step, self._show.is_chat):
             lines += page.line([sentence], style="yellow")
-        if event.answer and "\n" not in event.answer:
+        if event.answer and "\n" not in event.answer and not self._show.extract:
             lines += [*page.line(["Answer:", clean(event.answer)], style="bold"), Text()]
         self._print([*lines, *self._closing.lines(page, self._show.stats)])
         self._region.close()

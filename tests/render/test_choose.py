@@ -6,6 +6,7 @@ import json
 
 import pytest
 from support.recorded_runs import Recorder, sample, texts
+from support.screen import Screen
 
 from confspec_cli.core.events import RunFinished, StepCommitted
 from confspec_cli.errors import ClosedPipe
@@ -193,6 +194,25 @@ def test_a_result_is_printed_beside_the_step_view():
         stdout, stderr = shown(out_tty, err_tty, events=events, extract=True)
         assert stdout == "42\n"
         assert ("escalated" if out_tty else "step 2") in stderr
+
+
+@pytest.mark.parametrize("env", [{}, {"TERM": "dumb"}])
+@pytest.mark.parametrize(
+    ("show", "printed"),
+    [({"brief": True}, [*REPLY.strip().split("\n"), "", "Answer: 42"]), ({"extract": True}, ["42"])],
+)
+def test_below_shortened_steps_stands_the_reply_once_and_then_how_the_run_went(env, show, printed):
+    *events, finished = sample()
+    assert isinstance(finished, RunFinished)
+    screen = Screen(80, 60)
+    renderer = choose(screen, screen, Show(**show), env, clock=lambda: 0.0)
+    for event in [*events, dataclasses.replace(finished, extract="42")]:
+        renderer.handle(event)
+    renderer.close()
+    end = next(n for n, line in enumerate(screen.lines) if "✓✓" in line or "██" in line)
+    assert screen.lines[end - len(printed) - 2 : end] == ["", *printed, ""]
+    assert screen.text.count("Answer: 42") == printed.count("Answer: 42")
+    assert screen.cursor_shown
 
 
 @pytest.mark.parametrize("format_", [Format.JSON, Format.JSONL])
