@@ -22,7 +22,8 @@ class Alone(Cascade):
     def write(self, author: Author, cause: Cause | None, max_tokens: int) -> Generator[Event, None, Step]:
         """The next step by that author, not yet committed; `cause` says why, where the mode does not."""
         n = self.transcript.n
-        request = GenerationRequest(n, self.transcript.so_far(), self.config.sampling, max_tokens)
+        left = self.config.max_tokens - self.transcript.tokens
+        request = GenerationRequest(n, self.transcript.so_far(), self.config.sampling, max_tokens, goes_on=left)
         written = yield from self.writer.write(author, request, self.policy.stops_step)
         return Step(n, Origin(author.value), written.text, written.tokens, written.ended, seconds=0.0, cause=cause)
 

@@ -88,6 +88,8 @@ class ReasoningRun:
             reason = FinishReason.INTERRUPTED
         except EngineError as problem:
             reason, failure = FinishReason.FAILED, problem
+        finally:
+            self._writer.close()
         yield self._finished(reason, began)
         if failure:
             raise failure

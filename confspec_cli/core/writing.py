@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from inspect import GEN_CLOSED, getgeneratorstate
+from itertools import islice
 
 from confspec_cli.core.engine import Engine
 from confspec_cli.core.events import Event, StepOpened, StepWritten, TextWritten
@@ -21,7 +23,8 @@ class GenerationRequest:
 
     It writes to the step boundary or, if `whole`, to the end of its turn, and stops, unsure, before a token less likely
     than `min_token_prob`. `prefix`, the end of `prompt`, is the beginning of the step and stands already.
-    `provisional`: what it writes may yet be rejected.
+    `provisional`: what it writes may yet be rejected. `goes_on`: so many tokens in all it may be asked for, one step
+    after the other, if nobody else writes in between.
     """
 
     n: int
@@ -32,11 +35,22 @@ class GenerationRequest:
     whole: bool = False
     min_token_prob: float = 0.0
     prefix: str = ""
+    goes_on: int = 0
 
     @property
     def min_logprob(self) -> float:
         """The natural log of `min_token_prob`."""
         return math.log(self.min_token_prob) if self.min_token_prob > 0 else -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """What a model on a server is still writing, from the end of this prompt on."""
+
+    author: Author
+    prompt: Prompt
+    sampling: Sampling
+    tokens: Generator[Token, None, None]
 
 
 class Writer:
@@ -52,6 +66,7 @@ class Writer:
         self._clock = clock
         self.splitter = splitter
         self._before = splitter
+        self._stream: _Stream | None = None
         self.partial = ""
         """What has been written for good of a step that is not yet committed."""
         self.partial_tokens = 0
@@ -66,10 +81,9 @@ class Writer:
         self.splitter.passes(request.prefix)
         self.partial = "" if request.provisional else request.prefix
         self.partial_tokens, self.partial_author = 0, author
-        tokens = self._generate(author, request)
         engine, written, unsure = self._models[author], list[Token](), False
         began, first, read_before, read = self._clock(), 0.0, engine.tokens_read, 0
-        with closing(tokens):
+        with self._tokens(author, request, written) as tokens:
             for token in tokens:
                 if not first:
                     first, read = self._clock(), engine.tokens_read - read_before
@@ -100,9 +114,41 @@ class Writer:
         """Forget what was written last: the next step begins where that one did."""
         self.splitter = self._before
 
-    def _generate(self, author: Author, request: GenerationRequest) -> Generator[Token, None, None]:
+    def close(self) -> None:
+        """Stop what a server is still writing."""
+        stream, self._stream = self._stream, None
+        if stream:
+            stream.tokens.close()
+
+    @contextmanager
+    def _tokens(
+        self, author: Author, request: GenerationRequest, written: Sequence[Token]
+    ) -> Iterator[Iterator[Token]]:
+        """The tokens of a step. A server that may write the next one too goes on in one stream, and is asked once."""
         sampling = replace(request.sampling, seed=_seed_of(author, request.sampling.seed))
-        return self._models[author].generate(request.prompt, sampling, request.max_tokens)
+        known, self._stream = self._stream, None
+        if known and (known.author, known.prompt, known.sampling) == (author, request.prompt, sampling):
+            tokens = known.tokens
+        else:
+            if known:
+                known.tokens.close()
+            most = max(request.goes_on if self._is_far(author) else 0, request.max_tokens)
+            tokens = self._models[author].generate(request.prompt, sampling, most)
+        is_over = True
+        try:
+            yield islice(tokens, request.max_tokens)
+            goes_on = request.goes_on and self._is_far(author) and getgeneratorstate(tokens) != GEN_CLOSED
+            is_over = not goes_on or any(token.ends for token in written[-1:])
+        finally:
+            if is_over:
+                tokens.close()
+            else:
+                said = "".join(token.text for token in written)
+                prompt = replace(request.prompt, reply=(*request.prompt.reply, *filter(None, [said])))
+                self._stream = _Stream(author, prompt, sampling, tokens)
+
+    def _is_far(self, author: Author) -> bool:
+        return bool(self._models[author].card.server)
 
 
 def _seed_of(author: Author, seed: int) -> int:

@@ -1,6 +1,9 @@
 """How often a target on a server is asked: never for a step the draft keeps, once if escalated, twice to rewrite."""
 
 from collections import Counter
+from collections.abc import Generator
+from contextlib import closing
+from typing import cast
 
 import pytest
 from support.scripted_server import ScriptedServer
@@ -10,6 +13,7 @@ from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import StepCommitted
 from confspec_cli.core.gate import Signal
 from confspec_cli.core.run import ReasoningRun
+from confspec_cli.core.run_config import Mode
 from confspec_cli.core.trace import Author, Origin
 from confspec_cli.engines.llamacpp.vocabulary_file import VocabularyFile
 from confspec_cli.engines.remote import RemoteSpec, open_remote
@@ -44,3 +48,66 @@ def test_steps_cost_as_many_requests_as_they_must(tiny, kind):
         target.close()
     file.close()
     assert asked == {Origin.ESCALATED: [1, 1, 1], Origin.DRAFT: [0, 0], Origin.TARGET: [2, 2]}
+
+
+class Capped(ScriptedServer):
+    """A server that writes no more than so many tokens for a request."""
+
+    most = 10_000
+
+    def _llama_stream(self, body):
+        return super()._llama_stream({**body, "n_predict": min(body["n_predict"], self.most)})
+
+
+def alone(server, draft=None, **changes):
+    """What the target writes by itself, step by step, and how often it was asked."""
+    target = open_remote(RemoteSpec(server.url), Interrupt(), {})
+    server.requests.clear()
+    models = {Author.TARGET: target} if draft is None else {Author.DRAFT: draft, Author.TARGET: target}
+    mode = Mode.TARGET if draft is None else Mode.CONFSPEC
+    events = list(ReasoningRun(PROMPT, models, config(mode, max_tokens=1000, **changes), lambda: 0.0).events())
+    target.close()
+    steps = [event.step for event in events if isinstance(event, StepCommitted)]
+    return steps, [body for path, body, _ in server.requests if path == "/completion" and body.get("stream")]
+
+
+def test_a_target_that_writes_alone_is_asked_once_for_all_of_its_steps():
+    with ScriptedServer(writes="".join(STEPS), context=8192) as server:
+        steps, asked = alone(server)
+        assert "".join(step.text for step in steps) == "".join(STEPS)
+        assert len(steps) >= len(STEPS)
+        assert [body["n_predict"] for body in asked] == [1000]
+        short, asked = alone(server, max_step_tokens=24)
+        assert max(step.tokens for step in short) == 24
+        assert "".join(step.text for step in short) == "".join(STEPS)
+        assert len(asked) == 1
+
+
+def test_a_server_that_ends_early_is_asked_for_the_rest():
+    with Capped(writes="".join(STEPS), context=8192) as server:
+        server.most = 30
+        steps, asked = alone(server)
+    assert "".join(step.text for step in steps) == "".join(STEPS)
+    assert len(asked) > 2
+
+
+def test_where_somebody_else_writes_next_the_server_is_told_to_stop():
+    with ScriptedServer(writes="".join(STEPS), context=8192, pace=0.01) as server:
+        draft = ScriptedEngine(STEPS, lambda _: {"Yes": 0.99, "No": 0.01})
+        gate = {"signal": Signal.VERDICT, "accept": 0.9, "target": 0.5, "target_first": True}
+        steps, asked = alone(server, draft, **gate)
+        assert [step.origin for step in steps][:2] == [Origin.TARGET, Origin.DRAFT]
+        assert len(asked) == 1
+        assert server.gone.wait(10)
+        assert server.written < len("".join(STEPS)) / 2
+
+
+def test_a_run_that_is_left_half_way_leaves_no_stream_open():
+    with ScriptedServer(writes="".join(STEPS), context=8192, pace=0.01) as server:
+        target = open_remote(RemoteSpec(server.url), Interrupt(), {})
+        run = ReasoningRun(PROMPT, {Author.TARGET: target}, config(Mode.TARGET, max_tokens=1000), lambda: 0.0)
+        events = cast(Generator, run.events())
+        with closing(events):
+            next(event for event in events if isinstance(event, StepCommitted))
+        assert server.gone.wait(10)
+        target.close()
