@@ -19,8 +19,8 @@ ENDLESS = {"<|im_end|>": -40, "<|end|>": -40}
 @pytest.fixture
 def command(tiny, tmp_path):
     """An `ask` that goes on for long, as an argument list, and its environment."""
-    draft = tiny("llama", seed=2, bias={"Yes": 5, "No": 5, **ENDLESS})
-    target = tiny("llama", seed=3, vocab="other", bias={"Yes": 5, "No": 5, **ENDLESS})
+    draft = tiny("llama", seed=2, context=32768, bias={"Yes": 5, "No": 5, **ENDLESS})
+    target = tiny("llama", seed=3, context=32768, vocab="other", bias={"Yes": 5, "No": 5, **ENDLESS})
     argv = [sys.executable, "-m", "confspec_cli", "ask", "--draft", str(draft), "--target", str(target)]
     argv += ["-n", "1900", "--threads", "2"]
     env = {
@@ -53,7 +53,7 @@ def test_ctrl_c_stops_at_once_keeps_what_there_is_and_exits_130(command):
 
 @pytest.mark.parametrize("delay", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0])
 def test_ctrl_c_at_any_moment_is_130_and_never_a_traceback(command, delay):
-    child = spawn(command, "Hello")
+    child = spawn(command, "Hello", "-n", "30000", "--temperature", "1")  # which takes far longer than any delay
     time.sleep(delay)
     child.sendintr()
     child.expect(pexpect.EOF)
