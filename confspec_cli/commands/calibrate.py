@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
@@ -258,7 +257,7 @@ def _records(
     job: _Job, file: CalibrationFile, wanted: Sequence[Signal], loaded: Mapping[Author, Engine]
 ) -> Iterator[dict[str, Any]]:
     """The records that are missing: labelled steps first, as the gates to try may depend on them."""
-    labeller = Labeller(loaded, job.config, time.perf_counter)
+    labeller = Labeller(loaded, job.config)
     for problem in file.unlabelled():
         yield labeller.record(problem)
     trials = GateTrials(loaded, job.config, file.gates(wanted))

@@ -9,7 +9,7 @@ right ones only.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,13 +32,16 @@ from confspec_cli.runtime.build_prompt import prompt_of
 _ASKED = Gate(Signal.VERDICT)
 
 
+def _untimed() -> float:
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One drafted step of a problem: both assessments, whether it was right, and what it and the target's own cost.
+    """One drafted step of a problem: both assessments, and whether it was right.
 
-    Seconds: `drafting` the step, `rewriting` as many tokens at the target's measured pace. `drafted` and `read` are the
-    log-probabilities of its tokens to the draft and to the target. `repetition` is the share of its runs of three words
-    that have been there before.
+    `drafted` and `read` are the log-probabilities of its tokens to the draft and to the target. `repetition` is the
+    share of its runs of three words that have been there before.
     """
 
     problem: str
@@ -47,8 +50,6 @@ class Labelled:
     target: Assessment
     is_right: bool
     tokens: int
-    drafting: float
-    rewriting: float
     drafted: tuple[float, ...]
     read: tuple[float, ...]
     repetition: float | None = None
@@ -65,11 +66,10 @@ class Chains:
 class Labeller:
     """Labels the steps of problems. `config` is the pair's; its tokens are one budget, from a problem to its answer."""
 
-    def __init__(self, models: Mapping[Author, Engine], config: RunConfig, clock: Callable[[], float]) -> None:
+    def __init__(self, models: Mapping[Author, Engine], config: RunConfig) -> None:
         self._models = models
         self._config = replace(config, asks=True)
-        self._clock = clock
-        self._verifier = Verifier(models, config.question, clock)
+        self._verifier = Verifier(models, config.question, _untimed)
 
     def record(self, problem: Problem) -> dict[str, Any]:
         """The record of a problem, JSON-ready, with its labelled steps; without any where the target fails alone.
@@ -84,12 +84,12 @@ class Labeller:
 
     def _labels(self, problem: Problem) -> dict[str, Any]:
         prompt = prompt_of(problem.prompt, problem.system, self._models, (), self._config)
-        alone, pace = self._finish(prompt, self._config.max_tokens)
+        alone = self._finish(prompt, self._config.max_tokens)
         solved = problem.kind is AnswerKind.NONE or self._is_answer(problem, prompt, alone)
-        steps = list(self._chain(problem, prompt, pace)) if solved else []
+        steps = list(self._chain(problem, prompt)) if solved else []
         return {"solved": solved, "steps": steps}
 
-    def _chain(self, problem: Problem, prompt: Prompt, pace: float) -> Iterator[dict[str, Any]]:
+    def _chain(self, problem: Problem, prompt: Prompt) -> Iterator[dict[str, Any]]:
         left = self._config.max_tokens
         for n in itertools.count(1):
             drafted = self._written(Author.DRAFT, n, prompt, left)
@@ -103,8 +103,6 @@ class Labeller:
                 "n": n,
                 "right": right,
                 "tokens": drafted.tokens,
-                "drafting": drafted.seconds,
-                "rewriting": drafted.tokens * pace,
                 "repetition": round(repetition(drafted.text, "".join(prompt.reply)), 4),
                 "drafted": [round(token.logprob, 4) for token in scored],
                 "read": [round(token.logprob, 4) for token in read],
@@ -126,7 +124,7 @@ class Labeller:
         """
         if problem.kind is AnswerKind.NONE:
             return gate_target(final, _ASKED) is Decision.ACCEPT
-        rest = self._finish(extended, left)[0] if left > 0 else ""
+        rest = self._finish(extended, left) if left > 0 else ""
         return self._is_answer(problem, extended, rest)
 
     def _is_answer(self, problem: Problem, prompt: Prompt, rest: str) -> bool:
@@ -137,7 +135,7 @@ class Labeller:
     def _written(self, author: Author, n: int, prompt: Prompt, left: int) -> WrittenStep:
         """The next step, as one model writes it with so many tokens left."""
         config = self._config
-        writer = Writer(self._models, Splitter(config.min_step_chars), self._clock)
+        writer = Writer(self._models, Splitter(config.min_step_chars), _untimed)
         for step in prompt.reply:
             if not writer.splitter.passes(step):
                 writer.splitter.force()
@@ -149,21 +147,17 @@ class Labeller:
                 written: WrittenStep = done.value
                 return written
 
-    def _finish(self, prompt: Prompt, left: int) -> tuple[str, float]:
-        """What the target writes on, by as many tokens as are left, and its seconds for each.
-
-        Raises ContextFull short of the end.
-        """
+    def _finish(self, prompt: Prompt, left: int) -> str:
+        """What the target writes on, by as many tokens as are left. Raises ContextFull short of the end."""
         config = replace(self._config, mode=Mode.TARGET, max_tokens=left)
         target = {Author.TARGET: self._models[Author.TARGET]}
-        events: list[Event] = list(ReasoningRun(prompt, target, config, self._clock).events())
+        events: list[Event] = list(ReasoningRun(prompt, target, config, _untimed).events())
         said = "".join(event.step.text for event in events if isinstance(event, StepCommitted))
-        tokens = sum(event.step.tokens for event in events if isinstance(event, StepCommitted))
         finished = events[-1]
         assert isinstance(finished, RunFinished)
         if finished.reason is FinishReason.CONTEXT:
             raise ContextFull("The context is full before the answer is complete.")
-        return said + finished.partial, finished.seconds / max(tokens, 1)
+        return said + finished.partial
 
 
 def repetition(step: str, before: str) -> float:
@@ -196,8 +190,6 @@ def _labelled(problem: str, record: Mapping[str, Any]) -> Labelled:
         target,
         record["right"],
         record["tokens"],
-        record["drafting"],
-        record["rewriting"],
         tuple(record["drafted"]),
         tuple(record["read"]),
         record.get("repetition"),

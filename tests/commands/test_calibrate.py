@@ -37,7 +37,7 @@ def labelled(problem, n, right, p, lowest):
         Assessment(author, Verdict(p, 1.0), Likelihood(sum(tokens) / 10, min(tokens), 10, 9), 0.1, 0.0, 10)
         for author in (Author.DRAFT, Author.TARGET)
     )
-    return Labelled(problem, n, draft, target, right, 10, 1.0, 2.0, tokens, tokens)
+    return Labelled(problem, n, draft, target, right, 10, tokens, tokens)
 
 
 def chains(rng, problems, lowest_of=lambda rng, right: rng.betavariate(5, 2) if right else rng.betavariate(2, 5)):
@@ -77,8 +77,7 @@ class Finisher(ScriptedEngine):
 
 def test_a_step_is_right_when_the_target_still_gets_there_and_the_rest_is_met_behind_right_ones():
     models = {Author.DRAFT: ScriptedEngine((FIRST, SLIP, LAST)), Author.TARGET: Finisher(())}
-    ticks = itertools.count()
-    labeller = Labeller(models, CONFIG, lambda: float(next(ticks)))
+    labeller = Labeller(models, CONFIG)
     solved, failed = read_problems(
         '{"id": "a", "question": "?", "answer": "42"}\n{"id": "b", "question": "?", "answer": "7"}', "some"
     )
@@ -95,7 +94,7 @@ def test_a_problem_that_does_not_fit_into_the_context_is_skipped_and_tells_nothi
     models = {Author.DRAFT: ScriptedEngine((FIRST, SLIP, LAST)), Author.TARGET: Finisher(())}
     room = replace(models[Author.TARGET].card, context=120)
     models[Author.TARGET].card = room
-    labeller = Labeller(models, CONFIG, itertools.count().__next__)
+    labeller = Labeller(models, CONFIG)
     short, long = ({"id": name, "question": "? " * words, "answer": "42"} for name, words in (("a", 1), ("b", 200)))
     problems = read_problems(f"{json.dumps(short)}\n{json.dumps(long)}", "some")
     records = [labeller.record(problem) for problem in problems]
@@ -110,7 +109,7 @@ def long_chain(count):
 def record_of(steps, config=CONFIG):
     models = {author: ScriptedEngine(steps) for author in Author}
     (problem,) = read_problems('{"id": "a", "question": "?", "answer": "42"}', "some")
-    return Labeller(models, config, itertools.count().__next__).record(problem)
+    return Labeller(models, config).record(problem)
 
 
 def test_every_step_of_a_long_chain_is_labelled():
@@ -131,7 +130,7 @@ def test_a_problem_has_one_budget_of_tokens_from_its_first_step_to_the_answer():
 
     models = {Author.DRAFT: Rambling(()), Author.TARGET: ScriptedEngine(long_chain(2))}
     (problem,) = read_problems('{"id": "a", "question": "?", "answer": "42"}', "some")
-    rambled = Labeller(models, replace(CONFIG, max_tokens=50), itertools.count().__next__).record(problem)
+    rambled = Labeller(models, replace(CONFIG, max_tokens=50)).record(problem)
     assert [step["right"] for step in rambled["steps"]][:1] == [False]  # nothing is left for the answer
     assert sum(step["tokens"] for step in rambled["steps"]) <= 50 + 42
 
@@ -141,12 +140,12 @@ def test_a_thought_that_the_chain_has_closed_is_known_as_closed():
     card = replace(ScriptedEngine(()).card, thinks=True)
     models = {author: ScriptedEngine(steps, card=card) for author in Author}
     prompt = Prompt((Message("user", "?"),), steps[:2], think=True)
-    labeller = Labeller(models, replace(CONFIG, think_budget=4), itertools.count().__next__)
-    assert labeller._finish(prompt, 100)[0] == "".join(steps[2:])
+    labeller = Labeller(models, replace(CONFIG, think_budget=4))
+    assert labeller._finish(prompt, 100) == "".join(steps[2:])
     (problem,) = read_problems('{"id": "a", "question": "?", "answer": "42"}', "some")
     boxed = ("I first think of \\boxed{42}.\n\n", "That was it.\n</think>\n", "It is \\boxed{41}.")
     models = {author: ScriptedEngine(boxed, card=card) for author in Author}
-    assert not Labeller(models, CONFIG, itertools.count().__next__).record(problem)["solved"]
+    assert not Labeller(models, CONFIG).record(problem)["solved"]
 
 
 def test_where_no_answer_is_known_a_step_is_right_when_the_target_says_so():
@@ -155,9 +154,8 @@ def test_where_no_answer_is_known_a_step_is_right_when_the_target_says_so():
 
     target = ScriptedEngine((FIRST, SECOND, LAST), labels)
     models = {Author.DRAFT: ScriptedEngine((FIRST, SLIP, LAST)), Author.TARGET: target}
-    ticks = itertools.count()
     (problem,) = read_problems('{"id": "a", "question": "?"}', "some", graded=False)
-    record = Labeller(models, CONFIG, lambda: float(next(ticks))).record(problem)
+    record = Labeller(models, CONFIG).record(problem)
     assert record["solved"]
     assert [step["right"] for step in record["steps"]] == [True, False, True]
     assert target.calls.count("generate") == 4  # its own three steps, and one in place of the slip
@@ -199,7 +197,7 @@ def labels(own, problems=PROBLEMS, settings=None, known=None, lost=()):
     fixed = _Job(resolved, config, HardwareOptions(), False, True).fixed
     fixed["settings"] |= settings or {}
     step = {
-        "n": 1, "right": True, "tokens": 4, "drafting": 1.0, "rewriting": 2.0,
+        "n": 1, "right": True, "tokens": 4,
         "drafted": [-0.01] * 4, "read": [-0.01] * 4,
         "judged": [judged("draft"), judged("target")],
     }  # fmt: skip

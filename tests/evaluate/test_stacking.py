@@ -21,7 +21,7 @@ def chains(knows, problems=60, seed=1):
                 Assessment(author, Verdict(0.5, 1.0), Likelihood(seen[author], -1.0, 9, 9, 1.0, 1.0), 0.1)
                 for author in Author
             )
-            steps.append(Labelled(f"p{n}", k + 1, draft, target, right, 9, 1.0, 2.0, (), (), 0.1))
+            steps.append(Labelled(f"p{n}", k + 1, draft, target, right, 9, (), (), 0.1))
     return Chains({f"p{n}": True for n in range(problems)}, steps)
 
 
