@@ -36,7 +36,7 @@ class Cascade:
 
         # 1. Draft. The draft continues the transcript by one step: to the step boundary, the end of its turn, or the
         #    first token it finds too unlikely.
-        request = self._draft_request(n, "", max_tokens)
+        request = self._draft_request(n, max_tokens)
         drafted = yield from self.writer.write(Author.DRAFT, request, self.policy.stops_draft)
         if self.policy.stops_draft():
             yield StepDropped(n, drafted, DropReason.STEERED)
@@ -86,6 +86,7 @@ class Cascade:
         outcome = Outcome(decision, reason, (assessment, final), confidence, gate.target, cause)
         return outcome.keeping(drafted, accepted_prefix(tokens, gate)) if gate.min_token_prob > 0 else outcome
 
-    def _draft_request(self, n: int, said: str, max_tokens: int) -> GenerationRequest:
-        prompt, floor = self.transcript.so_far(said), self.config.gate.min_token_prob if self.config.is_gated else 0.0
-        return GenerationRequest(n, prompt, self.config.sampling, max_tokens, provisional=True, min_token_prob=floor)
+    def _draft_request(self, n: int, max_tokens: int) -> GenerationRequest:
+        floor = self.config.gate.min_token_prob if self.config.is_gated else 0.0
+        prompt, sampling = self.transcript.so_far(), self.config.sampling
+        return GenerationRequest(n, prompt, sampling, max_tokens, provisional=True, min_token_prob=floor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 INT32_MAX = 2**31 - 1
@@ -59,6 +59,10 @@ class Sampling:
     seed: int = 0
     grammar: str | None = None
     speculation: Speculation = Speculation.OFF
+
+    def at(self, position: int) -> Sampling:
+        """The same with a seed of 32 bits for what begins at a position: with one seed all steps would draw alike."""
+        return replace(self, seed=(self.seed * 0x9E3779B1 + position) % 0xFFFFFFFF)
 
 
 @dataclass(frozen=True, slots=True)

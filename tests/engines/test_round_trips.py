@@ -3,15 +3,18 @@
 from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import replace
 from typing import cast
 
 import pytest
+from support.engine_calls import written
 from support.scripted_server import ScriptedServer
 from support.small_runs import PROMPT, config
 
 from confspec_cli.core.engine import Interrupt
 from confspec_cli.core.events import StepCommitted
 from confspec_cli.core.gate import Signal
+from confspec_cli.core.messages import Sampling
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.trace import Author, Origin
@@ -111,3 +114,21 @@ def test_a_run_that_is_left_half_way_leaves_no_stream_open():
             next(event for event in events if isinstance(event, StepCommitted))
         assert server.gone.wait(10)
         target.close()
+
+
+@pytest.mark.parametrize("kind", ["vllm", "llama-server", "openai"])
+def test_each_step_is_drawn_by_a_seed_of_its_own_and_the_same_step_by_the_same(tiny, kind):
+    file = VocabularyFile(tiny("llama"))
+    spec = {"tokenizer": str(tiny("llama"))} if kind == "vllm" else {}
+    with ScriptedServer(kind, "".join(STEPS), context=8192, vocab=file.vocab) as server:
+        engine = open_remote(RemoteSpec(server.url, **spec), Interrupt(), {})
+        server.requests.clear()
+        for reply in [(), STEPS[:1], STEPS[:2], STEPS[:1]]:
+            written(engine, replace(PROMPT, reply=reply), 5, Sampling(temperature=1.0, seed=2**63 + 1))
+        engine.close()
+    file.close()
+    seeds = [body["seed"] for _, body, _ in server.requests if body and body.get("stream")]
+    assert len(seeds) == 4
+    assert len(set(seeds)) == 3
+    assert seeds[1] == seeds[3]
+    assert all(0 <= seed < 2**32 for seed in seeds)

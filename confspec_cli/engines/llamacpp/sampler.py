@@ -66,7 +66,7 @@ def _inner(weights: Logits, below: Logits) -> float:
 class Sampler:
     """llama.cpp's top-k, top-p, min-p, temperature and seeded choice, over logits we hold.
 
-    The seed of each call is mixed with the position, so that a run is repeatable step by step, whatever was verified,
+    The seed of each call depends on the position, so that a run is repeatable step by step, whatever was verified,
     rejected or cached in between.
     """
 
@@ -91,13 +91,12 @@ class Sampler:
 
     def _chained(self, sampling: Sampling, position: int) -> Choose:
         self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
-        seed = (sampling.seed * 0x9E3779B1 + position) % 0xFFFFFFFF
         for link in (
             lib.llama_sampler_init_top_k(sampling.top_k),
             lib.llama_sampler_init_top_p(sampling.top_p, 1),
             lib.llama_sampler_init_min_p(sampling.min_p, 1),
             lib.llama_sampler_init_temp(sampling.temperature),
-            lib.llama_sampler_init_dist(seed),
+            lib.llama_sampler_init_dist(sampling.at(position).seed),
         ):
             lib.llama_sampler_chain_add(self._chain, link)
         return self._choose

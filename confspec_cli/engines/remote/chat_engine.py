@@ -75,7 +75,7 @@ class ChatEngine:
         if sampling.grammar:
             raise EngineError(_NO_GRAMMAR)
         messages = _messages(prompt)
-        body = self._body(messages, sampling, max_tokens)
+        body = self._body(messages, sampling.at(sum(len(one["content"]) for one in messages)), max_tokens)
         if messages[-1]["role"] == "assistant":
             body |= self._continuing
         self._stream = stream = self._choices(body)

@@ -74,7 +74,7 @@ class RemoteEngine:
             raise self._full(len(tokens) + 1)
         self._have = tokens
         decoder, reader = codecs.getincrementaldecoder("utf-8")("replace"), self._spelling.reader()
-        self._stream = stream = self._dialect.complete(tokens.copy(), sampling, min(max_tokens, room))
+        self._stream = stream = self._dialect.complete(tokens.copy(), sampling.at(len(tokens)), min(max_tokens, room))
         try:
             for token in stream:
                 if token.ends:

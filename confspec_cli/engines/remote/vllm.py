@@ -123,7 +123,7 @@ class Vllm:
             "top_k": sampling.top_k,
             "top_p": sampling.top_p,
             "min_p": sampling.min_p,
-            "seed": sampling.seed % (1 << 63),
+            "seed": sampling.seed,
             "repetition_penalty": 1.0,
             "presence_penalty": 0.0,
             "frequency_penalty": 0.0,
