@@ -16,7 +16,7 @@ from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.trace import Author
 from confspec_cli.engines.remote import RemoteSpec, open_remote
 from confspec_cli.engines.scripted import ScriptedEngine
-from confspec_cli.errors import ContextFull, EngineError, ServerError, UsageError
+from confspec_cli.errors import ConfigError, ContextFull, EngineError, ServerError, UsageError
 
 PROMPT = asked("How much?")
 
@@ -102,10 +102,10 @@ def test_rejecting_all_is_the_server_s_target_alone(server, connect):
     assert "".join(event.step.text for event in events if isinstance(event, StepCommitted)) == WRITES
 
 
-def test_sglang_is_told_apart_and_refused_unless_its_chat_completions_are_asked_for(server, connect):
+def test_sglang_without_a_vocabulary_can_be_used_by_its_chat_completions(server, connect):
     answer = server._openai
     server._openai = lambda path, body: [b"{}"] if path == "/model_info" else answer(path, body)
-    with pytest.raises(ServerError, match="kind sglang") as refused:
+    with pytest.raises(ConfigError, match="needs a file with the vocabulary") as refused:
         connect()
     assert "server: openai" in refused.value.hint
     assert text_of(written(connect(server="openai"), PROMPT)) == WRITES

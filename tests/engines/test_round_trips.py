@@ -30,10 +30,10 @@ def labels(text):
     return {"Yes": 0.99, "No": 0.01} if text in (STEPS[1], STEPS[3]) else {"Yes": 0.5, "No": 0.4}
 
 
-@pytest.mark.parametrize("kind", ["vllm", "llama-server"])
+@pytest.mark.parametrize("kind", ["vllm", "sglang", "llama-server"])
 def test_steps_cost_as_many_requests_as_they_must(tiny, kind):
     file = VocabularyFile(tiny("llama"))
-    spec = {"tokenizer": str(tiny("llama"))} if kind == "vllm" else {}
+    spec = {"tokenizer": str(tiny("llama"))} if kind in ("vllm", "sglang") else {}
     with ScriptedServer(kind, "".join(STEPS), context=8192, vocab=file.vocab, doubts="wrong") as server:
         target = open_remote(RemoteSpec(server.url, **spec), Interrupt(), {})
         draft = ScriptedEngine(DRAFTED, labels)
@@ -44,8 +44,9 @@ def test_steps_cost_as_many_requests_as_they_must(tiny, kind):
         for event in ReasoningRun(PROMPT, models, settings, lambda: 0.0).events():
             if isinstance(event, StepCommitted):
                 paths = Counter(path for path, _, _ in server.requests)
-                asked.setdefault(event.step.origin, []).append(paths["/v1/completions"] + paths["/completion"])
-                if kind == "vllm":
+                count = paths["/v1/completions"] + paths["/completion"] + paths["/generate"]
+                asked.setdefault(event.step.origin, []).append(count)
+                if kind != "llama-server":
                     assert not paths["/tokenize"]
                 server.requests.clear()
         target.close()
@@ -116,10 +117,10 @@ def test_a_run_that_is_left_half_way_leaves_no_stream_open():
         target.close()
 
 
-@pytest.mark.parametrize("kind", ["vllm", "llama-server", "openai"])
+@pytest.mark.parametrize("kind", ["vllm", "sglang", "llama-server", "openai"])
 def test_each_step_is_drawn_by_a_seed_of_its_own_and_the_same_step_by_the_same(tiny, kind):
     file = VocabularyFile(tiny("llama"))
-    spec = {"tokenizer": str(tiny("llama"))} if kind == "vllm" else {}
+    spec = {"tokenizer": str(tiny("llama"))} if kind in ("vllm", "sglang") else {}
     with ScriptedServer(kind, "".join(STEPS), context=8192, vocab=file.vocab) as server:
         engine = open_remote(RemoteSpec(server.url, **spec), Interrupt(), {})
         server.requests.clear()
@@ -127,7 +128,8 @@ def test_each_step_is_drawn_by_a_seed_of_its_own_and_the_same_step_by_the_same(t
             written(engine, replace(PROMPT, reply=reply), 5, Sampling(temperature=1.0, seed=2**63 + 1))
         engine.close()
     file.close()
-    seeds = [body["seed"] for _, body, _ in server.requests if body and body.get("stream")]
+    sent = [body for _, body, _ in server.requests if body and body.get("stream")]
+    seeds = [body.get("sampling_params", body).get("sampling_seed", body.get("seed")) for body in sent]
     assert len(seeds) == 4
     assert len(set(seeds)) == 3
     assert seeds[1] == seeds[3]

@@ -52,7 +52,7 @@ class ScriptedServer:
     model: str = "scripted"
     context: int = 2048
     faults: list = field(default_factory=list)
-    failing: str = "completion"
+    failing: str = "completion|generate"
     pace: float = 0.0
     latency: float = 0.0
     """Seconds that every answer begins later."""
@@ -71,6 +71,10 @@ class ScriptedServer:
     """Every token after the first has the log-probability 0."""
     drift: float = 0.0
     """By how much each score of a text is less than the one before."""
+    cached: int = 0
+    """How many tokens of a prompt it says it had in its cache."""
+    is_incremental: bool = False
+    """Whether each event of a stream holds only what is new, where a kind of server can be started so."""
     gone: threading.Event = field(default_factory=threading.Event)
     """The other side has closed the connection in the middle of an answer."""
 
@@ -233,18 +237,62 @@ class ScriptedServer:
         return {"choices": [choice]}
 
     def _vllm_stream(self, body):
-        prompt, vocab = body["prompt"], self.vocab
-        (start,) = vocab.tokenize("<|im_start|>", special=True)
-        begun = max(index for index, token in enumerate([start, *prompt]) if token == start)
-        said = b"".join(map(vocab.piece, prompt[begun:])).removeprefix(b"assistant\n").decode()
-        (end,) = vocab.tokenize("<|im_end|>", special=True)
-        for token in [*vocab.tokenize_reply(self.writes[len(said) :]), end][: body["max_tokens"]]:
+        (end,) = self.vocab.tokenize("<|im_end|>", special=True)
+        for token in [*self._rest(body["prompt"]), end][: body["max_tokens"]]:
             time.sleep(self.pace)
             name, reason = f"token_id:{token}", "stop" if token == end else None
             said_of = {"tokens": [name], "token_logprobs": [-0.5], "top_logprobs": [{name: -0.5}]}
             yield _event({"choices": [{"token_ids": [token], "logprobs": said_of, "finish_reason": reason}]})
         if reason is None:
             yield _event({"choices": [{"token_ids": [], "finish_reason": "length"}]})
+        yield b"data: [DONE]\n\n"
+
+    def _sglang(self, path, body):
+        match path:
+            case "/model_info":
+                return _json({"model_path": f"/m/{self.model}", "is_generation": True})
+            case "/generate":
+                return self._sglang_stream(body) if body.get("stream") else _json(self._sglang_answer(body))
+        return self._vllm(path, body)
+
+    def _sglang_answer(self, body):
+        tokens = body["input_ids"]
+        meta: dict[str, Any] = {"finish_reason": {"type": "length"}, "cached_tokens": self.cached}
+        if "token_ids_logprob" in body:
+            said = b"".join(map(self.vocab.piece, tokens)).decode("utf-8", "replace")
+            values = list(_PROBS.values())
+            probs = zip(body["token_ids_logprob"], reversed(values) if self._doubts(said) else values, strict=False)
+            meta["output_token_ids_logprobs"] = [[[math.log(p), one, None] for one, p in probs]]
+        if (start := body.get("logprob_start_len", -1)) >= 0:
+            self.written += 1
+            value = math.log(0.5) - self.drift * self.written
+            meta["input_token_logprobs"] = [[None, tokens[start], None]]
+            meta["input_token_logprobs"] += [[value, token, None] for token in tokens[start + 1 :]]
+            likeliest = [[[value if token % 2 else value / 2, 0, None]] for token in tokens[start + 1 :]]
+            meta["input_top_logprobs"] = [None, *likeliest]
+        return {"text": "?", "output_ids": [0], "meta_info": meta}
+
+    def _sglang_stream(self, body):
+        (end,) = self.vocab.tokenize("<|im_end|>", special=True)
+        rows, most = [], body["sampling_params"]["max_new_tokens"]
+        for token in [*self._rest(body["input_ids"]), end][:most]:
+            time.sleep(self.pace)
+            rows.append([-0.5, token, None])
+            shown = rows[-1:] if self.is_incremental else rows
+            reason = {"type": "stop", "matched": token} if token == end else None
+            if len(rows) == most and not reason:
+                reason = {"type": "length", "length": most}
+            yield _event(
+                {
+                    "output_ids": [row[1] for row in shown],
+                    "meta_info": {
+                        "completion_tokens": len(rows),
+                        "finish_reason": reason,
+                        "output_token_logprobs": shown,
+                        "output_top_logprobs": [[row] for row in shown],
+                    },
+                }
+            )
         yield b"data: [DONE]\n\n"
 
     def _openai(self, path, body):
@@ -274,6 +322,13 @@ class ScriptedServer:
 
     def _openai_said(self, rows):
         return {"content": rows} if self.says_logprobs else None
+
+    def _rest(self, prompt):
+        """The tokens it writes after a prompt of its vocabulary."""
+        (start,) = self.vocab.tokenize("<|im_start|>", special=True)
+        begun = max(index for index, token in enumerate([start, *prompt]) if token == start)
+        said = b"".join(map(self.vocab.piece, prompt[begun:])).removeprefix(b"assistant\n").decode()
+        return self.vocab.tokenize_reply(self.writes[len(said) :])
 
     def _doubts(self, said):
         return self.doubts and self.doubts in said

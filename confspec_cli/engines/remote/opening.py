@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from confspec_cli.core.engine import Interrupt
-from confspec_cli.engines.remote import chat_engine, vllm
+from confspec_cli.engines.remote import chat_engine, sglang, vllm
 from confspec_cli.engines.remote.chat_engine import ChatEngine
 from confspec_cli.engines.remote.connection import Connection, Patience
 from confspec_cli.engines.remote.dialect import Dialect
 from confspec_cli.engines.remote.llama_server import LlamaServer
 from confspec_cli.engines.remote.remote_engine import RemoteEngine
+from confspec_cli.engines.remote.sglang import Sglang
 from confspec_cli.engines.remote.spec import KINDS, RemoteSpec, Served, short
 from confspec_cli.engines.remote.trials import tried
+from confspec_cli.engines.remote.vllm import Vllm
 from confspec_cli.errors import ConfigError, ServerError
 
 _SCRIPTS = "Two + 2 = 4; Züge – поезд, 列車 🚂, قطار, ट्रेन\n\n  def f(x):\treturn x**2  # done\n<|im_end|>"
@@ -48,7 +50,7 @@ def identify(spec: RemoteSpec, connection: Connection) -> str:
     if isinstance(props, dict) and "default_generation_settings" in props:
         return "llama-server"
     if connection.find("/model_info") is not None:
-        return "sglang"
+        return sglang.KIND
     listed = connection.find("/v1/models")
     models = listed.get("data") if isinstance(listed, dict) else None
     if not isinstance(models, list):
@@ -65,25 +67,22 @@ def identify(spec: RemoteSpec, connection: Connection) -> str:
 
 
 def _dialect(kind: str, spec: RemoteSpec, connection: Connection) -> Dialect:
-    if kind not in ("llama-server", vllm.KIND):
-        raise ServerError(
-            f"{spec.base} is a server of kind {kind}, whose own protocol confspec does not speak yet.",
-            "set server: openai to use its chat completions",
-        )
     if not spec.tokenizer:
         if kind == "llama-server":
             return LlamaServer(connection)
         raise ConfigError(
-            f"vLLM at {spec.base} needs a file with the vocabulary of its model, and none is given.",
-            "set tokenizer: in models.yaml to a GGUF file of the same model",
+            f"{kind} at {spec.base} needs a file with the vocabulary of its model, and none is given.",
+            "set tokenizer: in models.yaml to a GGUF file of the same model, or server: openai to chat with it",
         )
     from confspec_cli.engines.llamacpp.vocabulary_file import VocabularyFile  # noqa: PLC0415 - loads llama_cpp
 
     file = VocabularyFile(Path(spec.tokenizer).expanduser())
     try:
-        dialect: LlamaServer | vllm.Vllm = (
-            LlamaServer(connection, file) if kind == "llama-server" else vllm.Vllm(connection, spec.wanted_model, file)
-        )
+        dialect: LlamaServer | Vllm | Sglang
+        if kind == "llama-server":
+            dialect = LlamaServer(connection, file)
+        else:
+            dialect = (Vllm if kind == vllm.KIND else Sglang)(connection, spec.wanted_model, file)
         _check_agreement(file.vocab.tokenize, dialect.tokenized, spec, dialect.served.model)
     except BaseException:
         file.close()

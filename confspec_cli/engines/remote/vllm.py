@@ -5,7 +5,6 @@ A request for scores reads its whole prompt again, as vLLM's prefix cache keeps 
 
 from __future__ import annotations
 
-import json
 import math
 import uuid
 from collections.abc import Generator, Mapping, Sequence
@@ -15,16 +14,15 @@ from typing import TYPE_CHECKING, Any
 from confspec_cli.core.engine import ALL_POWERS, Power
 from confspec_cli.core.messages import Sampling
 from confspec_cli.engines.remote import faults
+from confspec_cli.engines.remote.answers import Answers, logprob
 from confspec_cli.engines.remote.connection import Connection, StatusError
 from confspec_cli.engines.remote.dialect import RemoteToken
-from confspec_cli.engines.remote.spec import Served
-from confspec_cli.errors import ContextFull, EngineError, ServerError
 
 if TYPE_CHECKING:
     from confspec_cli.engines.llamacpp.vocabulary_file import VocabularyFile
 
 KIND = "vllm"
-_NOT_VLLM = "something that vLLM does not answer"
+_PATH = "/v1/completions"
 
 
 class Vllm:
@@ -38,10 +36,12 @@ class Vllm:
     def __init__(self, connection: Connection, model: str, file: VocabularyFile) -> None:
         self._connection = connection
         self._file = file
+        enlarge = "start the server with a larger one: vllm serve --max-model-len ..."
+        self._answers = Answers(connection, KIND, "vLLM", enlarge)
         self._salt = ""
         self.tokens_read = 0
         self.vocabulary = file.vocab
-        self.served = _served(connection, model, file)
+        self.served = self._answers.served(model, file)
 
     def ping(self) -> None:
         """Ask whether it is up."""
@@ -53,9 +53,9 @@ class Vllm:
 
     def complete(self, tokens: Sequence[int], sampling: Sampling, most: int) -> Generator[RemoteToken, None, None]:
         """What the model writes after `tokens`; see Dialect."""
-        body = self._body(tokens, sampling, most) | {"stream": True, "logprobs": 1, "return_token_ids": True}
-        with closing(self._events(body)) as events:
-            for choice in events:
+        body = self._body(tokens, sampling, most) | {"logprobs": 1, "return_token_ids": True}
+        with closing(self._answers.events(_PATH, body, self.served.context)) as events:
+            for choice in (choice for event in events for choice in event.get("choices") or ()):
                 token = None
                 for token in self._read(choice):
                     yield token
@@ -80,33 +80,26 @@ class Vllm:
         if stop > start:
             body |= {"prompt_logprobs": 0}
         try:
-            answer = self._connection.post("/v1/completions", body)
+            answer = self._connection.post(_PATH, body)
             choice = answer["choices"][0]
             self.tokens_read = len(tokens) - _cached(answer.get("usage"))
             rows = choice.get("prompt_logprobs") or []
             scored = []
             for place in range(start, stop):
                 row = rows[place][str(tokens[place])]
-                scored.append(RemoteToken((tokens[place],), _logprob(row["logprob"]), row["rank"] == 1))
+                scored.append(RemoteToken((tokens[place],), logprob(row["logprob"]), row["rank"] == 1))
             listed = _by_id(choice["logprobs"]["top_logprobs"][0]) if wanted else {}
         except StatusError as problem:
-            raise self._refusal(problem.body, problem) from problem
+            raise self._answers.refusal(problem.body, self.served.context, problem) from problem
         except (LookupError, TypeError, ValueError) as problem:
-            raise faults.nonsense(self._connection.base, _NOT_VLLM) from problem
-        unsaid = [token for token in wanted if token not in listed]
-        if unsaid:
-            raise ServerError(
-                f"{self._connection.base} gives no probabilities of the labels of a verdict.", "vLLM 0.28 or newer does"
-            )
+            raise self._answers.nonsense() from problem
+        if not listed.keys() >= set(wanted):
+            raise self._answers.no_labels()
         return scored, {token: math.exp(listed[token]) for token in wanted}
 
     def tokenized(self, text: str) -> list[int]:
         """The tokens of a text as the server has them; marks in it are control tokens."""
-        body = {"model": self.served.model, "prompt": text, "add_special_tokens": False}
-        try:
-            return list(self._connection.post("/tokenize", body)["tokens"])
-        except (LookupError, TypeError) as problem:
-            raise faults.nonsense(self._connection.base, _NOT_VLLM) from problem
+        return self._answers.tokenized(self.served.model, text)
 
     def close(self) -> None:
         """Let go of the server."""
@@ -134,59 +127,16 @@ class Vllm:
             **({"structured_outputs": {"grammar": sampling.grammar}} if sampling.grammar else {}),
         }
 
-    def _events(self, body: Mapping[str, Any]) -> Generator[Mapping[str, Any], None, None]:
-        """The choice in each event of a stream that has one."""
-        with closing(self._connection.stream("/v1/completions", body)) as events:
-            try:
-                for event in events:
-                    if not isinstance(event, dict):
-                        raise faults.nonsense(self._connection.base, _NOT_VLLM)
-                    if "error" in event:
-                        raise self._refusal(json.dumps(event).encode(), None)
-                    yield from event.get("choices") or ()
-            except StatusError as problem:
-                raise self._refusal(problem.body, problem) from problem
-
     def _read(self, choice: Mapping[str, Any]) -> list[RemoteToken]:
         try:
             ids, said = choice.get("token_ids") or [], choice.get("logprobs") or {}
             found = []
             for place, token in enumerate(ids):
-                logprob = _logprob(said["token_logprobs"][place])
-                best = max(said["top_logprobs"][place].values())
-                found.append(RemoteToken((token,), logprob, logprob >= min(best, 0.0), token in self.vocabulary.ends))
+                value, best = logprob(said["token_logprobs"][place]), max(said["top_logprobs"][place].values())
+                found.append(RemoteToken((token,), value, value >= min(best, 0.0), token in self.vocabulary.ends))
         except (LookupError, TypeError, ValueError) as problem:
-            raise faults.nonsense(self._connection.base, _NOT_VLLM) from problem
+            raise self._answers.nonsense() from problem
         return found
-
-    def _refusal(self, body: bytes, problem: ServerError | None) -> EngineError:
-        said = faults.said_in(body)
-        if "maximum context length" in said:
-            return ContextFull(
-                f"The prompt does not fit in the context of {self.served.context} tokens that the server has.",
-                "start the server with a larger one: vllm serve --max-model-len ...",
-            )
-        return problem or ServerError(f"{self._connection.base} failed: {said or 'it does not say why'}.")
-
-
-def _served(connection: Connection, model: str, file: VocabularyFile) -> Served:
-    try:
-        listed = {str(one["id"]): one for one in connection.get("/v1/models")["data"]}
-        name = model or next(iter(listed))
-        if name not in listed:
-            raise ServerError(f"{connection.base} does not serve {name}.", f"one of: {', '.join(listed)}")
-        one = listed[name]
-        return Served(
-            kind=KIND,
-            model=name,
-            context=int(one["max_model_len"]),
-            identity=str(one.get("root") or name),
-            template=file.template,
-            bos=file.vocab.special_text("bos"),
-            eos=file.vocab.special_text("eos"),
-        )
-    except (LookupError, TypeError, ValueError, StopIteration) as problem:
-        raise faults.nonsense(connection.base, _NOT_VLLM) from problem
 
 
 def _cached(usage: Mapping[str, Any] | None) -> int:
@@ -195,10 +145,4 @@ def _cached(usage: Mapping[str, Any] | None) -> int:
 
 
 def _by_id(row: Mapping[str, float]) -> dict[int, float]:
-    return {int(name.removeprefix("token_id:")): _logprob(value) for name, value in row.items()}
-
-
-def _logprob(value: object) -> float:
-    if not isinstance(value, int | float) or math.isnan(value) or value > 1e-3:
-        raise ValueError(value)
-    return min(float(value), 0.0)
+    return {int(name.removeprefix("token_id:")): logprob(value) for name, value in row.items()}
