@@ -18,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from confspec_cli.core.gate import Real
+from confspec_cli.core.real import Real
 from confspec_cli.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")

@@ -110,7 +110,7 @@ def batch(
         config = with_gate_of_choice(config, resolved.pair, options, workers.sets[0])
         job = Job(workers, config, system, thinks(options, workers.sets[0]))
         try:
-            job.work(left, _written(log), watch, _settings_of(records))
+            job.work(left, _charging(tally, _written(log)), watch, _settings_of(records))
         except ServerError:
             if log and not quiet:
                 put(sys.stderr, "Run the same command again to resume.\n")
@@ -189,6 +189,14 @@ def _written(log: JsonlLog | None) -> Callable[[dict[str, Any]], None]:
     if log:
         return log.append
     return lambda record: put(sys.stdout, json.dumps(record) + "\n")
+
+
+def _charging(tally: Tally, write: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+    def written(record: dict[str, Any]) -> None:
+        write(record)
+        tally.charge((record["stats"]["cost"] or {}).get("total", {}))
+
+    return written
 
 
 def _settings_of(records: list[str]) -> dict[str, Any] | None:

@@ -159,6 +159,7 @@ def run(
             for result in bench.runs(chosen, done):
                 log.append(result.to_dict())
                 results.runs.append(result)
+                tally.charge(result.stats.costs)
                 watch.counted(failed=result.error is not None)
     if interrupt.is_set():
         if not quiet:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from confspec_cli.core.engine import Power
+from confspec_cli.core.price import Price
 from confspec_cli.engines.remote import ServerReport, probe
 from confspec_cli.errors import UsageError
 from confspec_cli.models.remote_models import RemoteModel, ServerKind, at_address
@@ -85,6 +86,7 @@ def server_document(model: RemoteModel, report: ServerReport) -> dict[str, Any]:
         "identity": report.identity,
         "powers": sorted(power.value for power in report.powers),
         "missing": list(report.missing),
+        "price": asdict(model.price) if model.price else None,
         "round_trip_seconds": report.round_trip_seconds,
         "sent": "transcript",
     }
@@ -99,9 +101,14 @@ def server_as_text(model: RemoteModel, report: ServerReport) -> str:
         ("context", f"{report.context} tokens"),
         ("can", ", ".join(_ABLE[power] for power in Power if power in report.powers) or "only continue a reply"),
         *(("lacks", sentence) for sentence in report.missing),
+        *(("price", _price(price)) for price in [model.price] if price),
         ("sent there", f"the whole conversation: {model.host} reads the system prompt, all questions and replies"),
     ]
     return "\n".join(f"{label:<12} {text}" for label, text in rows)
+
+
+def _price(price: Price) -> str:
+    return f"{price.input:g} in and {price.output:g} out, {price.currency} a million tokens"
 
 
 def _milliseconds(report: ServerReport) -> str:

@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Protocol, runtime_checkable
 
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
+from confspec_cli.core.price import Usage
 
 
 class Interrupt:
@@ -138,6 +139,16 @@ class Noticing(Protocol):
 
     notices: list[str]
     """Sentences that nobody has been told yet."""
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """An engine behind a server that may charge for tokens."""
+
+    @property
+    def usage(self) -> Usage:
+        """What it has sent and received since it was opened, as far as it can tell."""
+        ...
 
 
 def reading(engines: Iterable[Engine]) -> tuple[int, int]:

@@ -6,19 +6,16 @@ Seconds are durations, measured with the clock that the run was given.
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import math
-import types
 import typing
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
 from typing import Any
 
 from confspec_cli.core.frontier import ChoiceReason
 from confspec_cli.core.gate import Decision
 from confspec_cli.core.legacy_events import upgrade
 from confspec_cli.core.messages import ModelCard
+from confspec_cli.core.plain_data import LaterValueError, plain, revived
+from confspec_cli.core.price import Bill
 from confspec_cli.core.trace import Assessment, Author, Cause, DropReason, FinishReason, Step, WrittenStep
 
 SCHEMA_VERSION = 2
@@ -155,6 +152,7 @@ class RunFinished:
     `repetition` (the reply went in circles), `interrupted` or `failed`. `reply` is the text after any thinking,
     `partial` the beginning of an unfinished step, of which `partial_author` wrote `partial_tokens`. `answer` is the
     final answer where one was recognised, `extract` what a program wants: the last code block, or the final answer.
+    `bills` are those of the models that have a price, by author; `target_alone` is about what that would have cost.
     """
 
     reason: FinishReason
@@ -165,6 +163,8 @@ class RunFinished:
     extract: str | None = None
     partial_tokens: int = 0
     partial_author: Author | None = None
+    bills: dict[str, Bill] = field(default_factory=dict)
+    target_alone: Bill | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +219,7 @@ _BY_NAME: dict[str, type] = {cls.__name__: cls for cls in typing.get_args(Event)
 
 def to_dict(event: Event) -> dict[str, Any]:
     """A JSON-ready dictionary, the event's name under `event`."""
-    return {"event": type(event).__name__, **_plain(event)}
-
-
-class _LaterValueError(ValueError):
-    """A reason, a cause or the like that this version does not know."""
+    return {"event": type(event).__name__, **plain(event)}
 
 
 def from_dict(record: dict[str, Any]) -> Event | None:
@@ -236,65 +232,8 @@ def from_dict(record: dict[str, Any]) -> Event | None:
     if cls is None:
         return None
     try:
-        return typing.cast("Event", _revive_record(cls, record))
-    except _LaterValueError:
+        return typing.cast("Event", revived(cls, record))
+    except LaterValueError:
         return None
     except (KeyError, TypeError, AttributeError, OverflowError) as problem:
         raise ValueError(f"it is no {cls.__name__} as confspec writes it") from problem
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
-
-
-def _revive(kind: Any, value: Any) -> Any:
-    """Rebuild a value of the annotated type `kind` from plain JSON; TypeError or ValueError where it does not fit."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        return _revive_optional(arguments[0], value) if arguments[1:] == (types.NoneType,) else value
-    if origin is tuple:
-        return tuple(_revive(arguments[0], item) for item in value)
-    if origin is dict:
-        return {key: _revive(arguments[1], item) for key, item in value.items()}
-    if dataclasses.is_dataclass(kind):
-        return _revive_record(kind, value)
-    return _revive_scalar(kind, value)
-
-
-def _revive_optional(kind: Any, value: Any) -> Any:
-    try:
-        return None if value is None else _revive(kind, value)
-    except _LaterValueError:  # all else that the event says stands
-        return None
-
-
-def _revive_record(kind: Any, record: Any) -> Any:
-    return kind(**{name: _revive(hint, record[name]) for name, hint in _fields(kind).items() if name in record})
-
-
-@functools.cache
-def _fields(kind: Any) -> dict[str, Any]:
-    """The type of each field of a dataclass; finding out is slow, and long sessions are read at once."""
-    return typing.get_type_hints(kind)
-
-
-def _revive_scalar(kind: Any, value: Any) -> Any:
-    if issubclass(kind, Enum):
-        if isinstance(value, str) and value not in [member.value for member in kind]:
-            raise _LaterValueError
-        return kind(value)
-    if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind:
-        raise TypeError(f"{value!r} is not a {kind.__name__}")
-    if kind is float and (math.isnan(value) or value == math.inf):  # the logarithm of 0 is a value, -inf
-        raise TypeError(f"{value} is not a number that can be counted with")
-    return value

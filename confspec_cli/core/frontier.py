@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from confspec_cli.core.gate import Gate, Real
+from confspec_cli.core.gate import Gate
+from confspec_cli.core.real import Real
 from confspec_cli.core.speed_model import AnswerWork
 
 ALONE = "target"

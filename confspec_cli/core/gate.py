@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import NewType
 
 from confspec_cli.core.messages import Token
+from confspec_cli.core.real import Real
 from confspec_cli.core.trace import Assessment, Author
 
 _EDGE = 1e-6  # a verdict's p is kept this far from 0 and 1
@@ -46,8 +46,7 @@ class Decision(str, Enum):
     REJECT = "reject"
 
 
-Real = NewType("Real", float)
-"""Any finite number."""
+_ZERO = Real(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +56,10 @@ class Weights:
     `verdict` weighs the log-odds of the verdict's p, `lowest` and `mean` the log-probabilities of the tokens.
     """
 
-    bias: Real = Real(0.0)
-    verdict: Real = Real(0.0)
-    lowest: Real = Real(0.0)
-    mean: Real = Real(0.0)
+    bias: Real = _ZERO
+    verdict: Real = _ZERO
+    lowest: Real = _ZERO
+    mean: Real = _ZERO
 
 
 @dataclass(frozen=True, slots=True)

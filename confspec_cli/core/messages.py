@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from confspec_cli.core.price import Price
+
 INT32_MAX = 2**31 - 1
 """The greatest number of tokens an engine can count."""
 
@@ -91,7 +93,7 @@ class ModelCard:
 
     `thinking` is the style in which a model thinks, `unknown` where its thinking could not be told from its reply.
     A model behind a server has the server's kind and URL in `server`, and in `identity` what the server says it is
-    instead of a `file` and its hash; its `bytes` may be 0, for unknown.
+    instead of a `file` and its hash; its `bytes` may be 0, for unknown. A paid one has a `price`.
     """
 
     name: str
@@ -105,3 +107,4 @@ class ModelCard:
     thinking: str = ""
     server: str = ""
     identity: str = ""
+    price: Price | None = None

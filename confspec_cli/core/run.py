@@ -13,6 +13,7 @@ from confspec_cli.core.engine import Engine
 from confspec_cli.core.events import DraftingSwitched, Event, GateChosen, RunFinished, RunStarted, StepCommitted, Warned
 from confspec_cli.core.grading import extract, final_answer
 from confspec_cli.core.messages import Prompt
+from confspec_cli.core.meter import Meter
 from confspec_cli.core.needs import check_powers
 from confspec_cli.core.policy import AdaptiveDrafting, Policy, adaptive_drafting
 from confspec_cli.core.run_config import SOLE_AUTHOR, Form, Mode, RunConfig, authors
@@ -58,6 +59,7 @@ class ReasoningRun:
         self._alone = Alone(*parts)
         self._repeats = 0
         self._reasoned: int | None = None  # steps before the answer in its form
+        self._meter = Meter(models)
         self._earlier: Sequence[Step] | None = None
 
     def go_on_from(self, steps: Sequence[Step]) -> None:
@@ -79,6 +81,7 @@ class ReasoningRun:
         failure: EngineError | None = None
         yield from self._begin_again()
         try:
+            self._meter.begin(self._transcript.prompt)
             reason = yield from self._reason()
             if self._config.form:
                 reason = yield from self._answer_in(self._config.form, reason)
@@ -223,7 +226,9 @@ class ReasoningRun:
         else:
             reply, answer, result = said, said or None, said or None
         tokens, author = self._writer.partial_tokens, self._writer.partial_author if partial else None
-        return RunFinished(reason, reply, partial, answer, self._clock() - began, result, tokens, author)
+        bills, alone = self._meter.bills(), self._meter.target_alone(self._transcript.tokens + tokens)
+        seconds = self._clock() - began
+        return RunFinished(reason, reply, partial, answer, seconds, result, tokens, author, bills, alone)
 
 
 def _kind(config: RunConfig) -> type[Cascade]:

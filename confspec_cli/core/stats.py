@@ -46,6 +46,7 @@ class RunStats:
     `speculation_accepted` needed no decode, as they had been proposed; `speculation_proposed` is how many were.
     `tokens` are committed, or were cut off and kept. The target wrote `undrafted` steps because drafting did not pay.
     `target_intervals` times it decoded one token after another, and it spent `prompt_seconds` on reading prompts.
+    `costs` by currency are those of models that have a price, `target_alone` about what that would have cost.
     """
 
     steps: dict[Origin, int] = field(default_factory=lambda: dict.fromkeys(Origin, 0))
@@ -63,6 +64,8 @@ class RunStats:
     target_intervals: int = 0
     prompt_seconds: float = 0.0
     finished_seconds: float | None = None
+    costs: dict[str, float] = field(default_factory=dict)
+    target_alone: dict[str, float] = field(default_factory=dict)
     _carried: int = 0  # steps to come that an earlier run committed: they took this one nothing
     _run_tokens: int = 0  # committed since the run began
     _has_target_read: bool = False  # in this run
@@ -103,11 +106,17 @@ class RunStats:
                 self.undrafted += step.cause is Cause.NOT_PAYING
                 self.tokens[Author.TARGET] += by_target
                 self.tokens[Author.DRAFT] += step.tokens - by_target
-            case RunFinished(seconds=seconds, partial=partial, partial_tokens=cut_off, partial_author=author):
-                self.finished_seconds = seconds
-                self._is_cut_off = self._is_cut_off or bool(partial)
-                if author:
-                    self.tokens[author] += cut_off
+            case RunFinished():
+                self._finish(event)
+
+    def _finish(self, event: RunFinished) -> None:
+        self.finished_seconds = event.seconds
+        self._is_cut_off = self._is_cut_off or bool(event.partial)
+        if event.partial_author:
+            self.tokens[event.partial_author] += event.partial_tokens
+        for bills, costs in ((event.bills.values(), self.costs), ([event.target_alone], self.target_alone)):
+            for bill in filter(None, bills):
+                costs[bill.currency] = costs.get(bill.currency, 0.0) + bill.cost
 
     def _note_target_read(self, seconds: float, tokens: int) -> None:
         """The first time in a run the target reads the prompt, and with it the steps that stand by then."""
@@ -199,6 +208,7 @@ class RunStats:
             "verification_share": self.verification_share,
             "tokens_per_second": self.tokens_per_second,
             "estimated_speedup": self.estimated_speedup,
+            "cost": {"total": self.costs, "target_alone": self.target_alone} if self.costs else None,
         }
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from confspec_cli.core.gate import Combined, Real, Weights, features
+from confspec_cli.core.gate import Combined, Weights, features
 from confspec_cli.core.gate import combined as weighed
+from confspec_cli.core.real import Real
 from confspec_cli.core.trace import Assessment, Author
 from confspec_cli.evaluate.labels import Chains, Labelled
 from confspec_cli.evaluate.statistics import (

@@ -17,8 +17,9 @@ from typing import Any
 from confspec_cli.core.engine import Engine
 from confspec_cli.core.events import Event, RunFinished, StepJudged
 from confspec_cli.core.frontier import MeasuredGate, TokenCosts
-from confspec_cli.core.gate import Combined, Gate, Real, Signal
+from confspec_cli.core.gate import Combined, Gate, Signal
 from confspec_cli.core.messages import Prompt
+from confspec_cli.core.real import Real
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.stats import fold

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from confspec_cli.core.events import StepJudged
-from confspec_cli.core.gate import Combined, Decision, Gate, Real, Signal, Weights, gate_draft, gate_target
+from confspec_cli.core.gate import Combined, Decision, Gate, Signal, Weights, gate_draft, gate_target
 from confspec_cli.core.prompts import RATING_THRESHOLD
+from confspec_cli.core.real import Real
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.trace import Author, Cause
 from confspec_cli.errors import UsageError

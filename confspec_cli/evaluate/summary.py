@@ -33,7 +33,7 @@ class Row:
     what they were spent on. `predicted` is what the cost model says the mode takes, over what it took. `guessed` tokens
     of those written were guessed ahead, and held, as did `held` of all that were guessed. `other_texts` are the
     problems whose replies differ from those of the same mode without guesses. `stood` are the drafted steps that were
-    committed as they were drafted.
+    committed as they were drafted. `costs` by currency are those of models that have a price.
     """
 
     mode: str
@@ -57,6 +57,7 @@ class Row:
     speculated: Rate
     held: Rate
     other_texts: tuple[str, ...] | None
+    costs: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +155,18 @@ def _row(mode: str, complete: list[dict[str, Run]], costs: Costs) -> Row:
         speculated=Rate(held, sum(sum(one.written.values()) for one in stats)),
         held=Rate(held, sum(sum(one.speculation_proposed.values()) for one in stats)),
         other_texts=_other_texts(mode, complete),
+        costs=_mean_costs(runs),
     )
 
 
 def guesses(mode: str) -> bool:
     """Whether tokens were guessed ahead in a mode of this name."""
     return "+" in mode
+
+
+def _mean_costs(runs: Sequence[Run]) -> dict[str, float]:
+    currencies = {currency for run in runs for currency in run.stats.costs}
+    return {one: statistics.fmean(run.stats.costs.get(one, 0.0) for run in runs) for one in sorted(currencies)}
 
 
 def _other_texts(mode: str, complete: list[dict[str, Run]]) -> tuple[str, ...] | None:

@@ -105,12 +105,25 @@ def tables(summary: Summary) -> list[Table]:
             _products({row.mode: row for row in rows}),
         ),
         Table(
+            "mean cost a problem, as far as our own count of the tokens tells",
+            ("mode", *_currencies(rows)),
+            [
+                (row.mode, *(f"{row.costs.get(currency, 0):.6f}" for currency in _currencies(rows)))
+                for row in rows
+                if row.costs
+            ],
+        ),
+        Table(
             "limits: the speed-up had verification cost nothing, had the draft written all, and the share reached",
             ("mode", "speed-up", "unverified", "all drafted", "reached"),
             [_limit(row, summary.limits[row.mode]) for row in rows if row.mode in summary.limits],
         ),
     ]
     return [made[0], *(sheet for sheet in made[1:] if sheet.rows)]
+
+
+def _currencies(rows: Sequence[Row]) -> list[str]:
+    return sorted({currency for row in rows for currency in row.costs})
 
 
 def summary_text(summary: Summary, layout: Layout) -> str:

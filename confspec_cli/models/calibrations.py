@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from confspec_cli.core.frontier import MeasuredGate
-from confspec_cli.core.gate import Gate, Real
+from confspec_cli.core.gate import Gate
+from confspec_cli.core.real import Real
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import SplitResult, urlsplit
 
+from confspec_cli.core.price import Price
 from confspec_cli.errors import UsageError
 
 _EXAMPLE = "--target http://HOST:8000/v1#MODEL"
@@ -30,7 +31,7 @@ class RemoteModel:
     """A model on a server at `url`, with or without `/v1`, called `model` there; without one, the only one it serves.
 
     `api_key_env` is the variable that holds the key, `ca_file` a certificate to trust, `tokenizer` the file to
-    tokenize with, where the server leaves that to its callers.
+    tokenize with, where the server leaves that to its callers, and `price` what it charges.
     """
 
     name: str
@@ -42,6 +43,7 @@ class RemoteModel:
     tokenizer: str = ""
     licence: str = ""
     parameters: str = ""
+    price: Price | None = None
 
     def __post_init__(self) -> None:
         _checked(self.url)

@@ -5,9 +5,9 @@ The rate and the time left are those of this run, without earlier ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol, TextIO
 
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from confspec_cli.render.console import put, tell
-from confspec_cli.render.wording import count, duration
+from confspec_cli.render.wording import count, duration, money
 
 _TWENTIETHS = 20
 
@@ -25,7 +25,8 @@ _TWENTIETHS = 20
 class Tally:
     """Records written so far, `earlier` of them by previous runs. `seconds` is the time since this run began.
 
-    `doing` tells in words what is being done, where several records are made at once.
+    `costs` by currency are those of this run. `doing` tells in words what is being done, where several records are made
+    at once.
     """
 
     total: int
@@ -33,7 +34,13 @@ class Tally:
     done: int = 0
     failed: int = 0
     seconds: float = 0.0
+    costs: dict[str, float] = field(default_factory=dict)
     doing: Callable[[], str] = str
+
+    def charge(self, costs: Mapping[str, float]) -> None:
+        """Add what a record has cost."""
+        for currency, cost in costs.items():
+            self.costs[currency] = self.costs.get(currency, 0.0) + cost
 
     @property
     def figures(self) -> list[str]:
@@ -85,6 +92,7 @@ def counting(
             if is_whole
             else f"Interrupted: {records} written{failed}"
         )
+        said += f", {money(tally.costs)}" if tally.costs else ""
         put(stream, f"{said}\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from confspec_cli.core.events import GateChosen, RunFinished, RunStarted, StepDropped, StepJudged
@@ -119,7 +120,19 @@ def pace(stats: RunStats) -> list[str]:
         items.append(f"{rate:.0f} tokens/s" if rate >= 10 else f"{rate:.1f} tokens/s")
     if stats.estimated_speedup is not None:
         items.append(f"about {stats.estimated_speedup:.1f}x the target alone")
+    if stats.costs:
+        items.append(money(stats.costs))
+        if stats.target_alone and stats.written[Author.DRAFT]:
+            items.append(f"target alone about {money(stats.target_alone)}")
     return items
+
+
+def money(amounts: Mapping[str, float]) -> str:
+    """Amounts by currency, to two digits at least: "0.0021 USD"."""
+    return " and ".join(
+        f"{amount:.{max(2, 1 - math.floor(math.log10(amount))) if amount > 0 else 0}f} {currency}"
+        for currency, amount in amounts.items()
+    )
 
 
 def rates(stats: RunStats) -> list[str]:

@@ -14,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from confspec_cli.core.engine import Engine
-from confspec_cli.core.gate import Gate, Real
+from confspec_cli.core.gate import Gate
 from confspec_cli.core.kind_of_work import kind_of
 from confspec_cli.core.messages import Sampling
 from confspec_cli.core.prompts import QUESTIONS
+from confspec_cli.core.real import Real
 from confspec_cli.core.run_config import Form, Mode, RunConfig
 from confspec_cli.core.tasks import TASKS, TaskName
 from confspec_cli.core.trace import Author

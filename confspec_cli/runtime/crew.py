@@ -12,8 +12,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Protocol, TypeVar, cast
 
-from confspec_cli.core.engine import Engine, Interrupt, Noticing, Power
+from confspec_cli.core.engine import Engine, Interrupt, Metered, Noticing, Power
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
+from confspec_cli.core.price import Usage
 from confspec_cli.core.trace import Author
 from confspec_cli.errors import ConfspecError, Interrupted, UsageError
 from confspec_cli.models.remote_models import RemoteModel
@@ -206,6 +207,11 @@ class InTurns:
     def verification_tokens(self) -> int:
         """Tokens of questions read so far."""
         return self._engine.verification_tokens
+
+    @property
+    def usage(self) -> Usage:
+        """What was sent to a server and received from it."""
+        return self._engine.usage if isinstance(self._engine, Metered) else Usage()
 
     @property
     def reading(self) -> tuple[int, int]:

@@ -64,5 +64,5 @@ def spec_of(model: RemoteModel) -> RemoteSpec:
 
 def _open(model: RemoteModel, interrupt: Interrupt) -> Engine:
     engine = open_remote(spec_of(model), interrupt, os.environ)
-    engine.card = replace(engine.card, name=model.name)
+    engine.card = replace(engine.card, name=model.name, price=model.price)
     return engine

@@ -8,7 +8,8 @@ from support.clocked_engine import reply
 from support.small_runs import config
 
 from confspec_cli.core.frontier import ALONE, MeasuredGate, TokenCosts, choose
-from confspec_cli.core.gate import Gate, Real, Signal
+from confspec_cli.core.gate import Gate, Signal
+from confspec_cli.core.real import Real
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.speed_model import AnswerWork
 from confspec_cli.core.trace import Author

@@ -9,7 +9,8 @@ import pytest
 from support.scripted_runs import CONFIG, STEPS
 
 from confspec_cli.core.engine import Interrupt
-from confspec_cli.core.gate import Combined, Decision, Gate, Real, Signal, Weights
+from confspec_cli.core.gate import Combined, Decision, Gate, Signal, Weights
+from confspec_cli.core.real import Real
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import Author

@@ -9,8 +9,9 @@ from support.small_runs import PROMPT
 
 from confspec_cli.core.events import GateChosen, StepCommitted, from_dict, to_dict
 from confspec_cli.core.frontier import ALONE, ChoiceReason, MeasuredGate
-from confspec_cli.core.gate import Gate, Real, Signal
+from confspec_cli.core.gate import Gate, Signal
 from confspec_cli.core.policy import adaptive_drafting
+from confspec_cli.core.real import Real
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.tasks import TaskName

@@ -7,8 +7,9 @@ import pytest
 from confspec_cli.core.conversation import Conversation
 from confspec_cli.core.events import RunFinished, RunStarted
 from confspec_cli.core.frontier import ChoiceReason, MeasuredGate
-from confspec_cli.core.gate import Gate, Real
+from confspec_cli.core.gate import Gate
 from confspec_cli.core.messages import Speculation
+from confspec_cli.core.real import Real
 from confspec_cli.core.run_config import Mode, authors
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import FinishReason

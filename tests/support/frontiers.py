@@ -3,7 +3,8 @@
 from dataclasses import asdict
 
 from confspec_cli.core.frontier import MeasuredGate
-from confspec_cli.core.gate import Gate, Real, Signal
+from confspec_cli.core.gate import Gate, Signal
+from confspec_cli.core.real import Real
 
 CAREFUL = MeasuredGate(
     "careful", Gate(Signal.LIKELIHOOD, accept=1.0, target=0.1), 90, 0.0, 0.02, *map(Real, (100, 10, 100, 20, 100, 4))

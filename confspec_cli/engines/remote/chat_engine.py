@@ -13,6 +13,7 @@ from typing import Any
 
 from confspec_cli.core.engine import Engine, Interrupt, Power
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
+from confspec_cli.core.price import Usage
 from confspec_cli.engines.remote import faults
 from confspec_cli.engines.remote.connection import Connection
 from confspec_cli.engines.remote.spec import short
@@ -22,6 +23,7 @@ KIND = "openai"
 _PATH = "/v1/chat/completions"
 _CONTEXT = 8192  # tokens, where the server does not say
 _CHARS_PER_TOKEN = 3  # on the safe side
+_TOKENS_PER_CHAR = 0.25  # until the server has told how many it counts
 _TOP = 20  # of the likeliest tokens: no server gives more
 _NO_SCORE = "Chat completions cannot score a step the model did not write: use a gate that asks for verdicts."
 _NO_GRAMMAR = "Chat completions take no grammar, so answers cannot be given a form."
@@ -47,6 +49,8 @@ class ChatEngine:
         self._interrupt = interrupt
         self._stream: Generator[Mapping[str, Any], None, None] | None = None
         self.tokens_read = 0
+        self.usage = Usage()
+        self._tokens_per_char = _TOKENS_PER_CHAR
         self._model, context = _listed(connection, model)
         self._continuing, first = self._try_out()
         self.powers = frozenset({Power.LOGPROBS, Power.LABELS})
@@ -78,10 +82,13 @@ class ChatEngine:
         body = self._body(messages, sampling.at(sum(len(one["content"]) for one in messages)), max_tokens)
         if messages[-1]["role"] == "assistant":
             body |= self._continuing
+        self._note_sent(messages)
         self._stream = stream = self._choices(body)
         with closing(stream):
             for choice in stream:
-                yield from self._tokens(choice)
+                for token in self._tokens(choice):
+                    self.usage = self.usage.plus(0, 1 if token.text else 0)
+                    yield token
                 if choice.get("finish_reason") == "stop":
                     yield Token("", math.nan, ends=True)
 
@@ -150,8 +157,18 @@ class ChatEngine:
         )
 
     def _first_token(self, messages: list[dict[str, str]]) -> Mapping[str, Any]:
-        choice = self._choice(self._connection.post(_PATH, self._body(messages, Sampling(), 1)))
-        return _first(choice or {})
+        answer = self._connection.post(_PATH, self._body(messages, Sampling(), 1))
+        first = _first(self._choice(answer) or {})
+        self._note_sent(messages, (answer.get("usage") or {}).get("prompt_tokens"))
+        self.usage = self.usage.plus(0, 1)
+        return first
+
+    def _note_sent(self, messages: list[dict[str, str]], told: object = None) -> None:
+        """Count what was sent: `told` tokens, or else as many as so much text has had before."""
+        chars = sum(len(message["content"]) for message in messages)
+        if isinstance(told, int) and told > 0 and chars:
+            self._tokens_per_char = told / chars
+        self.usage = self.usage.plus(round(chars * self._tokens_per_char), 0)
 
     def _body(self, messages: list[dict[str, str]], sampling: Sampling, most: int) -> dict[str, Any]:
         return {

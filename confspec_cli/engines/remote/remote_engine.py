@@ -11,6 +11,7 @@ from collections.abc import Generator, Mapping
 
 from confspec_cli.core.engine import Engine, Interrupt, Power
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
+from confspec_cli.core.price import Usage
 from confspec_cli.engines.prompts.chat_template import ChatTemplate
 from confspec_cli.engines.prompts.prompt_tokenizer import PromptTokenizer
 from confspec_cli.engines.remote.connection import Connection
@@ -41,6 +42,7 @@ class RemoteEngine:
         self.tokens_read = 0
         self.reading = (0, 0)  # a server does not say
         self.verification_tokens = 0
+        self.usage = Usage()
         self.powers = powers
         self.missing = missing
         self.card = ModelCard(
@@ -74,9 +76,11 @@ class RemoteEngine:
             raise self._full(len(tokens) + 1)
         self._have = tokens
         decoder, reader = codecs.getincrementaldecoder("utf-8")("replace"), self._spelling.reader()
+        self.usage = self.usage.plus(len(tokens), 0)
         self._stream = stream = self._dialect.complete(tokens.copy(), sampling.at(len(tokens)), min(max_tokens, room))
         try:
             for token in stream:
+                self.usage = self.usage.plus(0, max(len(token.ids), 1))
                 if token.ends:
                     text = decoder.decode(b"", final=True)
                 else:
@@ -97,6 +101,7 @@ class RemoteEngine:
         question = self._question(prompt)
         self._fit([*tokens, *question])
         found = self._dialect.next_probs([*tokens, *question], list(firsts.values()))
+        self.usage = self.usage.plus(len(tokens) + len(question), 1)
         self.verification_tokens += len(question)
         return {label: found[first] for label, first in firsts.items()}
 
@@ -123,6 +128,7 @@ class RemoteEngine:
         # What closes the turn for the question is what the model would have ended it with.
         wanted = [firsts[label] for label in firsts]
         scored, found = self._dialect.score([*tokens, *step, *question], start, stop + ends, wanted)
+        self.usage = self.usage.plus(len(tokens) + len(step) + len(question), 1)
         self.tokens_read = before + self._dialect.tokens_read - len(question)
         self.verification_tokens += len(question)
         decoder, reader = codecs.getincrementaldecoder("utf-8")("replace"), self._spelling.reader()

@@ -1,0 +1,59 @@
+"""What a model on a paid server costs: its price, what it was used for, and the bill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from confspec_cli.core.real import Real
+
+_UNIT = 1_000_000  # tokens that a price is for
+
+
+class Usage(NamedTuple):
+    """Tokens that were sent to a server, prompts as often as they were sent, and tokens that it wrote."""
+
+    input: int = 0
+    output: int = 0
+
+    def plus(self, input: int, output: int) -> Usage:  # noqa: A002 - as every price list has it
+        """With more of both."""
+        return Usage(self.input + input, self.output + output)
+
+    def less(self, earlier: Usage) -> Usage:
+        """What has come since."""
+        return Usage(self.input - earlier.input, self.output - earlier.output)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a million tokens cost, in and out."""
+
+    input: Real
+    output: Real
+    currency: str
+
+    def __post_init__(self) -> None:
+        if min(self.input, self.output) < 0:
+            raise ValueError("price: no token costs less than nothing")
+        if not self.currency.isalpha():
+            raise ValueError("price: the currency must be a word, like USD")
+
+    def of(self, usage: Usage) -> float:
+        """What so many tokens cost."""
+        return (usage.input * self.input + usage.output * self.output) / _UNIT
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a run used of a model and what that cost, as far as our own count of the tokens tells."""
+
+    input: int
+    output: int
+    cost: float
+    currency: str
+
+
+def billed(price: Price, usage: Usage) -> Bill:
+    """The bill for so many tokens."""
+    return Bill(*usage, price.of(usage), price.currency)
