@@ -166,7 +166,7 @@ def _type(hint: Any) -> str:
 
 def _default(field: dataclasses.Field[Any]) -> str:
     if field.default is dataclasses.MISSING:
-        return "required"
+        return "required" if field.default_factory is dataclasses.MISSING else "empty"
     return {None: "null", (): "empty", "": "empty"}.get(field.default, str(field.default).lower())
 
 

