@@ -10,13 +10,16 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from confspec_cli.core.frontier import MeasuredGate
 from confspec_cli.core.run_config import Mode
-from confspec_cli.evaluate.calibration import knowledge
-from confspec_cli.evaluate.calibration_tables import signals_sheet
+from confspec_cli.evaluate.calibration import Promise, knowledge
+from confspec_cli.evaluate.calibration_tables import frontier_sheet, signals_sheet
 from confspec_cli.evaluate.comparison_words import in_words
+from confspec_cli.evaluate.gate_trials import USUAL_SIGNALS, candidates, costs_of, frontier
 from confspec_cli.evaluate.labels import chains_of
 from confspec_cli.evaluate.plots import draw
 from confspec_cli.evaluate.results import Results, read_results, without_text
@@ -29,6 +32,7 @@ from confspec_cli.storage.jsonl_log import JsonlLog
 DOCS = Path("docs")
 _WORK = {
     "humaneval": "HumanEval, from the first problem on: functions to complete, graded by running their tests",
+    "mbpp": "MBPP, from problem 144 of its test part on: functions to write, graded by running their tests",
     "gsm8k": "GSM8K, from the first problem of its test part on: arithmetic in words, graded by the number",
     "math500": "MATH-500, from the first problem on: competition mathematics, graded by the formula",
 }
@@ -56,23 +60,56 @@ _PLOTS = """## Plots
 """
 _GATES = """## Where the gates come from
 
-`confspec calibrate` labels the draft's steps on problems other than those above, by whether the target still gets to
-the right answer from them, and takes the gate that gains most while the share of problems lost to the target stays
-below a bound. What the draft gets right and the target does not is not counted as a gain, so the loss in accuracy is
-smaller.
-The labels are in [results/](results/) too. A signal knows something where its AUROC is above 0.5.
+`confspec calibrate` tries gates on whole replies to problems other than those above, and where one is sure to lose no
+more of the target's right answers than promised, the fastest such gate is used. The answers are in
+[results/](results/) too; the speed-up is at what a token cost on the machine that they were made on, and won are
+problems that the target alone gets wrong.
+
+"""
+_LABELS = """## What the signals know
+
+The draft's steps on problems other than those above, labelled by whether the target still gets to the right answer from
+them (`confspec calibrate --label`). A signal knows something where its AUROC is above 0.5. The gates of arithmetic were
+chosen by these labels, before gates were tried on whole replies.
 """
 
 
 def page(folder: Path) -> str:
-    """The page, from the results and labels in a folder."""
+    """The page, from the records in a folder."""
     parts = [_HEAD]
-    for path in sorted(folder.glob("*.jsonl"), key=lambda path: path.stem):
-        if not path.name.endswith(".labels.jsonl"):
-            parts.append(_section(path.stem, read_results(JsonlLog(path).lines(), path.name)))
-    parts.append(_PLOTS)
-    parts.append(_calibration(folder, list(load(None).pairs.values())))
+    for path in results_in(folder):
+        parts.append(_section(path.stem, read_results(JsonlLog(path).lines(), path.name)))
+    parts += [_PLOTS, _GATES + "\n".join(map(_tried, sorted(folder.glob("*.calibration.jsonl"))))]
+    parts += [_gates(list(load(None).pairs.values())), _labelled(folder)]
     return "\n".join(parts)
+
+
+def results_in(folder: Path) -> list[Path]:
+    """The files of a folder that hold runs of a benchmark; the others are records of calibrations."""
+    return sorted((path for path in folder.glob("*.jsonl") if path.name.count(".") == 1), key=lambda path: path.stem)
+
+
+def frontier_in(path: Path, confidence: float) -> tuple[MeasuredGate, ...]:
+    """What the records of a calibration say of the gates that were tried."""
+    answers = _answers_in(path)
+    names = next(answer["gates"] for answer in answers if "gates" in answer)
+    gates = {name: gate for name, gate in candidates(USUAL_SIGNALS).items() if name in names}
+    return frontier(answers, gates, confidence)
+
+
+def _answers_in(path: Path) -> list[dict[str, Any]]:
+    return [record for record in map(json.loads, JsonlLog(path).lines()) if record["record"] == "answers"]
+
+
+def _tried(path: Path) -> str:
+    """What a calibration found of each gate, as a table."""
+    promise, answers = Promise(), _answers_in(path)
+    sheet = frontier_sheet(frontier_in(path, promise.confidence), promise, costs_of(answers))
+    missed = [answer["gates"] for answer in answers if "gates" in answer and not answer["alone"]["right"]]
+    won = [str(sum(gates[name]["right"] for gates in missed)) for name, *_ in sheet.rows]
+    rows = [(*row, count) for row, count in zip(sheet.rows, won, strict=True)]
+    sheet = replace(sheet, header=(*sheet.header, f"won of {len(missed)}"), rows=rows)
+    return f"`{path.name}`: {len(answers)} problems.\n\n{sheet.markdown()}"
 
 
 def _section(stem: str, results: Results) -> str:
@@ -105,27 +142,37 @@ def _plainly(summary: Summary) -> str:
     return "**In plain words.** " + " ".join(map(in_words, summary.comparisons))
 
 
-def _calibration(folder: Path, pairs: Sequence[Pair]) -> str:
-    """What the shipped gates were measured on."""
-    parts = [_GATES]
+def _gates(pairs: Sequence[Pair]) -> str:
+    """The gates that ship, and what they were measured on."""
+    parts = []
+    for pair in pairs:
+        for task in ("math", "qa", "code", "plain"):
+            gate, how = getattr(pair.gates, task), getattr(pair.calibrations, task)
+            if not gate or not how:
+                continue
+            measured = f"{how.problems} problems ({how.data}), {how.date}"
+            limit = f"at most {how.bound:.0%} lost, with {how.confidence:.0%} confidence"
+            if how.frontier and all(one.bound > how.bound for one in how.frontier):
+                parts.append(f"- `{pair.name}` on {task}: the target alone, as no gate kept to {limit}, on {measured}.")
+            else:
+                parts.append(
+                    f"- `{pair.name}` on {task}: {gate.signal.value}, accept {gate.accept:g}, "
+                    f"min token probability {gate.min_token_prob:g}, target {gate.target:g}, "
+                    f"{'drafting pays' if gate.worth_drafting else 'drafting does not pay'}; {limit}, on {measured}."
+                )
+    return "\n".join(parts) + "\n"
+
+
+def _labelled(folder: Path) -> str:
+    """What each signal knows of the steps that were labelled."""
+    parts = [_LABELS]
     for path in sorted(folder.glob("*.labels.jsonl")):
         records = [json.loads(line) for line in JsonlLog(path).lines()]
         chains = chains_of([record for record in records if record["record"] == "problem"])
         solved = sum(chains.solved.values())
         parts += [f"`{path.name}`: {len(chains.solved)} problems, {solved} solved by the target.", ""]
         parts += [signals_sheet(knowledge(chains), chains).markdown()]
-    for pair in pairs:
-        for task in ("math", "qa", "code", "plain"):
-            gate, how = getattr(pair.gates, task), getattr(pair.calibrations, task)
-            if gate and how:
-                parts += [
-                    f"- `{pair.name}` on {task}: {gate.signal.value}, accept {gate.accept:g}, "
-                    f"min token probability {gate.min_token_prob:g}, target {gate.target:g}, "
-                    f"{'drafting pays' if gate.worth_drafting else 'drafting does not pay'}; "
-                    f"at most {how.bound:.0%} lost, "
-                    f"with {how.confidence:.0%} confidence, on {how.problems} problems ({how.data}), {how.date}."
-                ]
-    return "\n".join(parts) + "\n"
+    return "\n".join(parts)
 
 
 def _gpu(around: dict[str, Any]) -> str:
@@ -147,12 +194,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in given.results:
         _taken_in(path, folder)
-    every = [
-        path
-        for path in sorted(folder.glob("*.jsonl"), key=lambda path: path.stem)
-        if not path.name.endswith(".labels.jsonl")
-    ]
-    draw([summarise(read_results(JsonlLog(path).lines(), path.name)) for path in every], folder)
+    draw([summarise(read_results(JsonlLog(path).lines(), path.name)) for path in results_in(folder)], folder)
     write_atomically(DOCS / "results.md", page(folder))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.results_page import page
+from benchmarks.results_page import frontier_in, page, results_in
 from confspec_cli.evaluate.costs import measured, seconds_at, work_of
 from confspec_cli.evaluate.labels import chains_of
 from confspec_cli.evaluate.rejudging import Bounds, rejudged
@@ -15,7 +15,7 @@ from confspec_cli.models.registry import load
 from confspec_cli.storage.jsonl_log import JsonlLog
 
 FOLDER = Path(__file__).parents[2] / "docs" / "results"
-SAVED = sorted(path for path in FOLDER.glob("*.jsonl") if not path.name.endswith(".labels.jsonl"))
+SAVED = results_in(FOLDER)
 
 
 def test_the_page_is_as_it_was_written_from_the_records():
@@ -63,6 +63,17 @@ def test_no_problem_that_a_shipped_gate_was_calibrated_on_is_in_the_results(path
     assert list(how.models) == list(conditions["fixed"]["models"].values())
     reported = {run.problem for saved in SAVED for run in read_results(JsonlLog(saved).lines(), saved.name).runs}
     assert not reported & set(chains.solved)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.calibration.jsonl")), ids=lambda path: path.stem)
+def test_a_shipped_frontier_is_what_its_records_say_and_of_problems_that_are_not_in_the_results(path):
+    conditions, *answers = map(json.loads, JsonlLog(path).lines())
+    how = getattr(load(None).pair(path.name.partition("-")[0]).calibrations, conditions["fixed"]["settings"]["task"])
+    assert how.frontier == frontier_in(path, how.confidence)
+    assert how.problems == len(answers) == len({answer["problem"] for answer in answers})
+    assert list(how.models) == list(conditions["fixed"]["models"].values())
+    reported = {run.problem for saved in SAVED for run in read_results(JsonlLog(saved).lines(), saved.name).runs}
+    assert not reported & {answer["problem"] for answer in answers}
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.jsonl")), ids=lambda path: path.stem)
