@@ -213,6 +213,8 @@ def test_a_server_that_changes_its_model_is_not_believed(server, connect):
     server.model = "another"
     with pytest.raises(ServerError, match="another instead of scripted"):
         engine.label_probs(ASKING, LABELS)
+    with pytest.raises(ServerError, match="another instead of scripted"):
+        written(engine, PROMPT)
 
 
 def test_a_server_that_was_away_is_asked_who_it_is(server, connect):

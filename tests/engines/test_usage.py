@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 import pytest
-from support.scripted_server import ScriptedServer
+from support.scripted_server import Fault, ScriptedServer
 from support.small_runs import PROMPT, config
 
 from confspec_cli.core.engine import Interrupt
@@ -14,6 +14,7 @@ from confspec_cli.core.trace import Author
 from confspec_cli.engines.llamacpp.vocabulary_file import VocabularyFile
 from confspec_cli.engines.remote import RemoteSpec, open_remote
 from confspec_cli.engines.scripted import ScriptedEngine
+from confspec_cli.errors import ServerError
 
 STEPS = tuple(f"Step {n} is of the length that steps have.\n\n" for n in range(4))
 
@@ -74,3 +75,15 @@ def test_over_chat_completions_they_are_estimated_by_what_the_server_has_told(se
     for _ in target.generate(PROMPT, config().sampling, 3):
         pass
     assert target.usage.less(before) == Usage(1000, 3)
+
+
+@pytest.mark.parametrize("kind", ["vllm", "llama-server", "openai"])
+def test_a_request_that_fails_is_not_counted(served, kind):
+    server, target = served(kind)
+    before = target.usage
+    server.faults.append(Fault(500))
+    with pytest.raises(ServerError):
+        list(target.generate(PROMPT, config().sampling, 3))
+    assert target.usage == before
+    list(target.generate(PROMPT, config().sampling, 3))
+    assert target.usage.less(before).output == 3

@@ -82,10 +82,11 @@ class ChatEngine:
         body = self._body(messages, sampling.at(sum(len(one["content"]) for one in messages)), max_tokens)
         if messages[-1]["role"] == "assistant":
             body |= self._continuing
-        self._note_sent(messages)
         self._stream = stream = self._choices(body)
         with closing(stream):
-            for choice in stream:
+            for n, choice in enumerate(stream):
+                if n == 0:
+                    self._note_sent(messages)
                 for token in self._tokens(choice):
                     self.usage = self.usage.plus(0, 1 if token.text else 0)
                     yield token

@@ -71,11 +71,11 @@ class LlamaServer:
                     yield held
                     held = None
                 if event.get("stop") is True:
+                    self._note(event)  # before the end is told, after which nobody may ask for more
                     if event.get("stop_type") == "eos":
                         yield (held or _UNTOLD)._replace(ends=True)
                     elif held:
                         yield held
-                    self._note(event)
                     return
         raise faults.cut(self._connection.base)
 

@@ -76,11 +76,11 @@ class RemoteEngine:
             raise self._full(len(tokens) + 1)
         self._have = tokens
         decoder, reader = codecs.getincrementaldecoder("utf-8")("replace"), self._spelling.reader()
-        self.usage = self.usage.plus(len(tokens), 0)
+        unpaid = len(tokens)  # by what answers at all
         self._stream = stream = self._dialect.complete(tokens.copy(), sampling.at(len(tokens)), min(max_tokens, room))
         try:
             for token in stream:
-                self.usage = self.usage.plus(0, max(len(token.ids), 1))
+                self.usage, unpaid = self.usage.plus(unpaid, max(len(token.ids), 1)), 0
                 if token.ends:
                     text = decoder.decode(b"", final=True)
                 else:
