@@ -97,6 +97,21 @@ def test_a_server_that_does_not_say_how_large_its_model_is_counts_as_slower_than
     assert not costs_here({Author.DRAFT: draft, Author.TARGET: elsewhere})[1]
 
 
+def test_a_run_without_drafting_in_a_busier_hour_does_not_make_the_target_look_dear():
+    models = cards(engines(1, 1)[0])
+    alone = {"drafting": (0.0, 0.0), "reading": (0.0, 0.0), "writing": (500.0, 2500.0)}
+    keep_costs(models, {**alone, "writing": (100.0, 100.0)})
+    keep_costs(models, alone)  # nothing to compare with yet: it is taken
+    assert costs_here(models)[0].writing == pytest.approx(2600 / 600)
+    keep_costs(models, {"drafting": (100, 50.0), "reading": (100, 20.0), "writing": (0, 0.0)})
+    before, is_measured = costs_here(models)
+    assert is_measured
+    keep_costs(models, alone)
+    assert costs_here(models) == (before, True)
+    keep_costs(models, {"drafting": (100, 150.0), "reading": (100, 60.0), "writing": (100, 1000.0)})
+    assert costs_here(models)[0].writing > before.writing
+
+
 def test_before_the_first_run_costs_are_estimated_from_the_sizes_of_the_files():
     costs, is_measured = costs_here(cards(engines(1, 1)[0]))
     assert not is_measured
