@@ -32,7 +32,6 @@ from confspec_cli.storage.jsonl_log import JsonlLog
 DOCS = Path("docs")
 _WORK = {
     "humaneval": "HumanEval, from the first problem on: functions to complete, graded by running their tests",
-    "mbpp": "MBPP, from problem 144 of its test part on: functions to write, graded by running their tests",
     "gsm8k": "GSM8K, from the first problem of its test part on: arithmetic in words, graded by the number",
     "math500": "MATH-500, from the first problem on: competition mathematics, graded by the formula",
 }

@@ -151,6 +151,7 @@ def _kind(kind: Any) -> str:
 
 def _type(hint: Any) -> str:
     """A type in JSON's terms; our own types by name."""
+    hint = getattr(hint, "__supertype__", hint)  # of a NewType
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(_type(part) for part in arguments)

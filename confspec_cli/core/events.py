@@ -152,7 +152,8 @@ class RunFinished:
     `repetition` (the reply went in circles), `interrupted` or `failed`. `reply` is the text after any thinking,
     `partial` the beginning of an unfinished step, of which `partial_author` wrote `partial_tokens`. `answer` is the
     final answer where one was recognised, `extract` what a program wants: the last code block, or the final answer.
-    `bills` are those of the models that have a price, by author; `target_alone` is about what that would have cost.
+    `bills` are what the models that have a price charged, by author; `target_alone` is about what the target alone
+    would have charged.
     """
 
     reason: FinishReason

@@ -46,7 +46,8 @@ class RunStats:
     `speculation_accepted` needed no decode, as they had been proposed; `speculation_proposed` is how many were.
     `tokens` are committed, or were cut off and kept. The target wrote `undrafted` steps because drafting did not pay.
     `target_intervals` times it decoded one token after another, and it spent `prompt_seconds` on reading prompts.
-    `costs` by currency are those of models that have a price, `target_alone` about what that would have cost.
+    `costs` by currency are what models that have a price charged, `target_alone` about what the target alone would
+    have charged.
     """
 
     steps: dict[Origin, int] = field(default_factory=lambda: dict.fromkeys(Origin, 0))

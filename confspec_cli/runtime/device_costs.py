@@ -62,13 +62,15 @@ def learning(events: Iterable[Event], models: Mapping[Author, Engine], is_wanted
 def keep_costs(cards: Mapping[Author, ModelCard], new: Sums) -> None:
     """Add what tokens have cost these models to what is known, if it can be kept.
 
-    Costs are compared with each other, and a machine has busier hours: once all three are known, a run in which nothing
-    was drafted adds nothing.
+    Costs are compared with each other, and a machine has busier hours. So the first run in which something is drafted
+    replaces what runs without drafting have told, and once all three are known such runs add nothing.
     """
     file = _file(cards)
     known = _known(file)
     if not new["drafting"][0] and all(known.get(kind, (0.0, 0.0))[0] >= _ENOUGH for kind in _KINDS):
         return
+    if new["drafting"][0] and not known.get("drafting", (0.0, 0.0))[0]:
+        known = {}
     total = {}
     for kind in _KINDS:
         tokens, seconds = known.get(kind, (0.0, 0.0))

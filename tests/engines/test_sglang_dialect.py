@@ -4,9 +4,10 @@ import math
 
 import pytest
 from support.engine_calls import LABELS, QUESTION, asked, text_of, written
-from support.scripted_server import WRITES, Fault, ScriptedServer
+from support.id_servers import connecting, serving
+from support.scripted_server import WRITES, Fault
 
-from confspec_cli.core.engine import ALL_POWERS, Interrupt, Power
+from confspec_cli.core.engine import ALL_POWERS, Power
 from confspec_cli.core.events import StepCommitted
 from confspec_cli.core.gate import Gate, Signal
 from confspec_cli.core.messages import Sampling
@@ -14,8 +15,6 @@ from confspec_cli.core.prompts import QUESTIONS
 from confspec_cli.core.run import ReasoningRun
 from confspec_cli.core.run_config import Mode, RunConfig
 from confspec_cli.core.trace import Author
-from confspec_cli.engines.llamacpp.vocabulary_file import VocabularyFile
-from confspec_cli.engines.remote import RemoteSpec, open_remote
 from confspec_cli.engines.scripted import ScriptedEngine
 from confspec_cli.errors import ConfigError, ContextFull, ServerError
 
@@ -25,24 +24,14 @@ ASKING = asked("How much?", ask=QUESTION)
 
 @pytest.fixture
 def server(tiny):
-    file = VocabularyFile(tiny("llama"))
-    with ScriptedServer(kind="sglang", vocab=file.vocab) as one:
+    with serving("sglang", tiny("llama")) as one:
         yield one
-    file.close()
 
 
 @pytest.fixture
 def connect(server, tiny):
-    engines = []
-
-    def opened(**more):
-        spec = RemoteSpec(**{"url": f"{server.url}/v1", "tokenizer": str(tiny("llama")), **more})
-        engines.append(open_remote(spec, Interrupt(), {}))
-        return engines[-1]
-
-    yield opened
-    for engine in engines:
-        engine.close()
+    with connecting(server, tiny("llama")) as opened:
+        yield opened
 
 
 def test_it_is_told_from_other_servers_and_lacks_nothing(server, connect):

@@ -103,9 +103,9 @@ def test_a_run_without_drafting_in_a_busier_hour_does_not_make_the_target_look_d
     keep_costs(models, {**alone, "writing": (100.0, 100.0)})
     keep_costs(models, alone)  # nothing to compare with yet: it is taken
     assert costs_here(models)[0].writing == pytest.approx(2600 / 600)
-    keep_costs(models, {"drafting": (100, 50.0), "reading": (100, 20.0), "writing": (0, 0.0)})
+    keep_costs(models, {"drafting": (100, 50.0), "reading": (100, 20.0), "writing": (100, 100.0)})
     before, is_measured = costs_here(models)
-    assert is_measured
+    assert is_measured and before.writing == 1.0  # of the hour in which the others were measured
     keep_costs(models, alone)
     assert costs_here(models) == (before, True)
     keep_costs(models, {"drafting": (100, 150.0), "reading": (100, 60.0), "writing": (100, 1000.0)})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from confspec_cli.core.engine import Interrupt
-from confspec_cli.engines.remote import chat_engine, sglang, vllm
+from confspec_cli.engines.remote import chat_engine
 from confspec_cli.engines.remote.chat_engine import ChatEngine
 from confspec_cli.engines.remote.connection import Connection, Patience
 from confspec_cli.engines.remote.dialect import Dialect
@@ -50,7 +50,7 @@ def identify(spec: RemoteSpec, connection: Connection) -> str:
     if isinstance(props, dict) and "default_generation_settings" in props:
         return "llama-server"
     if connection.find("/model_info") is not None:
-        return sglang.KIND
+        return Sglang.kind
     listed = connection.find("/v1/models")
     models = listed.get("data") if isinstance(listed, dict) else None
     if not isinstance(models, list):
@@ -63,7 +63,7 @@ def identify(spec: RemoteSpec, connection: Connection) -> str:
             f'confspec ask --server {spec.base} "..."   # or name the server of the model itself',
         )
     is_vllm = models and isinstance(models[0], dict) and "max_model_len" in models[0]
-    return vllm.KIND if is_vllm else chat_engine.KIND
+    return Vllm.kind if is_vllm else chat_engine.KIND
 
 
 def _dialect(kind: str, spec: RemoteSpec, connection: Connection) -> Dialect:
@@ -82,7 +82,7 @@ def _dialect(kind: str, spec: RemoteSpec, connection: Connection) -> Dialect:
         if kind == "llama-server":
             dialect = LlamaServer(connection, file)
         else:
-            dialect = (Vllm if kind == vllm.KIND else Sglang)(connection, spec.wanted_model, file)
+            dialect = (Vllm if kind == Vllm.kind else Sglang)(connection, spec.wanted_model, file)
         _check_agreement(file.vocab.tokenize, dialect.tokenized, spec, dialect.served.model)
     except BaseException:
         file.close()

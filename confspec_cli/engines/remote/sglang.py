@@ -3,61 +3,44 @@
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from confspec_cli.core.engine import ALL_POWERS
 from confspec_cli.core.messages import Sampling
 from confspec_cli.engines.remote import faults
-from confspec_cli.engines.remote.answers import Answers, logprob
-from confspec_cli.engines.remote.connection import Connection, StatusError
 from confspec_cli.engines.remote.dialect import RemoteToken
+from confspec_cli.engines.remote.id_server import IdServer, checked
 from confspec_cli.errors import ServerError
 
-if TYPE_CHECKING:
-    from confspec_cli.engines.llamacpp.vocabulary_file import VocabularyFile
-
-KIND = "sglang"
 _PATH = "/generate"
-_SPARE = 1  # prompt and reply together must be shorter than the context
 
 
-class Sglang:
-    """An SGLang server, connected; `file` holds the vocabulary and the chat template of the model it serves."""
+class Sglang(IdServer):
+    """An SGLang server, connected."""
 
+    kind = "sglang"
+    program = "SGLang"
+    enlarge = "--context-length"
+    spare = 1
     powers = ALL_POWERS
     missing: tuple[str, ...] = ()
-
-    def __init__(self, connection: Connection, model: str, file: VocabularyFile) -> None:
-        self._connection = connection
-        self._file = file
-        self._answers = Answers(connection, KIND, "SGLang", "start the server with a larger one: --context-length")
-        self._salt = ""
-        self.tokens_read = 0
-        self.vocabulary = file.vocab
-        self.served = self._answers.served(model, file, _SPARE)
-
-    def ping(self) -> None:
-        """Ask whether it is up."""
-        self._connection.get("/v1/models")
-
-    def forget(self) -> None:
-        """Have the next call read its whole prompt afresh: a key of its own sets it apart in the cache."""
-        self._salt = uuid.uuid4().hex
 
     def complete(self, tokens: Sequence[int], sampling: Sampling, most: int) -> Generator[RemoteToken, None, None]:
         """What the model writes after `tokens`; see Dialect."""
         written = 0
-        body = self._body(tokens, sampling, most)
-        with closing(self._answers.events(_PATH, body, self.served.context)) as events:
+        with closing(self._events(_PATH, self._body(tokens, sampling, most))) as events:
             for event in events:
-                meta, token = event.get("meta_info") or {}, None
-                for token in self._new(meta, written):
+                token = None
+                with self._making_sense():
+                    meta = event["meta_info"]
+                    new = _written(meta, written)
+                    reason = (meta.get("finish_reason") or {}).get("type")
+                for one in new:
+                    token = one._replace(ends=one.ids[0] in self.vocabulary.ends)
                     written += 1
                     yield token
-                reason = (meta.get("finish_reason") or {}).get("type")
                 if reason == "abort":
                     raise ServerError(f"{self._connection.base} broke off the reply.", "look at the server's log")
                 if reason == "stop" and not (token and token.ends):
@@ -65,10 +48,6 @@ class Sglang:
                 if reason:
                     return
         raise faults.cut(self._connection.base)
-
-    def next_probs(self, tokens: Sequence[int], wanted: Sequence[int]) -> Mapping[int, float]:
-        """Probability of each wanted token as the next one; see Dialect."""
-        return self.score(tokens, 0, 0, wanted)[1]
 
     def score(
         self, tokens: Sequence[int], start: int, stop: int, wanted: Sequence[int]
@@ -79,27 +58,13 @@ class Sglang:
             body["token_ids_logprob"] = list(wanted)
         if stop > start:
             body["logprob_start_len"] = start - 1
-        try:
-            meta = self._connection.post(_PATH, body)["meta_info"]
+        answer = self._posted(_PATH, body)
+        with self._making_sense():
+            meta = answer["meta_info"]
             self.tokens_read = len(tokens) - int(meta.get("cached_tokens") or 0)
             scored = _scored(meta, tokens[start:stop])
-            listed = {row[1]: logprob(row[0]) for row in meta["output_token_ids_logprobs"][0]} if wanted else {}
-        except StatusError as problem:
-            raise self._answers.refusal(problem.body, self.served.context, problem) from problem
-        except (LookupError, TypeError, ValueError) as problem:
-            raise self._answers.nonsense() from problem
-        if not listed.keys() >= set(wanted):
-            raise self._answers.no_labels()
-        return scored, {token: math.exp(listed[token]) for token in wanted}
-
-    def tokenized(self, text: str) -> list[int]:
-        """The tokens of a text as the server has them; marks in it are control tokens."""
-        return self._answers.tokenized(self.served.model, text)
-
-    def close(self) -> None:
-        """Let go of the server."""
-        self._connection.close()
-        self._file.close()
+            listed = {row[1]: checked(row[0]) for row in meta["output_token_ids_logprobs"][0]} if wanted else {}
+        return scored, self._probabilities(listed, wanted)
 
     def _body(self, tokens: Sequence[int], sampling: Sampling, most: int) -> dict[str, Any]:
         """Every field of the sampling, as what is left out is filled in from the model's own configuration."""
@@ -125,15 +90,15 @@ class Sglang:
             **({"extra_key": self._salt} if self._salt else {}),
         }
 
-    def _new(self, meta: Mapping[str, Any], known: int) -> list[RemoteToken]:
-        """The tokens of a reply after the `known` first ones; an event may have all of them or only the new ones."""
-        try:
-            count = meta["completion_tokens"] - known
-            rows = [meta[name][len(meta[name]) - count :] for name in ("output_token_logprobs", "output_top_logprobs")]
-            found = [_token(*both) for both in zip(*rows, range(count), strict=True)]
-        except (LookupError, TypeError, ValueError) as problem:
-            raise self._answers.nonsense() from problem
-        return [token._replace(ends=token.ids[0] in self.vocabulary.ends) for token in found]
+
+def _written(meta: Mapping[str, Any], known: int) -> list[RemoteToken]:
+    """The tokens of a reply after the `known` first ones; an event may list all of them or only the new ones."""
+    rows, likeliest = meta["output_token_logprobs"], meta["output_top_logprobs"]
+    count = meta["completion_tokens"] - known
+    if not 0 <= count <= len(rows):
+        raise ValueError("not as many log-probabilities as tokens")
+    new = len(rows) - count
+    return [_token(*both) for both in zip(rows[new:], likeliest[new:], strict=True)]
 
 
 def _scored(meta: Mapping[str, Any], tokens: Sequence[int]) -> list[RemoteToken]:
@@ -148,7 +113,7 @@ def _scored(meta: Mapping[str, Any], tokens: Sequence[int]) -> list[RemoteToken]
     return scored
 
 
-def _token(row: Sequence[Any], likeliest: Sequence[Sequence[Any]], _: int = 0) -> RemoteToken:
+def _token(row: Sequence[Any], likeliest: Sequence[Sequence[Any]]) -> RemoteToken:
     """A token, from its log-probability and its id, and those of the likeliest one."""
-    value = logprob(row[0])
-    return RemoteToken((int(row[1]),), value, value >= logprob(likeliest[0][0]))
+    logprob = checked(row[0])
+    return RemoteToken((int(row[1]),), logprob, logprob >= checked(likeliest[0][0]))

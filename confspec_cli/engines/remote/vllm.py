@@ -6,55 +6,34 @@ A request for scores reads its whole prompt again, as vLLM's prefix cache keeps 
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from confspec_cli.core.engine import ALL_POWERS, Power
 from confspec_cli.core.messages import Sampling
 from confspec_cli.engines.remote import faults
-from confspec_cli.engines.remote.answers import Answers, logprob
-from confspec_cli.engines.remote.connection import Connection, StatusError
 from confspec_cli.engines.remote.dialect import RemoteToken
+from confspec_cli.engines.remote.id_server import IdServer, checked
 
-if TYPE_CHECKING:
-    from confspec_cli.engines.llamacpp.vocabulary_file import VocabularyFile
-
-KIND = "vllm"
 _PATH = "/v1/completions"
 
 
-class Vllm:
-    """A vLLM server, connected; `file` holds the vocabulary and the chat template of the model it serves."""
+class Vllm(IdServer):
+    """A vLLM server, connected."""
 
+    kind = "vllm"
+    program = "vLLM"
+    enlarge = "vllm serve --max-model-len ..."
     powers = ALL_POWERS - {Power.CACHED_SCORE}
     missing: tuple[str, ...] = (
         "Scoring a step has it read the whole prompt again: verdicts (--signal verdict) cost less.",
     )
 
-    def __init__(self, connection: Connection, model: str, file: VocabularyFile) -> None:
-        self._connection = connection
-        self._file = file
-        enlarge = "start the server with a larger one: vllm serve --max-model-len ..."
-        self._answers = Answers(connection, KIND, "vLLM", enlarge)
-        self._salt = ""
-        self.tokens_read = 0
-        self.vocabulary = file.vocab
-        self.served = self._answers.served(model, file)
-
-    def ping(self) -> None:
-        """Ask whether it is up."""
-        self._connection.get("/v1/models")
-
-    def forget(self) -> None:
-        """Have the next call read its whole prompt afresh: a salt of its own sets it apart in the cache."""
-        self._salt = uuid.uuid4().hex
-
     def complete(self, tokens: Sequence[int], sampling: Sampling, most: int) -> Generator[RemoteToken, None, None]:
         """What the model writes after `tokens`; see Dialect."""
         body = self._body(tokens, sampling, most) | {"logprobs": 1, "return_token_ids": True}
-        with closing(self._answers.events(_PATH, body, self.served.context)) as events:
+        with closing(self._events(_PATH, body)) as events:
             for choice in (choice for event in events for choice in event.get("choices") or ()):
                 token = None
                 for token in self._read(choice):
@@ -66,10 +45,6 @@ class Vllm:
                     return
         raise faults.cut(self._connection.base)
 
-    def next_probs(self, tokens: Sequence[int], wanted: Sequence[int]) -> Mapping[int, float]:
-        """Probability of each wanted token as the next one; see Dialect."""
-        return self.score(tokens, 0, 0, wanted)[1]
-
     def score(
         self, tokens: Sequence[int], start: int, stop: int, wanted: Sequence[int]
     ) -> tuple[list[RemoteToken], Mapping[int, float]]:
@@ -79,32 +54,17 @@ class Vllm:
             body |= {"logprobs": len(wanted), "logprob_token_ids": list(wanted)}
         if stop > start:
             body |= {"prompt_logprobs": 0}
-        try:
-            answer = self._connection.post(_PATH, body)
+        answer = self._posted(_PATH, body)
+        with self._making_sense():
             choice = answer["choices"][0]
             self.tokens_read = len(tokens) - _cached(answer.get("usage"))
             rows = choice.get("prompt_logprobs") or []
             scored = []
             for place in range(start, stop):
                 row = rows[place][str(tokens[place])]
-                scored.append(RemoteToken((tokens[place],), logprob(row["logprob"]), row["rank"] == 1))
+                scored.append(RemoteToken((tokens[place],), checked(row["logprob"]), row["rank"] == 1))
             listed = _by_id(choice["logprobs"]["top_logprobs"][0]) if wanted else {}
-        except StatusError as problem:
-            raise self._answers.refusal(problem.body, self.served.context, problem) from problem
-        except (LookupError, TypeError, ValueError) as problem:
-            raise self._answers.nonsense() from problem
-        if not listed.keys() >= set(wanted):
-            raise self._answers.no_labels()
-        return scored, {token: math.exp(listed[token]) for token in wanted}
-
-    def tokenized(self, text: str) -> list[int]:
-        """The tokens of a text as the server has them; marks in it are control tokens."""
-        return self._answers.tokenized(self.served.model, text)
-
-    def close(self) -> None:
-        """Let go of the server."""
-        self._connection.close()
-        self._file.close()
+        return scored, self._probabilities(listed, wanted)
 
     def _body(self, tokens: Sequence[int], sampling: Sampling, most: int) -> dict[str, Any]:
         """Every field of the sampling, as what is left out is filled in from the model's own configuration."""
@@ -128,14 +88,12 @@ class Vllm:
         }
 
     def _read(self, choice: Mapping[str, Any]) -> list[RemoteToken]:
-        try:
+        found = []
+        with self._making_sense():
             ids, said = choice.get("token_ids") or [], choice.get("logprobs") or {}
-            found = []
             for place, token in enumerate(ids):
-                value, best = logprob(said["token_logprobs"][place]), max(said["top_logprobs"][place].values())
+                value, best = checked(said["token_logprobs"][place]), max(said["top_logprobs"][place].values())
                 found.append(RemoteToken((token,), value, value >= min(best, 0.0), token in self.vocabulary.ends))
-        except (LookupError, TypeError, ValueError) as problem:
-            raise self._answers.nonsense() from problem
         return found
 
 
@@ -145,4 +103,4 @@ def _cached(usage: Mapping[str, Any] | None) -> int:
 
 
 def _by_id(row: Mapping[str, float]) -> dict[int, float]:
-    return {int(name.removeprefix("token_id:")): logprob(value) for name, value in row.items()}
+    return {int(name.removeprefix("token_id:")): checked(value) for name, value in row.items()}
