@@ -108,7 +108,8 @@ def server_as_text(model: RemoteModel, report: ServerReport) -> str:
 
 
 def _price(price: Price) -> str:
-    return f"{price.input:g} in and {price.output:g} out, {price.currency} a million tokens"
+    cached = "" if price.cached is None else f" ({price.cached:g} cached)"
+    return f"{price.input:g} in{cached} and {price.output:g} out, {price.currency} a million tokens"
 
 
 def _milliseconds(report: ServerReport) -> str:

@@ -19,7 +19,7 @@ def paid(monkeypatch, tmp_path):
     monkeypatch.setenv("CONFSPEC_CONFIG_DIR", str(tmp_path))
     write(tmp_path / "draft.gguf", "llama")
     with ScriptedServer(writes=TEXT) as server:
-        price = "{input: 2, output: 10, currency: USD}"
+        price = "{input: 2, cached: 0.5, output: 10, currency: USD}"
         (tmp_path / "models.yaml").write_text(f"models: {{big: {{url: '{server.url}', price: {price}}}}}")
         yield server
 
@@ -36,7 +36,12 @@ def test_ask_says_it_below_the_reply_and_in_its_record(paid, capsys):
     cost = record["stats"]["cost"]
     assert 0 < cost["total"]["USD"] < sent * 10e-6
     assert set(cost["target_alone"]) == {"USD"}
-    assert record["models"]["target"]["price"] == {"input": 2.0, "output": 10.0, "currency": "USD"}
+    assert record["models"]["target"]["price"] == {
+        "input": 2.0,
+        "output": 10.0,
+        "currency": "USD",
+        "cached": 0.5,
+    }
     assert record["models"]["draft"]["price"] is None
 
 
@@ -65,7 +70,7 @@ def test_bench_compares_it_by_mode(paid, capsys, tmp_path):
 
 def test_show_says_the_price_and_a_wrong_one_is_refused_with_its_line(paid, capsys, tmp_path):
     assert main(["models", "show", "big"]) == Exit.OK
-    assert "2 in and 10 out, USD a million tokens" in capsys.readouterr().out
+    assert "2 in (0.5 cached) and 10 out, USD a million tokens" in capsys.readouterr().out
     file = tmp_path / "models.yaml"
     file.write_text(file.read_text().replace("input: 2", "input: -2"))
     assert main(["models", "show", "big"]) == Exit.USAGE

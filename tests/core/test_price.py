@@ -45,8 +45,13 @@ def run(draft_currency=""):
 
 def test_a_bill_is_tokens_times_price():
     assert billed(price(2, 10), Usage(1_000_000, 500_000)) == Bill(1_000_000, 500_000, 7.0, "USD")
+    usage = Usage(1_000_000, 500_000, cached=750_000)
+    assert billed(price(2, 10), usage).cost == 7.0  # without a price of its own, cached input costs what other does
+    assert billed(replace(price(2, 10), cached=Real(0.2)), usage) == Bill(1_000_000, 500_000, 5.65, "USD", 750_000)
     with pytest.raises(ValueError, match="less than nothing"):
         price(-1, 1)
+    with pytest.raises(ValueError, match="less than nothing"):
+        replace(price(1, 1), cached=Real(-1))
     with pytest.raises(ValueError, match="a word, like USD"):
         price(1, 1, "$")
 

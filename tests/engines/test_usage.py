@@ -1,5 +1,6 @@
 """What an engine says it has sent and received is what a server has received and sent."""
 
+import json
 from contextlib import ExitStack
 
 import pytest
@@ -55,12 +56,12 @@ def test_tokens_of_every_request_are_counted(served, kind):
 
 def test_over_chat_completions_they_are_estimated_by_what_the_server_has_told(served):
     server, target = served("openai")
-    asked = server._openai
+    asked, usage = server._openai, dict[str, object](prompt_tokens=1000)
 
     def told(path, body):
         answer = asked(path, body)
         if path.endswith("completions") and isinstance(answer, list):
-            answer = [answer[0][:-1] + b', "usage": {"prompt_tokens": 1000}}']
+            answer = [answer[0][:-1] + b', "usage": ' + json.dumps(usage).encode() + b"}"]
         return answer
 
     before = target.usage
@@ -71,6 +72,11 @@ def test_over_chat_completions_they_are_estimated_by_what_the_server_has_told(se
         before = target.usage
         target.label_probs(PROMPT, ("Yes", "No"))
         assert target.usage.less(before) == Usage(1000, 1)
+    for said, cached in [(600, 600), (5000, 1000), ("many", 0), (-1, 0)]:
+        usage["prompt_tokens_details"] = {"cached_tokens": said}
+        before = target.usage
+        target.label_probs(PROMPT, ("Yes", "No"))
+        assert target.usage.less(before) == Usage(1000, 1, cached)
     before = target.usage
     for _ in target.generate(PROMPT, config().sampling, 3):
         pass

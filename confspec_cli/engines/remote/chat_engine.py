@@ -160,16 +160,17 @@ class ChatEngine:
     def _first_token(self, messages: list[dict[str, str]]) -> Mapping[str, Any]:
         answer = self._connection.post(_PATH, self._body(messages, Sampling(), 1))
         first = _first(self._choice(answer) or {})
-        self._note_sent(messages, (answer.get("usage") or {}).get("prompt_tokens"))
+        self._note_sent(messages, answer.get("usage"))
         self.usage = self.usage.plus(0, 1)
         return first
 
     def _note_sent(self, messages: list[dict[str, str]], told: object = None) -> None:
-        """Count what was sent: `told` tokens, or else as many as so much text has had before."""
+        """Count what was sent: by the usage that the server `told`, or else by how many tokens such text has had."""
         chars = sum(len(message["content"]) for message in messages)
-        if isinstance(told, int) and told > 0 and chars:
-            self._tokens_per_char = told / chars
-        self.usage = self.usage.plus(round(chars * self._tokens_per_char), 0)
+        if (tokens := _number(told, "prompt_tokens")) and chars:
+            self._tokens_per_char = tokens / chars
+        sent = round(chars * self._tokens_per_char)
+        self.usage = self.usage.plus(sent, 0, min(_number(told, "prompt_tokens_details", "cached_tokens"), sent))
 
     def _body(self, messages: list[dict[str, str]], sampling: Sampling, most: int) -> dict[str, Any]:
         return {
@@ -235,6 +236,13 @@ def _messages(prompt: Prompt) -> list[dict[str, str]]:
     if prompt.ask:
         messages.append({"role": "user", "content": prompt.ask})
     return messages
+
+
+def _number(told: object, *names: str) -> int:
+    """The number of that name in an answer, names within names; 0 where there is none."""
+    for name in names:
+        told = told.get(name) if isinstance(told, dict) else None
+    return max(told, 0) if type(told) is int else 0
 
 
 def _first(choice: Mapping[str, Any]) -> Mapping[str, Any]:
