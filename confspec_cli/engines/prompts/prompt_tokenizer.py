@@ -13,6 +13,8 @@ from confspec_cli.engines.prompts.thinking_marks import MarkReader, ThinkingMark
 from confspec_cli.engines.vocabulary import Vocabulary
 from confspec_cli.errors import EngineError
 
+_MOST = 1024  # segments whose tokens are remembered
+
 Part = list[int] | tuple[str, ...]
 """Of a prompt: tokens that are what they are, or segments a model said, which may be cached as other tokens."""
 
@@ -25,6 +27,7 @@ class PromptTokenizer:
         self._chat = chat
         self.marks = ThinkingMarks(vocab, chat.style)
         self._head: tuple[object, list[Part]] = (None, [])
+        self._read: dict[bytes, list[int]] = {}  # the tokens in which a segment was found last
 
     def reader(self) -> MarkReader:
         """What turns tokens into text."""
@@ -50,7 +53,10 @@ class PromptTokenizer:
 
     def _spelled(self, text: bytes, have: list[int], position: int) -> int | None:
         """The end of the tokens from `position` on that spell exactly `text`, or None if they spell something else."""
-        read, reader = 0, self.reader()
+        known = self._read.get(text)
+        if known is not None and have[position : position + len(known)] == known:
+            return position + len(known)
+        begin, read, reader = position, 0, self.reader()
         while read < len(text):
             if position == len(have):
                 return None
@@ -58,6 +64,9 @@ class PromptTokenizer:
             if not text.startswith(piece, read):
                 return None
             position, read = position + 1, read + len(piece)
+        if len(self._read) >= _MOST:
+            self._read.clear()
+        self._read[text] = have[begin:position]
         return position
 
     def spell(self, part: Part) -> list[int]:

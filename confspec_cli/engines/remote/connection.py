@@ -215,7 +215,7 @@ class Connection:
 
     def _parsed(self, data: bytes, response: httpx2.Response) -> Any:
         try:
-            return json.loads(data)
+            return json.loads(data.decode())  # of bytes it would guess the encoding
         except (ValueError, RecursionError) as problem:
             is_page = "html" in response.headers.get("Content-Type", "") or data.lstrip()[:1] == b"<"
             what = "a web page" if is_page else "something that is not JSON"
