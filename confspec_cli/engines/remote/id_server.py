@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import math
 import uuid
-from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
-from confspec_cli.engines.remote import faults
-from confspec_cli.engines.remote.connection import Connection, StatusError
+from confspec_cli.engines.remote.connection import Connection
 from confspec_cli.engines.remote.dialect import RemoteToken
 from confspec_cli.engines.remote.spec import Served
-from confspec_cli.errors import ContextFull, EngineError, ServerError
+from confspec_cli.engines.remote.token_server import TokenServer
+from confspec_cli.errors import ServerError
 
 if TYPE_CHECKING:
     from confspec_cli.engines.llamacpp.vocabulary_file import VocabularyFile
 
 
-class IdServer(ABC):
+class IdServer(TokenServer):
     """A server, connected; `file` holds the vocabulary and the chat template of the model it serves."""
 
     kind: ClassVar[str]
-    program: ClassVar[str]
-    """Its name for people."""
-    enlarge: ClassVar[str]
-    """The option with which it is started with a larger context."""
     spare: ClassVar[int] = 0
     """Tokens of the context that prompt and reply together must leave free."""
 
     def __init__(self, connection: Connection, model: str, file: VocabularyFile) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._file = file
         self._salt = ""
         self.tokens_read = 0
@@ -86,34 +80,6 @@ class IdServer(ABC):
                 eos=file.vocab.special_text("eos"),
             )
 
-    def _events(self, path: str, body: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
-        """The events of a streamed answer."""
-        with closing(self._connection.stream(path, {**body, "stream": True})) as events:
-            try:
-                for event in events:
-                    if not isinstance(event, dict):
-                        raise self._nonsense()
-                    if "error" in event:
-                        raise self._refusal(json.dumps(event).encode())
-                    yield event
-            except StatusError as problem:
-                raise self._refusal(problem.body, problem) from problem
-
-    @contextmanager
-    def _making_sense(self) -> Iterator[None]:
-        """What cannot be read in this context is an answer that this kind of server does not give."""
-        try:
-            yield
-        except (LookupError, TypeError, ValueError) as problem:
-            raise self._nonsense() from problem
-
-    def _posted(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The answer to a request that has the model read."""
-        try:
-            return self._connection.post(path, body)
-        except StatusError as problem:
-            raise self._refusal(problem.body, problem) from problem
-
     def _probabilities(self, logprobs: Mapping[int, float], wanted: Sequence[int]) -> Mapping[int, float]:
         """Those of the wanted tokens."""
         if not logprobs.keys() >= set(wanted):
@@ -122,22 +88,3 @@ class IdServer(ABC):
                 f"use a newer version of {self.program}",
             )
         return {token: math.exp(logprobs[token]) for token in wanted}
-
-    def _nonsense(self) -> ServerError:
-        return faults.nonsense(self._connection.base, f"something that {self.program} does not answer")
-
-    def _refusal(self, body: bytes, problem: ServerError | None = None) -> EngineError:
-        said = faults.said_in(body)
-        if "context length" in said:
-            return ContextFull(
-                f"The prompt does not fit in the context of {self.served.context} tokens that the server has.",
-                f"start the server with a larger one: {self.enlarge}",
-            )
-        return problem or ServerError(f"{self._connection.base} failed: {said or 'it does not say why'}.")
-
-
-def checked(logprob: object) -> float:
-    """A log-probability as a server writes it. Raises ValueError for what is none."""
-    if not isinstance(logprob, int | float) or math.isnan(logprob) or logprob > 1e-3:
-        raise ValueError(logprob)
-    return min(float(logprob), 0.0)

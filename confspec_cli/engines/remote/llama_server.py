@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
@@ -11,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 from confspec_cli.core.engine import Power
 from confspec_cli.core.messages import Sampling
 from confspec_cli.engines.remote import faults
-from confspec_cli.engines.remote.connection import Connection, StatusError
+from confspec_cli.engines.remote.connection import Connection
 from confspec_cli.engines.remote.dialect import RemoteToken
 from confspec_cli.engines.remote.server_vocabulary import Pieces, ServerVocabulary
 from confspec_cli.engines.remote.spec import Served, short
+from confspec_cli.engines.remote.token_server import TokenServer, checked
 from confspec_cli.engines.vocabulary import Vocabulary
-from confspec_cli.errors import ContextFull, EngineError, ServerError
+from confspec_cli.errors import EngineError, ServerError
 
 if TYPE_CHECKING:  # it loads llama_cpp, which is not needed without a file
     from confspec_cli.engines.llamacpp.vocabulary_file import VocabularyFile
 
 KIND = "llama-server"
+_PATH = "/completion"
 _NO_SCORE = "llama-server cannot score a step it did not write: use a gate that asks for verdicts (signal: verdict)."
 _ENOUGH = 100  # of the likeliest tokens: the other labels are among them, or cost a request each
 _FORCE = 1000.0  # a logit bias that no other token stands against; reported probabilities are those without it
@@ -29,14 +30,16 @@ _FORCE = 1000.0  # a logit bias that no other token stands against; reported pro
 _UNTOLD = RemoteToken((), math.nan, is_argmax=True)
 
 
-class LlamaServer:
+class LlamaServer(TokenServer):
     """A llama-server, connected. Without a `file` that holds the vocabulary of its model, it tokenizes all texts."""
 
+    program = KIND
+    enlarge = "llama-server -c ..."
     powers = frozenset({Power.LOGPROBS, Power.LABELS, Power.GRAMMAR})
     missing: tuple[str, ...] = (_NO_SCORE,)
 
     def __init__(self, connection: Connection, file: VocabularyFile | None = None) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._file = file
         self._slot = -1  # the one that holds our prefix, once the server has chosen it
         self._is_fresh = True
@@ -58,10 +61,10 @@ class LlamaServer:
     def complete(self, tokens: Sequence[int], sampling: Sampling, most: int) -> Generator[RemoteToken, None, None]:
         """What the model writes after `tokens`; see Dialect."""
         self._check_still_there()
-        body = self._body(tokens, most) | _sampling(sampling) | {"n_probs": 1, "stream": True}
+        body = self._body(tokens, most) | _sampling(sampling) | {"n_probs": 1}
         held: RemoteToken | None = None
         written = 0
-        with closing(self._events(body)) as events:
+        with closing(self._events(_PATH, body)) as events:
             for event in events:
                 token, written = self._read(event, written), event.get("tokens_predicted", written)
                 if held and token:
@@ -108,40 +111,21 @@ class LlamaServer:
         return [token for token, _ in with_opening[: len(with_opening) - len(without)]]
 
     def _tokenized(self, body: Mapping[str, Any]) -> Pieces:
-        try:
+        with self._making_sense():
             return [
                 (_id(one["id"]), _bytes(one["piece"])) for one in self._connection.post("/tokenize", body)["tokens"]
             ]
-        except (LookupError, TypeError, ValueError) as problem:
-            raise self._nonsense() from problem
 
     def _likeliest(self, tokens: Sequence[int], wanted: int) -> dict[int, float]:
         """The log-probabilities of the likeliest next tokens, and of the wanted one, which the server must choose."""
         forced = {"n_probs": _ENOUGH, "logit_bias": [[wanted, _FORCE]]}
         body = self._body(tokens, 1) | _sampling(Sampling()) | forced
-        try:
-            answer = self._connection.post("/completion", body)
-        except StatusError as problem:
-            raise self._refusal(problem.body, problem) from problem
+        answer = self._posted(_PATH, body)
         self._note(answer)
-        try:
+        with self._making_sense():
             first = answer["completion_probabilities"][0]
             rows = [first, *first["top_logprobs"]]
-            return {_id(row["id"]): _logprob(row) for row in rows}
-        except (LookupError, TypeError, ValueError) as problem:
-            raise self._nonsense() from problem
-
-    def _events(self, body: Mapping[str, Any]) -> Generator[Mapping[str, Any], None, None]:
-        with closing(self._connection.stream("/completion", body)) as events:
-            try:
-                for event in events:
-                    if not isinstance(event, dict):
-                        raise self._nonsense()
-                    if "error" in event:
-                        raise self._refusal(json.dumps(event).encode())
-                    yield event
-            except StatusError as problem:
-                raise self._refusal(problem.body, problem) from problem
+            return {_id(row["id"]): checked(row["logprob"]) for row in rows}
 
     def _body(self, tokens: Sequence[int], most: int) -> dict[str, Any]:
         fresh, self._is_fresh = self._is_fresh, False
@@ -155,7 +139,7 @@ class LlamaServer:
 
     def _read(self, event: Mapping[str, Any], before: int) -> RemoteToken | None:
         """The token of an event, when `before` were written; of one that is not said to the end, what is known."""
-        try:
+        with self._making_sense():
             rows = event.get("completion_probabilities", [])
             count = event["tokens_predicted"] - before
             if not rows:
@@ -167,9 +151,7 @@ class LlamaServer:
                 ids = tuple(self.vocabulary.tokenize_reply(piece.decode("utf-8", "replace")))
             elif isinstance(self.vocabulary, ServerVocabulary):
                 self.vocabulary.learn(token, piece)
-            return RemoteToken(ids, _logprob(row), best == token)
-        except (LookupError, TypeError, ValueError) as problem:
-            raise self._nonsense() from problem
+            return RemoteToken(ids, checked(row["logprob"]), best == token)
 
     def _says(self, token: RemoteToken) -> bool:
         return any(self.vocabulary.piece(one) for one in token.ids)
@@ -193,16 +175,10 @@ class LlamaServer:
     def _refusal(self, body: bytes, problem: ServerError | None = None) -> EngineError:
         said = faults.said_in(body)
         if b"exceed_context_size" in body:
-            return ContextFull(
-                f"The prompt does not fit in the context of {self.served.context} tokens that the server has.",
-                "start the server with a larger one: llama-server -c ...",
-            )
+            return self._too_long()
         if "grammar" in said:
             return EngineError(f"The server cannot follow the grammar of the answer: {said}.")
-        return problem or ServerError(f"{self._connection.base} failed: {said or 'it does not say why'}.")
-
-    def _nonsense(self) -> ServerError:
-        return faults.nonsense(self._connection.base, "something that llama-server does not answer")
+        return super()._refusal(body, problem)
 
 
 def other_model(base: str, before: str, now: str) -> ServerError:
@@ -256,13 +232,6 @@ def _id(value: object) -> int:
     if type(value) is not int or value < 0:
         raise ValueError(value)
     return value
-
-
-def _logprob(row: Mapping[str, Any]) -> float:
-    value = float(row["logprob"])
-    if math.isnan(value) or value > 1e-3:
-        raise ValueError(value)
-    return min(value, 0.0)
 
 
 def _bytes(piece: object) -> bytes:

@@ -11,7 +11,8 @@ from confspec_cli.core.engine import ALL_POWERS
 from confspec_cli.core.messages import Sampling
 from confspec_cli.engines.remote import faults
 from confspec_cli.engines.remote.dialect import RemoteToken
-from confspec_cli.engines.remote.id_server import IdServer, checked
+from confspec_cli.engines.remote.id_server import IdServer
+from confspec_cli.engines.remote.token_server import checked
 from confspec_cli.errors import ServerError
 
 _PATH = "/generate"
