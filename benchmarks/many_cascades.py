@@ -1,6 +1,6 @@
 """What many cascades at once cost the machine that runs them, with both models on a server that takes no time to think.
 
-    python -m benchmarks.many_cascades [--jobs 200] [--replies 400]
+    python -m benchmarks.many_cascades [--jobs 200] [--replies 400] [--steps 8]
 
 A scripted llama-server in a process of its own, on loopback, writes the same steps for draft and target; every step is
 escalated. Printed are the processor time of this process for each step and the memory that each cascade adds to it.
@@ -36,13 +36,13 @@ with ScriptedServer(writes=sys.argv[1], context=8192) as server:
     print(server.url, flush=True)
     sys.stdin.read()
 """
-STEPS = tuple(f"Step {number} says what a step of an answer would say.\n\n" for number in range(8))
+_STEP = "Step {} says what a step of an answer would say.\n\n"
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """A scripted server in a process of its own; its URL."""
-    argv = [sys.executable, "-c", _SERVER, "".join(STEPS)]
+def server(steps: int) -> Iterator[str]:
+    """A scripted server in a process of its own, whose replies have so many steps; its URL."""
+    argv = [sys.executable, "-c", _SERVER, "".join(map(_STEP.format, range(steps)))]
     env = {**os.environ, "PYTHONPATH": str(_TESTS)}
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as child:
         assert child.stdout
@@ -81,11 +81,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--replies", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=8, help="of a reply")
     given = parser.parse_args()
-    with server() as url:
+    with server(given.steps) as url:
         step, each, seconds = measured(url, given.jobs, given.replies)
     print(f"{given.jobs} cascades at once, {given.replies} replies in {seconds:.1f} s")
-    tokens = len(STEPS[0])  # each is a byte
+    tokens = len(_STEP.format(0))  # each is a byte
     print(f"{step:.2f} ms of processor time for each step, drafted in {tokens} streamed tokens and escalated")
     print(f"{each:.2f} MB for each cascade")
 

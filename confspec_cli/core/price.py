@@ -13,7 +13,7 @@ _UNIT = 1_000_000  # tokens that a price is for
 class Usage(NamedTuple):
     """Tokens that were sent to a server, prompts as often as they were sent, and tokens that it wrote.
 
-    `cached` are those of the input that it said it had in its cache.
+    `cached` is the part of the input that it said it had in its cache.
     """
 
     input: int = 0
@@ -31,9 +31,9 @@ class Usage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a million tokens cost, in and out, and `cached` in those of the input that the server had in its cache.
+    """What a million tokens cost: of input, of output, and of input that the server had `cached`.
 
-    Without a price of their own, cached ones cost what others do.
+    Without a price of its own, cached input costs what other input does.
     """
 
     input: Real
@@ -58,7 +58,7 @@ class Price:
 class Bill:
     """What a run used of a model and what that cost, as far as our own count of the tokens tells.
 
-    `cached` of the `input` were in the server's cache, as it said.
+    `cached` is the part of the input that the server said it had in its cache.
     """
 
     input: int

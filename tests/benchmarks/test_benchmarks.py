@@ -33,7 +33,7 @@ def test_every_measurement_is_named_in_the_documentation_and_every_module_named_
 
 
 def test_many_cascades_at_once_all_end_and_are_counted():
-    with many_cascades.server() as url:
+    with many_cascades.server(steps=8) as url:
         step, each, seconds = many_cascades.measured(url, jobs=4, replies=8)
     assert 0 < step < 1e3 * seconds
     assert abs(each) < 100

@@ -56,7 +56,8 @@ def test_tokens_of_every_request_are_counted(served, kind):
 
 def test_over_chat_completions_they_are_estimated_by_what_the_server_has_told(served):
     server, target = served("openai")
-    asked, usage = server._openai, dict[str, object](prompt_tokens=1000)
+    asked = server._openai
+    usage: dict[str, object] = {"prompt_tokens": 1000}
 
     def told(path, body):
         answer = asked(path, body)

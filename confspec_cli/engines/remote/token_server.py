@@ -21,7 +21,7 @@ class TokenServer(ABC):
     program: ClassVar[str]
     """Its name for people."""
     enlarge: ClassVar[str]
-    """The option with which it is started with a larger context."""
+    """The command that starts it with a larger context."""
     served: Served
 
     def __init__(self, connection: Connection) -> None:
