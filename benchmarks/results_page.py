@@ -35,9 +35,11 @@ _WORK = {
     "gsm8k": "GSM8K, from the first problem of its test part on: arithmetic in words, graded by the number",
     "math500": "MATH-500, from the first problem on: competition mathematics, graded by the formula",
 }
-_NAMES = _WORK | {
-    f"{kind}-guessing": f"{work}; again, with and without tokens guessed ahead" for kind, work in _WORK.items()
-}
+_NAMES = (
+    _WORK
+    | {f"{kind}-guessing": f"{work}; again, with and without tokens guessed ahead" for kind, work in _WORK.items()}
+    | {"mbpp-mixed": "MBPP, from problem 151 of its test part on, the draft on a GPU and the target on 16 cores"}
+)
 _HEAD = """<!-- Written by `python -m benchmarks.results_page`; do not edit. -->
 # Results
 
@@ -121,11 +123,12 @@ def _section(stem: str, results: Results) -> str:
     bounds = ", ".join(f"{key} {settings[key]:g}" for key in ("accept", "min_token_prob", "target") if key in settings)
     files = " and ".join(model[0] for model in results.conditions[-1].fixed["models"].values())
     limit = f"at most {settings['max_tokens']} tokens a reply" if settings else ""
+    library = f"llama-cpp-python {around['llama-cpp-python']}, " if "llama-cpp-python" in around else ""
     lines = [
         f"## {pair} on {_NAMES.get(kind, kind)}",
         "",
-        f"{files}; {around['processor']}, {around['cores']} cores, {_gpu(around)}; llama-cpp-python "
-        f"{around.get('llama-cpp-python', '')}, confspec {around['confspec']}, {around['date'][:10]}; {limit}. "
+        f"{files}; {around['processor']}, {around['cores']} cores, {_gpu(around)}; {library}"
+        f"confspec {around['confspec']}, {around['date'][:10]}; {limit}. "
         f"Gate: {settings.get('signal', '')}, {bounds}"
         + ("." if settings.get("worth_drafting", True) else "; drafting is not worth it, so the target begins alone."),
         "",

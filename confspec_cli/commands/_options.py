@@ -183,6 +183,14 @@ _LAYOUT = {
         parser=_layers,
         metavar="auto|N",
     ),
+    "draft_gpu_layers": option(
+        _HARDWARE,
+        "--draft-gpu-layers",
+        env="DRAFT_GPU_LAYERS",
+        text="Layers of the draft to offload, where it is not to be as many as of the target.",
+        parser=_layers,
+        metavar="auto|N",
+    ),
     "gpu_only": option(_HARDWARE, "--gpu-only", env="GPU_ONLY", text="Fail unless everything fits on the GPU."),
     "context": option(
         _HARDWARE, "--context", env="CONTEXT", text="Context size of each model, in tokens.", min=256, max=INT32_MAX

@@ -123,6 +123,7 @@ def _values(resolved: ResolvedPair, options: RunOptions, hardware: HardwareOptio
         "threads": hardware.threads or "auto",
         "kv_type": hardware.kv_type,
         "gpu_layers": "auto" if hardware.gpu_layers is None else hardware.gpu_layers,
+        "draft_gpu_layers": "auto" if hardware.draft_gpu_layers is None else hardware.draft_gpu_layers,
         "gpu_only": hardware.gpu_only,
     }
     return list((named | shaping | more).items())

@@ -17,6 +17,8 @@ INSTALL = {
     "ROCm": 'CMAKE_ARGS="-DGGML_HIP=on" pip install --force-reinstall --no-cache-dir llama-cpp-python',
     "Metal": 'CMAKE_ARGS="-DGGML_METAL=on" pip install --force-reinstall --no-cache-dir llama-cpp-python',
 }
+_LOOKS = {"CUDA": "nvidia-smi", "ROCm": "rocminfo", "Vulkan": "vulkaninfo --summary"}
+"""What shows whether a driver works, by the name of a backend."""
 _LOW_DISK = 5_000_000_000
 _DUMMY = "a generated test model"
 _SLOW = 2.0  # tokens a second
@@ -126,6 +128,10 @@ def _build(snapshot: SystemSnapshot, selftest: Mapping[str, Any]) -> Iterator[Fi
         yield Finding("device", Status.OK, f"{device['name']}: {device['description']}, {memory}")
     if selftest["offload"]:
         yield Finding("build", Status.OK, "llama.cpp was built with GPU support")
+    elif makers := [name for name in selftest["backends"] if name in _LOOKS]:
+        why = f": {selftest['complaint']}" if selftest["complaint"] else ""
+        says = f"llama.cpp was built with {' and '.join(makers)}, but finds no GPU that it can use{why}"
+        yield Finding("build", Status.WARN, says, _LOOKS[makers[0]])
     elif snapshot.maker:
         command = INSTALL[{"nvidia": "CUDA", "amd": "ROCm", "apple": "Metal"}.get(snapshot.maker, "Vulkan")]
         yield Finding(

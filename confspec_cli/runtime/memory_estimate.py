@@ -82,16 +82,20 @@ def kv_bytes(header: Header, context: int, weight: float) -> float:
 
 
 def plan_layers(needs: list[MemoryEstimate], free: int) -> list[Offload]:
-    """How the models share the free bytes of a GPU, in this order: the draft first, which has to be quick."""
+    """How the models share the free bytes of a GPU, in this order: the draft first, which has to be quick.
+
+    Each takes its buffers there, however few of its layers: llama.cpp has the GPU compute long batches of all layers.
+    """
+    free -= sum(one.compute for one in needs)
+    if free < 0:
+        return [Offload(0, False, 0) for _ in needs]
     found = []
     for one in needs:
-        whole = one.weights + one.kv + one.compute
-        if whole <= free:
-            found.append(Offload(one.layers, True, whole))
-        else:
-            layers = max(0, min(one.layers, (free - one.compute) // max(one.layer, 1)))
-            found.append(Offload(layers, False, one.compute + layers * one.layer if layers else 0))
-        free -= found[-1].bytes
+        is_whole = one.weights + one.kv <= free
+        layers = one.layers if is_whole else min(one.layers, free // max(one.layer, 1))
+        taken = one.weights + one.kv if is_whole else layers * one.layer
+        found.append(Offload(layers, is_whole, one.compute + taken))
+        free -= taken
     return found
 
 

@@ -110,8 +110,9 @@ def plan_offload(
     Layers are planned unless a number was given; the draft goes first, as it has to be quick. `advice` ends a warning
     that not everything fits. Raises OutOfMemoryError if everything was to go to a GPU and does not fit.
     """
-    wanted = dict.fromkeys(paths, options)
-    if not paths or (options.gpu_layers is not None and not options.gpu_only):
+    given = {author: None if options.gpu_only else options.layers_of(author) for author in paths}
+    wanted = {author: replace(options, gpu_layers=layers) for author, layers in given.items()}
+    if None not in given.values():
         return wanted, []
     here = machine()
     if not here.gpus:
@@ -122,6 +123,8 @@ def plan_offload(
     needs = _needs(paths, options, here)
     notes = []
     for author, one, share in zip(paths, needs, plan_layers(needs, here.room), strict=True):
+        if given[author] is not None:
+            continue
         if not share.whole:
             notes.append(
                 f"{author.value}: {share.layers} of {one.layers} layers fit on the GPU; the rest runs on the CPU"

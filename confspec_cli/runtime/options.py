@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from confspec_cli.core.messages import Speculation
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.tasks import TaskName
+from confspec_cli.core.trace import Author
 
 KV_TYPES = ("f16", "q8_0", "q4_0")
 
@@ -50,8 +51,14 @@ class HardwareOptions:
     """How the models are laid out in memory; None is planned for the machine, or the pair's own setting."""
 
     gpu_layers: int | None = None
+    draft_gpu_layers: int | None = None
     gpu_only: bool = False
     context: int | None = None
     threads: int | None = None
     kv_type: str = "f16"
     verbose: int = 0
+
+    def layers_of(self, author: Author) -> int | None:
+        """The layers of this model that were asked for, None to plan them."""
+        own = self.draft_gpu_layers if author is Author.DRAFT else None
+        return self.gpu_layers if own is None else own

@@ -39,6 +39,8 @@ def test_the_cost_model_says_what_every_mode_took_within_a_tenth(path):
 @pytest.mark.parametrize("part", [0, 1])
 def test_costs_measured_on_every_other_problem_say_what_the_rest_took_within_a_tenth(path, part):
     problems = list(read_results(JsonlLog(path).lines(), path.name).finished().values())
+    if len(problems) < 20:
+        pytest.skip("half of these problems are too few to measure costs on")
     modes = [mode for mode in problems[0] if not guesses(mode)]
     known = measured(runs[mode] for runs in problems[part::2] for mode in modes)
     rest = problems[1 - part :: 2]

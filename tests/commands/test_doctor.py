@@ -15,7 +15,16 @@ from confspec_cli.models.quants import BLOCKS
 from confspec_cli.runtime.diagnosis import INSTALL, Status, SystemSnapshot, findings
 
 DEVICE = {"name": "CPU", "description": "Some processor", "free": 8e9, "total": 16e9}
-SELFTEST = {"offload": False, "devices": [DEVICE], "features": ["AVX2"], "amx": False, "tokens": 50, "seconds": 1.0}
+SELFTEST = {
+    "offload": False,
+    "backends": ["CPU"],
+    "complaint": "",
+    "devices": [DEVICE],
+    "features": ["AVX2"],
+    "amx": False,
+    "tokens": 50,
+    "seconds": 1.0,
+}
 TERMINAL = {"is_terminal": True, "width": 80, "colours": "256", "dumb": False, "encoding": "utf-8"}
 WELL = SystemSnapshot(
     python="3.11.7",
@@ -53,6 +62,16 @@ def test_where_all_is_well_nothing_is_to_be_typed():
 def test_a_gpu_that_the_build_cannot_use_is_told_with_the_line_that_mends_it(maker, kind):
     finding = found(replace(WELL, maker=maker))["build"]
     assert (finding.status, finding.next) == (Status.WARN, INSTALL[kind])
+
+
+@pytest.mark.parametrize("maker", [None, "nvidia"])
+def test_a_build_for_a_gpu_that_finds_none_says_why(maker):
+    selftest = {**SELFTEST, "backends": ["CUDA", "CPU"], "complaint": "failed to initialize CUDA: it is too old"}
+    finding = found(replace(WELL, maker=maker, selftest=selftest))["build"]
+    assert (finding.status, finding.next) == (Status.WARN, "nvidia-smi")
+    assert finding.says == (
+        "llama.cpp was built with CUDA, but finds no GPU that it can use: failed to initialize CUDA: it is too old"
+    )
 
 
 def test_a_build_for_a_gpu_and_a_processor_with_amx_are_told():

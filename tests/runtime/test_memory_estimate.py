@@ -59,6 +59,14 @@ def test_the_draft_goes_first_and_the_target_takes_what_is_left():
     assert draft.bytes + target.bytes <= 6 * GB
 
 
+def test_a_target_without_a_layer_there_still_has_its_buffers_there():
+    draft, target = plan_layers([DRAFT, TARGET], DRAFT.total + TARGET.compute)
+    assert (draft.whole, target.layers, target.bytes) == (True, 0, TARGET.compute)
+    draft, target = plan_layers([DRAFT, TARGET], DRAFT.total + TARGET.compute - 1)
+    assert not draft.whole
+    assert draft.bytes + target.bytes <= DRAFT.total + TARGET.compute - 1
+
+
 def test_where_nothing_fits_nothing_goes_there():
     assert [share.layers for share in plan_layers([TARGET, TARGET], GB // 4)] == [0, 0]
 
@@ -117,13 +125,14 @@ def test_a_pair_that_is_not_here_is_told_by_its_size_in_json_too(home, capsys, m
 
 def test_what_stays_on_the_processor_is_told_with_what_a_token_costs(home, capsys, monkeypatch, tiny):
     one = estimate_memory(gguf.read(tiny("llama")), 2048)
-    machine(monkeypatch, 4 * GB, {"CUDA0": one.weights + one.kv + one.compute})
+    room = one.weights + one.kv + 2 * one.compute
+    machine(monkeypatch, 4 * GB, {"CUDA0": room})
     assert main(["fit", "ours", "--context", "2048"]) == Exit.OK
     out = capsys.readouterr().out
     assert "draft: all on the GPU" in out
     assert "target: on the CPU" in out
     assert f"reads {size(one.weights)} per token" in out
-    machine(monkeypatch, 1000, {"CUDA0": one.weights + one.kv + one.compute})
+    machine(monkeypatch, 1000, {"CUDA0": room})
     assert main(["fit", "ours", "--context", "2048"]) == Exit.OUT_OF_MEMORY
 
 
@@ -210,6 +219,24 @@ def test_the_draft_goes_to_the_gpu_whole_and_the_target_in_part(tiny, monkeypatc
     layout, notes = _room.plan_offload({Author.DRAFT: small, Author.TARGET: large}, HardwareOptions(context=2048), "so")
     assert [layout[author].gpu_layers for author in Author] == [-1, 1]
     assert notes == ["target: 1 of 2 layers fit on the GPU; the rest runs on the CPU: so"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "layers"),
+    [
+        ({"gpu_layers": 1}, [1, 1]),
+        ({"gpu_layers": 0, "draft_gpu_layers": -1}, [-1, 0]),
+        ({"draft_gpu_layers": 2}, [2, 1]),
+    ],
+)
+def test_layers_that_are_asked_for_are_not_planned(tiny, monkeypatch, asked, layers):
+    small, large = tiny("llama"), tiny("qwen2", context=4096)
+    first = estimate_memory(gguf.read(small), 2048)
+    second = estimate_memory(gguf.read(large), 2048)
+    machine(monkeypatch, 4 * GB, {"CUDA0": first.weights + first.kv + first.compute + second.compute + second.layer})
+    options = HardwareOptions(context=2048, **asked)
+    layout, _ = _room.plan_offload({Author.DRAFT: small, Author.TARGET: large}, options, "so")
+    assert [layout[author].gpu_layers for author in Author] == layers
 
 
 @pytest.mark.parametrize(

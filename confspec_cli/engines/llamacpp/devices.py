@@ -20,7 +20,11 @@ _FUNCTIONS = {  # what each returns, and what it takes
     "dev_get": (_POINTER, _SIZE),
     "dev_name": (_TEXT, _POINTER),
     "dev_description": (_TEXT, _POINTER),
+    "dev_host_buffer_type": (_POINTER, _POINTER),
     "dev_memory": (None, _POINTER, ctypes.POINTER(_SIZE), ctypes.POINTER(_SIZE)),
+    "reg_count": (_SIZE,),
+    "reg_get": (_POINTER, _SIZE),
+    "reg_name": (_TEXT, _POINTER),
     "reg_by_name": (_POINTER, _TEXT),
     "reg_dev_get": (_POINTER, _POINTER, _SIZE),
     "reg_get_proc_address": (_POINTER, _POINTER, _TEXT),
@@ -49,15 +53,41 @@ def can_offload() -> bool:
     return bool(lib.llama_supports_gpu_offload())
 
 
+def backends() -> list[str]:
+    """What this build can compute with, in ggml's names, as in "CUDA" and "CPU", whether it is there or not."""
+    ggml = _ggml()
+    return [ggml.reg_name(ggml.reg_get(n)).decode() for n in range(ggml.reg_count())] if ggml else []
+
+
 def features() -> list[str]:
     """What this build uses of the processor, as in "AVX2"."""
-    told = lib.llama_print_system_info().decode("utf-8", "replace").partition(":")[2]
-    return [name.strip() for name, _, value in (one.partition("=") for one in told.split("|")) if value.strip() == "1"]
+    return features_in(lib.llama_print_system_info().decode("utf-8", "replace"))
+
+
+def features_in(told: str) -> list[str]:
+    """The features of the processor in llama.cpp's line, `CUDA : NO_VMM = 1 | CPU : SSE3 = 1 | AVX2 = 1 | `."""
+    found, backend = [], ""
+    for part in told.split("|"):
+        begun, _, setting = part.rpartition(" : ")
+        backend = begun.strip() or backend
+        name, _, value = setting.partition("=")
+        if backend == "CPU" and value.strip() == "1":
+            found.append(name.strip())
+    return found
 
 
 def repacking() -> Repacking:
-    """Which weights are repacked for this processor; with AMX by name, as its kernels would take all others too."""
-    return Repacking.of(features(), by_name=has_amx())
+    """Which weights are repacked for this processor; with AMX by name, as its kernels would take all others too.
+
+    None where a GPU can read the memory they are in: it reads long batches, for which it takes them as they are.
+    """
+    return Repacking.of([] if _gpu_reads_along() else features(), by_name=has_amx())
+
+
+def _gpu_reads_along() -> bool:
+    """Whether llama.cpp keeps the weights of the processor where a GPU can read them."""
+    ggml = _ggml()
+    return ggml is not None and any(ggml.dev_host_buffer_type(ggml.dev_get(n)) for n in range(ggml.dev_count()))
 
 
 def repacked_buffer() -> int | None:

@@ -23,11 +23,13 @@ _CONTEXT = 512
 
 def main(arguments: list[str]) -> None:
     """Run the self-test and print its result."""
-    from confspec_cli.engines.llamacpp.devices import can_offload, devices, features  # noqa: PLC0415 - may crash
-    from confspec_cli.engines.llamacpp.native import has_amx  # noqa: PLC0415
+    from confspec_cli.engines.llamacpp.devices import backends, can_offload, devices, features  # noqa: PLC0415 - may crash
+    from confspec_cli.engines.llamacpp.native import has_amx, log  # noqa: PLC0415
 
     seen = {
         "offload": can_offload(),
+        "backends": backends(),
+        "complaint": log.cause(),
         "devices": [asdict(device) for device in devices()],
         "features": features(),
         "amx": has_amx(),
