@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
@@ -25,6 +25,7 @@ from confspec_cli.runtime.reporter import SILENT, Reporter
 from confspec_cli.runtime.resolve import ResolvedPair
 
 _AHEAD = 4  # items begun for each job while the first of them is not finished
+_AGAIN = 8  # turns in every place, before one more place is tried at a server that was busy
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
 
@@ -36,6 +37,14 @@ class Sharing(Protocol):
 
     def another(self) -> Engine:
         """An engine over the same weights with a KV cache of its own; to be closed first."""
+        ...
+
+
+class Waiting(Protocol):
+    """An engine over a server, which may be busy."""
+
+    def pause_within(self, pausing: Callable[[], AbstractContextManager[None]]) -> None:
+        """Have every wait that a busy server asks for happen within such a context."""
         ...
 
 
@@ -146,38 +155,58 @@ def crew(
                 more[author] = cast(Sharing, first[author]).another()
                 stack.callback(more[author].close)
             sets.append(more)
-        turns = {author: Turns(None if author in remote else 1) for author in first}
+        turns = {author: Turns(jobs if author in remote else 1) for author in first}
+        for one in sets:
+            for author in remote:
+                cast(Waiting, one[author]).pause_within(turns[author].pause)
         yield Crew(
             [{author: InTurns(one[author], turns[author]) for author in first} for one in sets], turns, interrupt
         )
 
 
 class Turns:
-    """How many use a model, at most `limit` at once where there is one, and how many wait for it."""
+    """How many use a model, no more than `limit` at once, and how many wait for it.
 
-    def __init__(self, limit: int | None) -> None:
-        self._slots = threading.Semaphore(limit) if limit else None
-        self._lock = threading.Lock()
+    A server that is busy shows how many it serves at once: all but those it has refused. That is the limit from then
+    on, and now and then one more is tried.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._changed = threading.Condition()
+        self._most = self.limit = most
+        self._refused = self._ended = 0
         self.working = self.waiting = 0
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """A turn, as soon as it comes."""
-        self._count(waiting=1)
-        if self._slots:
-            self._slots.acquire()
-        self._count(working=1, waiting=-1)
+        with self._changed:
+            self.waiting += 1
+            self._changed.wait_for(lambda: self.working < self.limit)
+            self.waiting -= 1
+            self.working += 1
         try:
             yield
         finally:
-            self._count(working=-1)
-            if self._slots:
-                self._slots.release()
+            with self._changed:
+                self.working -= 1
+                self._ended += 1
+                if self._ended >= _AGAIN * self.limit and self.limit < self._most:
+                    self.limit, self._ended = self.limit + 1, 0
+                self._changed.notify_all()
 
-    def _count(self, working: int = 0, waiting: int = 0) -> None:
-        with self._lock:
-            self.working += working
-            self.waiting += waiting
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """The pause in a turn that a busy server wants; it ends when one of those served has ended."""
+        with self._changed:
+            self._refused += 1
+            self.limit, self._ended = max(1, self.working - self._refused), 0
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._changed.wait_for(lambda: self.working - self._refused < self.limit)
+                self._refused -= 1
 
 
 class InTurns:

@@ -2,12 +2,14 @@
 
 import json
 import threading
+from functools import partial
 
 import pytest
 from support.scripted_server import Fault, ScriptedServer
 from support.tiny_gguf import write
 
 from confspec_cli.app import main
+from confspec_cli.engines.remote import connection
 from confspec_cli.errors import Exit
 
 TEXT = "One step, of as many words as it takes to be one.\n\nAnd another, which is the last of them, and ends here."
@@ -27,7 +29,7 @@ def folder(monkeypatch, tmp_path):
 
 def batch(url, output, *more):
     argv = ["batch", "prompts.txt", "-o", output, "--draft", "draft.gguf", "--target", url, "--max-tokens", "120"]
-    return main([*argv, "--always-draft", "-q", *more])
+    return main([*argv, *([] if "--mode" in more else ["--always-draft"]), "-q", *more])
 
 
 def records(folder, name):
@@ -48,6 +50,17 @@ def test_several_at_once_give_the_records_of_one_after_the_other_in_the_same_ord
     assert not target.faults
     assert records(folder, "three.jsonl") == records(folder, "one.jsonl")
     assert [one[0] for one in records(folder, "three.jsonl")] == list(range(1, 10))
+
+
+def test_a_server_that_serves_fewer_at_once_is_asked_by_as_many_and_all_replies_are_written(folder, monkeypatch):
+    monkeypatch.setattr(connection, "Patience", partial(connection.Patience, pause=0.02))
+    alone = ("--mode", "target")
+    with ScriptedServer(writes=TEXT, pace=0.003, places=2) as target:
+        assert batch(target.url, "one.jsonl", *alone) == Exit.OK
+        assert not target.refused
+        assert batch(target.url, "six.jsonl", "--jobs", "6", *alone) == Exit.OK
+    assert records(folder, "six.jsonl") == records(folder, "one.jsonl")
+    assert 1 <= target.refused <= 12
 
 
 def test_a_server_that_goes_away_loses_nothing_that_was_finished_and_the_rest_is_done_later(folder, capsys):

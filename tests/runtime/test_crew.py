@@ -21,7 +21,7 @@ def crew(jobs, interrupt=None):
 
 
 def test_what_is_being_done_is_told_in_words():
-    draft, target = Turns(1), Turns(None)
+    draft, target = Turns(1), Turns(4)
     together = Crew([models(), models()], {Author.DRAFT: draft, Author.TARGET: target}, Interrupt())
     with draft.turn(), target.turn(), target.turn():
         draft.waiting = 3
@@ -121,7 +121,7 @@ def test_a_model_that_runs_here_serves_one_reply_at_a_time_and_says_who_waits():
             finally:
                 inside.release()
 
-    free = Turns(None)
+    free = Turns(4)
     together = Crew(
         [
             {Author.DRAFT: InTurns(Watched(one[Author.DRAFT]), turns), Author.TARGET: InTurns(one[Author.TARGET], free)}
@@ -141,3 +141,58 @@ def test_a_model_that_runs_here_serves_one_reply_at_a_time_and_says_who_waits():
     assert (1, 3) in told
     assert {working for working, _ in told} == {1}
     assert together.doing() == "at work: draft 0, target 0"
+
+
+def test_a_busy_server_is_asked_by_no_more_than_it_serves_and_later_by_one_more():
+    turns, begun, goes_on = Turns(5), threading.Barrier(6), threading.Event()
+    ended = []
+
+    def served():
+        with turns.turn():
+            begun.wait(10)
+            goes_on.wait(10)
+        ended.append("served")
+
+    def refused():
+        with turns.turn():
+            begun.wait(10)
+            with turns.pause():
+                pass
+            ended.append("refused")
+
+    threads = [threading.Thread(target=one) for one in [served] * 2 + [refused] * 3]
+    for thread in threads:
+        thread.start()
+    begun.wait(10)
+    deadline = time.monotonic() + 10
+    while turns.limit != 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert turns.limit == 2
+    assert not ended  # those it has refused wait for those it serves
+    goes_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(ended) == ["refused"] * 3 + ["served"] * 2
+    for _ in range(100):
+        with turns.turn():
+            pass
+    assert turns.limit == 5
+
+
+def test_where_all_are_refused_they_ask_again_one_after_the_other():
+    turns, together, most = Turns(4), threading.Barrier(4), []
+
+    def refused():
+        with turns.turn():
+            together.wait(10)
+            with turns.pause():
+                together.wait(10)
+            most.append(turns.working)
+            time.sleep(0.01)
+
+    threads = [threading.Thread(target=refused) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(most) == [1, 2, 3, 4]

@@ -53,6 +53,10 @@ class ScriptedServer:
     context: int = 2048
     faults: list = field(default_factory=list)
     failing: str = "completion|generate"
+    places: int = 1000
+    """How many requests to such paths are served at once; others are told that the server is busy."""
+    refused: int = 0
+    serving: int = 0
     pace: float = 0.0
     latency: float = 0.0
     """Seconds that every answer begins later."""
@@ -75,6 +79,7 @@ class ScriptedServer:
     """How many tokens of a prompt it says it had in its cache."""
     is_incremental: bool = False
     """Whether each event of a stream holds only what is new, where a kind of server can be started so."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
     gone: threading.Event = field(default_factory=threading.Event)
     """The other side has closed the connection in the middle of an answer."""
 
@@ -126,7 +131,23 @@ class ScriptedServer:
         self.requests.append((handler.path, body, dict(handler.headers)))
         if handler.connection not in self.connections:
             self.connections.append(handler.connection)
-        fault = self.faults.pop(0) if self.faults and re.search(self.failing, handler.path) else Fault()
+        if not re.search(self.failing, handler.path):
+            self._serve(handler, body, Fault())
+            return
+        with self.lock:
+            is_busy = self.serving >= self.places
+            self.refused += is_busy
+            self.serving += not is_busy
+        if is_busy:
+            self._send(handler, Fault(429), [b"{}"])
+            return
+        try:
+            self._serve(handler, body, self.faults.pop(0) if self.faults else Fault())
+        finally:
+            with self.lock:
+                self.serving -= 1
+
+    def _serve(self, handler, body, fault):
         fault.meets()
         time.sleep(self.latency + fault.delay)
         if fault.hangs and fault.after is None:

@@ -10,8 +10,8 @@ import functools
 import json
 import ssl
 import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -60,6 +60,7 @@ class Connection:
     ) -> None:
         self.base = spec.base
         self.notices: list[str] = []  # what had to be asked again, and why
+        self.pausing: Callable[[], AbstractContextManager[None]] = nullcontext  # around a wait for a busy server
         self.was_lost = False  # the server was away meanwhile, and may be another one now
         self._proxy = "" if spec.is_loopback else _proxy_to(spec.base)
         self._key, self._key_name = spec.key(environ), spec.api_key_env
@@ -162,7 +163,7 @@ class Connection:
                 self._was_there = True
                 if response.status_code not in _BUSY:
                     return response
-                with closing(response):
+                with closing(response), self.pausing():
                     why = f"was busy ({response.status_code})"
                     if not self._waits(attempt, response.headers.get("Retry-After", ""), why):
                         said = self._whole(response)

@@ -7,7 +7,8 @@ costs a round trip and is left out: the next call reads what is new.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager
 
 from confspec_cli.core.engine import Engine, Interrupt, Power
 from confspec_cli.core.messages import ModelCard, Prompt, Sampling, Token
@@ -34,6 +35,7 @@ class RemoteEngine:
         served = dialect.served
         self._dialect = dialect
         self.notices = connection.notices
+        self._connection = connection
         self._interrupt = interrupt
         self._chat = ChatTemplate(served.model, served.template, served.bos, served.eos)
         self._spelling = PromptTokenizer(dialect.vocabulary, self._chat)
@@ -56,6 +58,10 @@ class RemoteEngine:
             server=f"{served.kind} {connection.base}",
             identity=served.identity,
         )
+
+    def pause_within(self, pausing: Callable[[], AbstractContextManager[None]]) -> None:
+        """Have every wait that a busy server asks for happen within such a context."""
+        self._connection.pausing = pausing
 
     def reset(self) -> None:
         """Have the next call read its whole prompt; see Engine."""
