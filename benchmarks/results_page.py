@@ -64,9 +64,7 @@ _GATES = """## Where the gates come from
 `confspec calibrate` tries gates on whole replies to problems other than those above, and where one is sure to lose no
 more of the target's right answers than promised, the fastest such gate is used. The answers are in
 [results/](results/) too; the speed-up is at what a token cost on the machine that they were made on, and won are
-problems that the target alone gets wrong. Of the problems of arithmetic, 47 were answered on a GPU (an NVIDIA H200,
-whose costs are left out) and 47 on 2 cores of an AMD EPYC: as many of 150 as there was time for, the first of each
-fifteen.
+problems that the target alone gets wrong.
 
 """
 _LABELS = """## What the signals know
@@ -112,7 +110,9 @@ def _tried(path: Path) -> str:
     won = [str(sum(gates[name]["right"] for gates in missed)) for name, *_ in sheet.rows]
     rows = [(*row, count) for row, count in zip(sheet.rows, won, strict=True)]
     sheet = replace(sheet, header=(*sheet.header, f"won of {len(missed)}"), rows=rows)
-    return f"`{path.name}`: {len(answers)} problems.\n\n{sheet.markdown()}"
+    elsewhere = sum("costs" not in answer for answer in answers)
+    but = f", {elsewhere} of them answered on another machine, whose costs are left out" if elsewhere else ""
+    return f"`{path.name}`: {len(answers)} problems{but}.\n\n{sheet.markdown()}"
 
 
 def _section(stem: str, results: Results) -> str:

@@ -187,9 +187,10 @@ _LAYOUT = {
         _HARDWARE,
         "--draft-gpu-layers",
         env="DRAFT_GPU_LAYERS",
-        text="Layers of the draft to offload, where it is not to be as many as of the target.",
-        parser=_layers,
-        metavar="auto|N",
+        text="Layers of the draft to offload, if not as --gpu-layers has it.",
+        metavar="N",
+        min=-1,
+        max=INT32_MAX,
     ),
     "gpu_only": option(_HARDWARE, "--gpu-only", env="GPU_ONLY", text="Fail unless everything fits on the GPU."),
     "context": option(

@@ -14,6 +14,7 @@ from confspec_cli.commands._editing import edited
 from confspec_cli.commands._option_groups import grouped
 from confspec_cli.commands._options import HardwareFlags, RunFlags
 from confspec_cli.commands._output import JsonFlag, put_json
+from confspec_cli.core.trace import Author
 from confspec_cli.core.units import size
 from confspec_cli.files import read_text, write_atomically
 from confspec_cli.models.own_settings import own_settings
@@ -123,7 +124,7 @@ def _values(resolved: ResolvedPair, options: RunOptions, hardware: HardwareOptio
         "threads": hardware.threads or "auto",
         "kv_type": hardware.kv_type,
         "gpu_layers": "auto" if hardware.gpu_layers is None else hardware.gpu_layers,
-        "draft_gpu_layers": "auto" if hardware.draft_gpu_layers is None else hardware.draft_gpu_layers,
+        "draft_gpu_layers": "auto" if (layers := hardware.layers_of(Author.DRAFT)) is None else layers,
         "gpu_only": hardware.gpu_only,
     }
     return list((named | shaping | more).items())

@@ -29,7 +29,7 @@ def folder(monkeypatch, tmp_path):
 
 def batch(url, output, *more):
     argv = ["batch", "prompts.txt", "-o", output, "--draft", "draft.gguf", "--target", url, "--max-tokens", "120"]
-    return main([*argv, *([] if "--mode" in more else ["--always-draft"]), "-q", *more])
+    return main([*argv, "--always-draft", "-q", *more])
 
 
 def records(folder, name):

@@ -79,7 +79,7 @@ def features_in(told: str) -> list[str]:
 def repacking() -> Repacking:
     """Which weights are repacked for this processor; with AMX by name, as its kernels would take all others too.
 
-    None where a GPU can read the memory they are in: it reads long batches, for which it takes them as they are.
+    None where a GPU can read their memory: llama.cpp has it compute long batches, of the weights as they are.
     """
     return Repacking.of([] if _gpu_reads_along() else features(), by_name=has_amx())
 
