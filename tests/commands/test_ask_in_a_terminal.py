@@ -12,6 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 from support.screen import Screen
+from support.terminal import in_terminal
 
 ENDLESS = {"<|im_end|>": -40, "<|end|>": -40}
 
@@ -34,7 +35,7 @@ def command(tiny, tmp_path):
 
 def spawn(command, *more):
     argv, env = command
-    return pexpect.spawn(argv[0], [*argv[1:], *more], env=env, encoding="utf-8", timeout=30, dimensions=(24, 80))
+    return in_terminal([*argv, *more], env)
 
 
 def test_ctrl_c_stops_at_once_keeps_what_there_is_and_exits_130(command):
@@ -115,17 +116,17 @@ def test_without_a_terminal_or_a_home_it_neither_hangs_nor_draws(command):
 def test_what_was_piped_in_before_a_question_is_told_of_on_a_terminal(command):
     argv, env = command
     line = shlex.join([*argv, "and?", "-n", "5", "--mode", "draft"])
-    child = pexpect.spawn("bash", ["-c", f"printf 'one\\ntwo' | {line}"], env=env, encoding="utf-8", timeout=30)
+    child = in_terminal(["bash", "-c", f"printf 'one\\ntwo' | {line}"], env)
     child.expect(r"read 7 characters from stdin \(--no-stdin ignores it\)")
     child.expect(pexpect.EOF)
-    child = pexpect.spawn("bash", ["-c", f"printf 'one' | {line} --no-stdin"], env=env, encoding="utf-8", timeout=30)
+    child = in_terminal(["bash", "-c", f"printf 'one' | {line} --no-stdin"], env)
     child.expect(pexpect.EOF)
     assert "from stdin" not in child.before
 
 
 def test_no_prompt_on_a_terminal_is_a_usage_error_and_not_a_hang(command):
     argv, env = command
-    child = pexpect.spawn(argv[0], argv[1:], env=env, encoding="utf-8", timeout=20)
+    child = in_terminal(argv, env)
     child.expect("No question given")
     child.expect(pexpect.EOF)
     child.close()
@@ -162,7 +163,7 @@ def test_piped_to_cat_the_reply_is_there_once_and_the_line_about_the_run_is_gone
         [*line, "-q"], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     piped = f"{shlex.join(line)} | cat"
-    child = pexpect.spawn("bash", ["-c", piped], env=env, encoding="utf-8", timeout=60, dimensions=(24, width))
+    child = in_terminal(["bash", "-c", piped], env, width=width)
     child.logfile_read = io.StringIO()
     child.expect(r"step 1 · .*0:0\d")
     child.expect(pexpect.EOF)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pexpect
 import pytest
+from support.terminal import in_terminal
 
 from confspec_cli.app import main
 from confspec_cli.core.trace import Author
@@ -72,8 +73,7 @@ def test_problems_without_code_ask_nothing(folder, capsys):
 @pytest.mark.parametrize(("answer", "allowed"), [("y", True), ("", False)])
 def test_at_a_terminal_it_asks_once_and_enter_alone_is_no(folder, answer, allowed):
     environment = {**os.environ, "CONFSPEC_MODELS": str(folder / "models")}
-    argv = ["-m", "confspec_cli", *RUN]
-    child = pexpect.spawn(sys.executable, argv, env=environment, encoding="utf-8", timeout=60, dimensions=(24, 200))
+    child = in_terminal([sys.executable, "-m", "confspec_cli", *RUN], environment, width=200)
     child.expect("for good")
     child.sendline(answer)
     child.expect("Saved to" if allowed else "cannot be graded")

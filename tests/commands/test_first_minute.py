@@ -6,6 +6,7 @@ import sys
 
 import pexpect
 import pytest
+from support.terminal import in_terminal
 
 
 @pytest.fixture
@@ -16,8 +17,7 @@ def confspec(tmp_path):
     env = {name: value for name, value in env.items() if name not in ("NO_COLOR", "CI", "FORCE_COLOR", "HF_HUB_CACHE")}
 
     def start(*argv, width=80):
-        words = ["-m", "confspec_cli", *argv]
-        return pexpect.spawn(sys.executable, words, env=env, encoding="utf-8", timeout=60, dimensions=(24, width))
+        return in_terminal([sys.executable, "-m", "confspec_cli", *argv], env, width=width)
 
     return start
 

@@ -10,6 +10,7 @@ import pexpect
 import pytest
 from rich.cells import cell_len
 from support.screen import Screen
+from support.terminal import in_terminal
 
 ENDLESS = {"<|im_end|>": -40, "<|end|>": -40}
 KEPT, FINISHED, STRUCK = "33", "35", "2;9"
@@ -38,8 +39,8 @@ def width(request):
 
 def spawn(env, width, *arguments):
     """An `ask` in a terminal, and all that it sends there."""
-    argv = ["-m", "confspec_cli", "ask", "--task", "plain", "--always-draft", "--threads", "2", *arguments]
-    child = pexpect.spawn(sys.executable, argv, env=env, encoding="utf-8", timeout=60, dimensions=(24, width))
+    argv = [sys.executable, "-m", "confspec_cli", "ask", "--task", "plain", "--always-draft", "--threads", "2"]
+    child = in_terminal([*argv, *arguments], env, width=width)
     child.logfile_read = io.StringIO()
     return child
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from support.terminal import in_terminal
 
 from confspec_cli.core.events import StepJudged
 from confspec_cli.core.trace import Cause
@@ -61,8 +62,7 @@ def endless(tiny):
 @contextmanager
 def chatting(env, arguments):
     """A chat that has come to its first prompt, and is gone afterwards."""
-    argv = ["-m", "confspec_cli", "chat", *arguments]
-    child = pexpect.spawn(sys.executable, argv, env=env, encoding="utf-8", timeout=40, dimensions=(30, 100))
+    child = in_terminal([sys.executable, "-m", "confspec_cli", "chat", *arguments], env, rows=30, width=100)
     try:
         child.expect(PROMPT)
         time.sleep(0.1)
@@ -190,9 +190,8 @@ def test_what_is_typed_while_it_reasons_waits_on_the_prompt(env, endless):
 
 @pytest.mark.parametrize("command", ["chat", "ask 'Go on and on'"])
 def test_ctrl_z_gives_the_terminal_back_and_fg_goes_on(env, endless, tmp_path, command):
-    argv = ["--norc", "--noprofile", "--noediting", "-i"]
-    given = {**env, "PS1": "shell> "}
-    shell = pexpect.spawn("/bin/bash", argv, env=given, encoding="utf-8", timeout=40, dimensions=(30, 100))
+    argv = ["/bin/bash", "--norc", "--noprofile", "--noediting", "-i"]
+    shell = in_terminal(argv, {**env, "PS1": "shell> "}, rows=30, width=100)
     try:
         shell.sendline(f"cd {tmp_path} && stty -a > before; echo rea''dy")
         shell.expect("ready")
@@ -256,7 +255,7 @@ def _is_terminated_in_mid_answer(shell, running):
 
 @pytest.mark.parametrize("end", [_leaves, _quits_in_mid_answer, _is_terminated, _is_terminated_in_mid_answer])
 def test_the_terminal_is_as_it_was_however_the_chat_ends(env, endless, tmp_path, end):
-    shell = pexpect.spawn("/bin/sh", env={**env, "PS1": "$ "}, encoding="utf-8", timeout=40, dimensions=(30, 100))
+    shell = in_terminal(["/bin/sh"], {**env, "PS1": "$ "}, rows=30, width=100)
     try:
         shell.sendline(f"cd {tmp_path} && stty -a > before; echo ready")
         shell.expect("\nready")
@@ -276,7 +275,7 @@ def test_the_terminal_is_as_it_was_however_the_chat_ends(env, endless, tmp_path,
 def test_bare_confspec_on_a_terminal_is_a_chat_and_without_one_it_is_help(env, flags):
     env = {**env, "CONFSPEC_DRAFT": flags[1], "CONFSPEC_TARGET": flags[3], "CONFSPEC_THREADS": "2"}
     argv = [sys.executable, "-m", "confspec_cli"]
-    child = pexpect.spawn(argv[0], argv[1:], env=env, encoding="utf-8", timeout=40, dimensions=(30, 100))
+    child = in_terminal(argv, env, rows=30, width=100)
     child.expect(PROMPT)
     leave(child)
     done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
