@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from confspec_cli.core.frontier import MeasuredGate
+from confspec_cli.core.frontier import ChoiceReason, MeasuredGate
 from confspec_cli.core.run_config import Mode
 from confspec_cli.evaluate.calibration import Promise, knowledge
 from confspec_cli.evaluate.calibration_tables import frontier_sheet, signals_sheet
@@ -22,7 +22,7 @@ from confspec_cli.evaluate.comparison_words import in_words
 from confspec_cli.evaluate.gate_trials import USUAL_SIGNALS, candidates, costs_of, frontier
 from confspec_cli.evaluate.labels import chains_of
 from confspec_cli.evaluate.plots import draw
-from confspec_cli.evaluate.results import Results, read_results, without_text
+from confspec_cli.evaluate.results import Results, read_results, without_speculation, without_text
 from confspec_cli.evaluate.summary import Summary, summarise
 from confspec_cli.evaluate.tables import tables
 from confspec_cli.files import write_atomically
@@ -30,16 +30,13 @@ from confspec_cli.models.registry import Pair, load
 from confspec_cli.storage.jsonl_log import JsonlLog
 
 DOCS = Path("docs")
-_WORK = {
-    "humaneval": "HumanEval, from the first problem on: functions to complete, graded by running their tests",
-    "gsm8k": "GSM8K, from the first problem of its test part on: arithmetic in words, graded by the number",
-    "math500": "MATH-500, from the first problem on: competition mathematics, graded by the formula",
+_BOUNDS = ("accept", "min_token_prob", "target")
+_NAMES = {
+    "gsm8k": "GSM8K, from problem 200 of its test part on: arithmetic in words, graded by the number",
+    "mbpp": "MBPP, from problem 91 of its test part on: functions to complete, graded by running their tests",
+    "mbpp-mixed": "MBPP, from problem 151 of its test part on, the draft on a GPU and the target on 16 cores",
+    "mbpp-vllm": "MBPP, from problem 91 of its test part on, the target behind a vLLM",
 }
-_NAMES = (
-    _WORK
-    | {f"{kind}-guessing": f"{work}; again, with and without tokens guessed ahead" for kind, work in _WORK.items()}
-    | {"mbpp-mixed": "MBPP, from problem 151 of its test part on, the draft on a GPU and the target on 16 cores"}
-)
 _HEAD = """<!-- Written by `python -m benchmarks.results_page`; do not edit. -->
 # Results
 
@@ -49,9 +46,6 @@ texts; `confspec bench show docs/results/FILE` prints the tables again. Greedy d
 problem, as the interval of one mode alone says nothing about its difference from another. Intervals are 95 %: Wilson's
 for accuracy, Tango's score interval for paired differences, bootstrapped over problems for speed-ups. The machine was
 shared with other work, so seconds are those of a loaded machine; ratios are within one run.
-
-In these records `specreason` took the expected value of the ten digits for the rating, and steps of up to 200 tokens;
-since then the mode is as its authors have it (the likeliest digit, 512 tokens), and has not been measured again.
 """
 _PLOTS = """## Plots
 
@@ -120,25 +114,33 @@ def _section(stem: str, results: Results) -> str:
     around = results.conditions[-1].system_snapshot
     pair, _, kind = stem.partition("-")
     settings: dict[str, Any] = next(
-        iter(results.conditions[-1].fixed["settings"].get(Mode.CONFSPEC.value, {}).values()), {}
+        next(iter(by_task.values()))
+        for mode, by_task in results.conditions[-1].fixed["settings"].items()
+        if without_speculation(mode) == Mode.CONFSPEC.value
     )
-    bounds = ", ".join(f"{key} {settings[key]:g}" for key in ("accept", "min_token_prob", "target") if key in settings)
     files = " and ".join(model[0] for model in results.conditions[-1].fixed["models"].values())
-    limit = f"at most {settings['max_tokens']} tokens a reply" if settings else ""
     library = f"llama-cpp-python {around['llama-cpp-python']}, " if "llama-cpp-python" in around else ""
     lines = [
         f"## {pair} on {_NAMES.get(kind, kind)}",
         "",
         f"{files}; {around['processor']}, {around['cores']} cores, {_gpu(around)}; {library}"
-        f"confspec {around['confspec']}, {around['date'][:10]}; {limit}. "
-        f"Gate: {settings.get('signal', '')}, {bounds}"
-        + ("." if settings.get("worth_drafting", True) else "; drafting is not worth it, so the target begins alone."),
+        f"confspec {around['confspec']}, {around['date'][:10]}; at most {settings['max_tokens']} tokens a reply. "
+        + _gate_in(settings),
         "",
         *(sheet.markdown() for sheet in tables(summary)),
         _plainly(summary),
         "",
     ]
     return "\n".join(lines)
+
+
+def _gate_in(settings: dict[str, Any]) -> str:
+    """Who wrote in the mode confspec, by its settings."""
+    if settings.get("gate_reason") == ChoiceReason.NONE_KEEPS.value:
+        return "No measured gate keeps the promise, so the target writes alone."
+    if "gate" in settings:
+        return f"Gate: {settings['gate']}."
+    return f"Gate: {settings['signal']}, " + ", ".join(f"{key} {settings[key]:g}" for key in _BOUNDS) + "."
 
 
 def _plainly(summary: Summary) -> str:

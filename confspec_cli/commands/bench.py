@@ -91,10 +91,10 @@ def run(
         str,
         typer.Option(
             "--modes",
-            help="Comma-separated modes; add +ngram, +draft or +auto for token speculation. The mode random accepts "
-            "drafted steps by chance, as a control.",
+            help="Comma-separated modes; add +ngram, +draft or +auto for token speculation: confspec+auto is what ask "
+            "does. The mode random accepts drafted steps by chance, as a control.",
         ),
-    ] = "target,target+auto,draft,confspec,specreason",
+    ] = "target,target+auto,draft,confspec+auto,specreason",
     count: Annotated[
         int | None,
         typer.Option("--problems", help="Use only this many problems, from the start.", min=1, show_default=False),

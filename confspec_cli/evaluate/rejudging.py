@@ -17,7 +17,7 @@ from confspec_cli.core.real import Real
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.trace import Author, Cause
 from confspec_cli.errors import UsageError
-from confspec_cli.evaluate.results import Results, Run
+from confspec_cli.evaluate.results import Results, Run, without_speculation
 from confspec_cli.evaluate.tables import Table
 
 _BOUNDS = ("accept", "reject", "target", "min_label_mass", "min_token_prob")
@@ -65,10 +65,8 @@ def again(run: Run, gate: Gate) -> Iterator[tuple[Decision, Decision]]:
     """Of every judgement in a run, what was decided and what the gate decides."""
     for event in run.events:
         if isinstance(event, StepJudged):
-            yield (
-                event.decision,
-                _decision(event, _RATING if run.mode.partition("+")[0] == Mode.SPECREASON.value else gate),
-            )
+            is_rating = without_speculation(run.mode) == Mode.SPECREASON.value
+            yield event.decision, _decision(event, _RATING if is_rating else gate)
 
 
 def rejudged(results: Results, bounds: Bounds) -> Table:
@@ -96,10 +94,11 @@ class Swept:
 
 
 def swept(results: Results) -> list[Swept]:
-    """The steps of `confspec` mode on record, judged again over all thresholds; none where none were judged."""
+    """The steps of `confspec` on record, judged again over all thresholds; none where none were judged."""
     judged = [
         (event, _own(results, run))
-        for run in results.of(Mode.CONFSPEC.value).values()
+        for run in results.runs
+        if run.error is None and without_speculation(run.mode) == Mode.CONFSPEC.value
         for event in run.events
         if isinstance(event, StepJudged) and event.assessment.by is Author.DRAFT
     ]

@@ -22,6 +22,11 @@ from confspec_cli.storage.jsonl_log import parsed
 SCHEMA_VERSION = 1
 
 
+def without_speculation(mode: str) -> str:
+    """The mode that a name such as `confspec+auto` adds token speculation to."""
+    return mode.partition("+")[0]
+
+
 @dataclass(frozen=True)
 class Run:
     """One problem solved in one mode.

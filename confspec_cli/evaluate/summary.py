@@ -14,7 +14,7 @@ from confspec_cli.core.stats import Rate
 from confspec_cli.core.trace import Author, Origin
 from confspec_cli.evaluate.costs import Costs, WorkKind, measured, seconds_at
 from confspec_cli.evaluate.paired import Comparison, compare
-from confspec_cli.evaluate.results import Results, Run
+from confspec_cli.evaluate.results import Results, Run, without_speculation
 from confspec_cli.evaluate.statistics import Interval, ratio_interval, wilson
 
 TARGET, CONFSPEC = "target", "confspec"
@@ -87,8 +87,9 @@ class Summary:
 
     @property
     def missing_controls(self) -> list[str]:
-        """The controls that were not run."""
-        return [mode for mode in CONTROLS if mode not in [row.mode for row in self.rows]]
+        """The controls that were not run; a gate by which nothing was drafted needs no `random` beside it."""
+        wanted = CONTROLS if any(_is_gated(row) and row.stood.whole for row in self.rows) else CONTROLS[:-1]
+        return [mode for mode in wanted if mode not in [row.mode for row in self.rows]]
 
 
 def summarise(results: Results) -> Summary:
@@ -100,11 +101,15 @@ def summarise(results: Results) -> Summary:
     limits = {
         row.mode: _limits([runs[row.mode] for runs in complete], [runs[TARGET] for runs in complete], costs)
         for row in rows
-        if row.speedup and row.mode.partition("+")[0] in JUDGED and priced
+        if row.speedup and _is_gated(row) and priced
     }
     compared = compare(complete, results.modes, REFERENCES) if complete else []
     name = results.conditions[0].name if results.conditions else ""
     return Summary(name, len(complete), len(results.complete()) - len(complete), rows, limits, costs, compared)
+
+
+def _is_gated(row: Row) -> bool:
+    return without_speculation(row.mode) in JUDGED
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -170,7 +175,7 @@ def _mean_costs(runs: Sequence[Run]) -> dict[str, float]:
 
 
 def _other_texts(mode: str, complete: list[dict[str, Run]]) -> tuple[str, ...] | None:
-    plain = mode.partition("+")[0]
+    plain = without_speculation(mode)
     if not guesses(mode) or plain not in complete[0]:
         return None
     return tuple(runs[mode].problem for runs in complete if runs[mode].reply_sha256 != runs[plain].reply_sha256)

@@ -99,7 +99,7 @@ def test_results_hold_what_they_were_had_with_and_are_gone_on_with(scripted, cap
         conditions.system_snapshot
     )
     assert set(conditions.fixed["models"]) == {"draft", "target"}
-    assert conditions.fixed["settings"]["confspec"]["math"]["temperature"] == 0.5
+    assert conditions.fixed["settings"]["confspec+auto"]["math"]["temperature"] == 0.5
     assert main([*RUN[:-1], "4", "--temperature", "0.5"]) == Exit.OK
     assert len(read_results(JsonlLog(place).lines(), "it").runs) == 20
     assert "4 problems, every mode on each" in capsys.readouterr().out

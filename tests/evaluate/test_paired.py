@@ -2,10 +2,12 @@
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
 from confspec_cli.core.events import RunFinished
+from confspec_cli.core.stats import Rate
 from confspec_cli.core.trace import FinishReason
 from confspec_cli.evaluate.comparison_words import in_words
 from confspec_cli.evaluate.paired import Comparison, compare, mcnemar, paired_difference
@@ -119,11 +121,19 @@ def test_the_words_claim_a_difference_only_where_the_exact_test_finds_one():
 
 def test_the_table_has_the_paired_difference_and_names_the_controls_that_were_not_run():
     text = summary_text(summarise(results(target="rrww", draft="wrrw", confspec="rrww")), Layout.TEXT)
-    assert "controls that were not run: target+auto, random;" in text
+    assert "controls that were not run: target+auto;" in text
     (row,) = [line for line in text.splitlines() if line.startswith("draft ") and " target " in line]
     assert row.split()[:5] == ["draft", "target", "1", "1", "+0.0"]
     everything = results(target="r", draft="r", target_auto="r", random="r")
     assert "not run" not in summary_text(summarise(everything), Layout.TEXT)
+
+
+def test_acceptance_by_chance_is_a_control_only_of_a_gate_by_which_something_was_drafted():
+    summary = summarise(results(target="rr", draft="rr", target_auto="rr", confspec_auto="rr"))
+    *others, gated = summary.rows
+    assert summary.missing_controls == []
+    drafted = replace(summary, rows=[*others, replace(gated, stood=Rate(1, 2))])
+    assert drafted.missing_controls == ["random"]
 
 
 def test_json_holds_the_problems_that_turned():
@@ -131,7 +141,7 @@ def test_json_holds_the_problems_that_turned():
     record = json.loads(summary_text(summary, Layout.JSON))
     assert record["comparisons"][0]["won"] == ["p2"]
     assert record["comparisons"][0]["lost"] == ["p0"]
-    assert record["missing_controls"] == ["target+auto", "random"]
+    assert record["missing_controls"] == ["target+auto"]
     assert shown([turned(summary)], Layout.CSV) == "mode,against,won,lost\ndraft,target,p2,p0\n"
 
 
