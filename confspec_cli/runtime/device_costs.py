@@ -21,9 +21,11 @@ from confspec_cli.runtime.folders import costs_folder
 _KINDS = ("drafting", "reading", "writing")
 _ENOUGH = 64  # tokens from which on a cost counts as measured
 _MEMORY = 20_000  # tokens after which what was measured before counts half
-_BYTES_PER_SECOND = {False: 1e10, True: 5e11}  # read from memory, for each token written: by a processor, by a GPU
 _PRICE = {False: 0.3, True: 0.05}  # of reading a token, over writing it
 _ON_A_SERVER = 1 / 30  # seconds to write a token, where the server does not say how large its model is
+
+BYTES_PER_SECOND = {False: 2.18e10, True: 5e11}
+"""Weights read from memory, for each token written: by a processor (docs/memory.md), by a GPU."""
 
 Sums = dict[str, tuple[float, float]]
 """Tokens and seconds by kind of work."""
@@ -118,4 +120,4 @@ def _prior(cards: Mapping[Author, ModelCard]) -> dict[str, float]:
 def _to_write(card: ModelCard) -> float:
     if card.server and not card.bytes:
         return _ON_A_SERVER
-    return max(card.bytes, 1) / _BYTES_PER_SECOND[card.gpu_layers > 0 or bool(card.server)]
+    return max(card.bytes, 1) / BYTES_PER_SECOND[card.gpu_layers > 0 or bool(card.server)]
