@@ -200,7 +200,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in given.results:
         _taken_in(path, folder)
-    draw([summarise(read_results(JsonlLog(path).lines(), path.name)) for path in results_in(folder)], folder)
+    summaries = [(path.stem, summarise(read_results(JsonlLog(path).lines(), path.name))) for path in results_in(folder)]
+    draw([replace(summary, name=stem) for stem, summary in summaries], folder)
     write_atomically(DOCS / "results.md", page(folder))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -81,8 +81,8 @@ def draw_sweep(swept: Sequence[Swept], folder: Path, suffix: str = "svg") -> lis
 def _decided(axes: Any, swept: Sequence[Swept]) -> None:
     accept = [one.accept for one in swept]
     lines = (("accepted unasked", [one.accepted for one in swept]), ("escalated", [one.escalated for one in swept]))
-    for (label, plan_layers), colour, style in zip(lines, _COLOURS, ("-", "--"), strict=False):
-        axes.plot(accept, plan_layers, style, color=colour, drawstyle="steps-post", label=label)
+    for (label, shares), colour, style in zip(lines, _COLOURS, ("-", "--"), strict=False):
+        axes.plot(accept, shares, style, color=colour, drawstyle="steps-post", label=label)
     axes.set(xlabel="accept from here on", ylabel="steps the draft judged", xlim=(0, 1), ylim=(0, 1.04))
     axes.legend(frameon=False, fontsize=8)
 
@@ -119,25 +119,33 @@ def _figures(summaries: Sequence[Summary], kind: Any) -> Iterator[tuple[str, Any
     drawable = [summary for summary in summaries if summary.rows]
     if not drawable:
         return
-    figure = kind(figsize=(3.6 * len(drawable), 3.2), layout="constrained")
-    for axes, summary in zip(_side_by_side(figure, len(drawable)), drawable, strict=True):
-        _accuracy(axes, summary)
-    yield "accuracy", figure
-    figure = kind(figsize=(3.6 * len(drawable), 2.8), layout="constrained")
-    for axes, summary in zip(_side_by_side(figure, len(drawable)), drawable, strict=True):
-        _phases(axes, summary)
-    yield "phases", figure
+    modes = dict.fromkeys(row.mode for summary in drawable for row in summary.rows)
+    marks = dict(zip(modes, zip(cycle(_COLOURS), cycle(_SHAPES), strict=False), strict=False))
+    yield "accuracy", _side_by_side(kind, 3.5, drawable, lambda axes, summary: _accuracy(axes, summary, marks))
+    yield "phases", _side_by_side(kind, 3.1, drawable, _phases)
 
 
-def _side_by_side(figure: Any, count: int) -> list[Any]:
-    return list(figure.subplots(1, count, squeeze=False)[0])
+def _side_by_side(kind: Any, height: float, summaries: Sequence[Summary], fill: Callable[[Any, Summary], None]) -> Any:
+    """A figure with axes for each summary, and one legend for all of them."""
+    figure = kind(figsize=(3.6 * len(summaries), height), layout="constrained")
+    found: dict[str, Any] = {}
+    for axes, summary in zip(figure.subplots(1, len(summaries), squeeze=False)[0], summaries, strict=True):
+        fill(axes, summary)
+        axes.set_title(f"{summary.name}, {summary.problems} problems", fontsize=9)
+        handles, labels = axes.get_legend_handles_labels()
+        found |= dict(zip(labels, handles, strict=True))
+    figure.legend(
+        found.values(), found, loc="outside lower center", ncols=3 * len(summaries), frameon=False, fontsize=8
+    )
+    return figure
 
 
-def _accuracy(axes: Any, summary: Summary) -> None:
+def _accuracy(axes: Any, summary: Summary, marks: Mapping[str, tuple[str, str]]) -> None:
     """A point a mode, with its intervals both ways."""
-    for row, colour, shape in zip(summary.rows, cycle(_COLOURS), cycle(_SHAPES), strict=False):
+    for row in summary.rows:
         if row.accuracy is None:
             continue
+        colour, shape = marks[row.mode]
         speed = row.speedup or Interval(1.0, 1.0, 1.0)
         axes.errorbar(
             speed.value,
@@ -154,8 +162,6 @@ def _accuracy(axes: Any, summary: Summary) -> None:
         )
     axes.axvline(1.0, color="0.7", linewidth=0.8, zorder=0)
     axes.set(xlabel="speed-up over the target alone", ylabel="right, %", ylim=(0, 104))
-    axes.set_title(f"{summary.name}, {summary.problems} problems", fontsize=9)
-    axes.legend(frameon=False, fontsize=8)
 
 
 def _phases(axes: Any, summary: Summary) -> None:
@@ -172,5 +178,3 @@ def _phases(axes: Any, summary: Summary) -> None:
     if alone:
         axes.axvline(alone, color="0.4", linewidth=0.8)
     axes.set(xlabel="mean seconds a problem")
-    axes.set_title(f"{summary.name}, {summary.problems} problems", fontsize=9)
-    axes.legend(frameon=False, fontsize=7)
