@@ -21,7 +21,7 @@ from confspec_cli.models.registry import Pair, Registry, load
 from confspec_cli.models.store import Store
 from confspec_cli.render.console import echo, width_of
 from confspec_cli.render.wording import columns
-from confspec_cli.runtime.device_costs import BYTES_PER_SECOND
+from confspec_cli.runtime.device_costs import PROCESSOR_RATE
 from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.memory_estimate import MemoryEstimate, Offload, estimate_memory, plan_layers
 from confspec_cli.runtime.offload import AUTO, CONTEXT, Machine, about, as_placed, best, left_over, machine
@@ -166,7 +166,7 @@ def _placing(needs: Mapping[Author, MemoryEstimate], here: Machine) -> Iterator[
     for (author, one), share in zip(needs.items(), plan, strict=True):
         role = author.value
         rest = one.weights * (one.layers - share.layers) // one.layers
-        rate = BYTES_PER_SECOND[False] / max(rest, 1)
+        rate = PROCESSOR_RATE / max(rest, 1)
         speed = f"at most {rate:.0f} tokens/s (reads {size(rest)} per token)"
         if share.whole:
             yield f"{role}: all on the GPU, {size(share.bytes)}"

@@ -59,7 +59,7 @@ class Cascade:
     def decide(self, drafted: WrittenStep) -> Generator[Event, None, Outcome]:
         """Whether the drafted step stands."""
         n, prompt, gate = self.transcript.n, self.transcript.so_far(), self.config.gate
-        if self.transcript.has_said(drafted.text):
+        if gate.accept > 0 and self.transcript.has_said(drafted.text):
             return Outcome(Decision.REJECT, DropReason.REPEATED)
         if drafted.unsure and not drafted.text:
             return Outcome(Decision.REJECT, DropReason.UNSURE, cause=Cause.UNSURE)

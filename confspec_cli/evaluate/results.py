@@ -155,7 +155,7 @@ def read_results(lines: Sequence[str], name: str) -> Results:
                 results.conditions.append(Conditions(record["name"], _fixed(record["fixed"]), record["circumstances"]))
             else:
                 results.runs.append(_run(record))
-        except (ValueError, TypeError, KeyError) as problem:
+        except (ValueError, TypeError, KeyError, AttributeError) as problem:
             raise UsageError(f"{place} is not a benchmark result.", "confspec bench FILE -o RESULTS") from problem
     return results
 

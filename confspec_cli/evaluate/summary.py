@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from confspec_cli.core.events import StepCommitted
 from confspec_cli.core.stats import Rate
 from confspec_cli.core.trace import Author, Origin
 from confspec_cli.evaluate.costs import Costs, WorkKind, measured, seconds_at
@@ -32,8 +33,9 @@ class Row:
     `speedup` is the target's time over this mode's, None where the target was not run. `phases` are mean seconds by
     what they were spent on. `predicted` is what the cost model says the mode takes, over what it took. `guessed` tokens
     of those written were guessed ahead, and held, as did `held` of all that were guessed. `other_texts` are the
-    problems whose replies differ from those of the same mode without guesses. `stood` are the drafted steps that were
-    committed as they were drafted. `costs` by currency are those of models that have a price.
+    problems whose replies differ from those of the same mode without guesses. The target wrote `undrafted` steps of
+    which there was no draft. `stood` are the drafted steps that were committed as they were drafted. `costs` by
+    currency are those of models that have a price.
     """
 
     mode: str
@@ -129,7 +131,7 @@ def _row(mode: str, complete: list[dict[str, Run]], costs: Costs) -> Row:
     stats = [run.stats for run in runs]
     committed = {origin: sum(one.steps[origin] for one in stats) for origin in Origin}
     steps = sum(committed.values()) - committed[Origin.INJECTED]
-    undrafted = sum(one.undrafted for one in stats)
+    undrafted = sum(_undrafted(run) for run in runs)
     tokens = sum(one.total_tokens for one in stats)
     held = sum(sum(one.speculation_accepted.values()) for one in stats)
     by_target = sum(one.tokens[Author.TARGET] for one in stats)
@@ -162,6 +164,12 @@ def _row(mode: str, complete: list[dict[str, Run]], costs: Costs) -> Row:
         other_texts=_other_texts(mode, complete),
         costs=_mean_costs(runs),
     )
+
+
+def _undrafted(run: Run) -> int:
+    """The committed steps that the target wrote without a draft of them."""
+    committed = [event.step for event in run.events if isinstance(event, StepCommitted)]
+    return sum(step.origin is Origin.TARGET and step.rejected_text is None for step in committed)
 
 
 def guesses(mode: str) -> bool:

@@ -24,8 +24,9 @@ _MEMORY = 20_000  # tokens after which what was measured before counts half
 _PRICE = {False: 0.3, True: 0.05}  # of reading a token, over writing it
 _ON_A_SERVER = 1 / 30  # seconds to write a token, where the server does not say how large its model is
 
-BYTES_PER_SECOND = {False: 2.18e10, True: 5e11}
-"""Weights read from memory, for each token written: by a processor (docs/memory.md), by a GPU."""
+PROCESSOR_RATE = 2.18e10
+"""Bytes of weights that a processor reads in a second, as it does for each token it writes (docs/memory.md)."""
+_GPU_RATE = 5e11
 
 Sums = dict[str, tuple[float, float]]
 """Tokens and seconds by kind of work."""
@@ -120,4 +121,4 @@ def _prior(cards: Mapping[Author, ModelCard]) -> dict[str, float]:
 def _to_write(card: ModelCard) -> float:
     if card.server and not card.bytes:
         return _ON_A_SERVER
-    return max(card.bytes, 1) / BYTES_PER_SECOND[card.gpu_layers > 0 or bool(card.server)]
+    return max(card.bytes, 1) / (_GPU_RATE if card.gpu_layers > 0 or card.server else PROCESSOR_RATE)

@@ -23,6 +23,14 @@ def test_a_gate_that_accepts_all_is_the_draft_and_one_that_rejects_all_is_the_ta
     assert play(*engines, accept=1.0, reject=1.0)[-1].reply == alone[1] == "".join(TARGET)
 
 
+def test_a_gate_that_accepts_all_is_the_draft_also_where_it_repeats_itself():
+    said = ("It is twelve, I think.\n\n",) * 5
+    engines = [ScriptedEngine(said), ScriptedEngine(TARGET)]
+    alone, accepted = play(*engines, mode=Mode.DRAFT)[-1], play(*engines, accept=0.0)[-1]
+    assert (accepted.reply, accepted.reason) == (alone.reply, alone.reason)
+    assert accepted.reply == "".join(said[:3])
+
+
 def test_specreason_has_the_target_rate_every_step():
     rated = ScriptedEngine(TARGET, labels=lambda text: {"9": 1.0} if "five" not in text else {"3": 1.0})
     draft = ScriptedEngine(DRAFT)

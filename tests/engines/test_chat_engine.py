@@ -138,3 +138,22 @@ def test_a_prompt_that_is_surely_too_long_is_not_sent(server, connect):
 def test_a_model_that_is_not_served_is_refused_by_name(server, connect):
     with pytest.raises(ServerError, match="does not serve bigger"):
         connect(model="bigger")
+
+
+@pytest.mark.parametrize("rows", ['[{"token": "Yes"}]', '["Yes"]', '[{"token": "Yes", "logprob": "high"}]', "7"])
+def test_likeliest_tokens_that_are_none_are_no_chat_completion(server, connect, rows):
+    engine = connect()
+    content = f'[{{"token": "Yes", "logprob": -0.1, "top_logprobs": {rows}}}]'
+    answer = f'{{"choices": [{{"message": {{"content": "Yes"}}, "logprobs": {{"content": {content}}}}}]}}'
+    server.faults.append(Fault(body=answer.encode()))
+    with pytest.raises(ServerError, match="no chat completion"):
+        engine.label_probs(PROMPT, LABELS)
+
+
+@pytest.mark.parametrize("logprobs", ['["Yes"]', '{"content": 7}'])
+def test_log_probabilities_that_are_none_are_no_chat_completion(server, connect, logprobs):
+    engine = connect()
+    answer = f'{{"choices": [{{"message": {{"content": "Yes"}}, "logprobs": {logprobs}}}]}}'
+    server.faults.append(Fault(body=answer.encode()))
+    with pytest.raises(ServerError, match="no chat completion"):
+        engine.label_probs(PROMPT, LABELS)

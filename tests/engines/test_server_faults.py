@@ -72,6 +72,7 @@ def test_without_faults_it_writes_judges_and_ends(server, connect):
         (Fault(200, {"Content-Type": "text/html"}, b"<html>Log in</html>"), "a web page"),
         (Fault(200, body=b"{not json"), "something that is not JSON"),
         (Fault(200, body=b'{"stop": true}'), "does not answer"),
+        (Fault(200, body=b"[]"), "does not answer"),
         (Fault(hangs=True), "has said nothing for 0 seconds"),
         (Fault(after=5), "broke off in the middle"),
     ],

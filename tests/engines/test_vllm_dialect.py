@@ -143,6 +143,8 @@ def test_control_tokens_in_what_people_wrote_are_plain_text(server, connect):
         (Fault(400, body=b'{"error": {"message": "maximum context length is 9"}}'), ContextFull, "does not fit"),
         (Fault(400, body=b'{"error": {"message": "bad field"}}'), ServerError, "bad field"),
         (Fault(200, body=b'{"choices": []}'), ServerError, "vLLM does not answer"),
+        (Fault(200, body=b'{"choices": ["Yes"]}'), ServerError, "vLLM does not answer"),
+        (Fault(200, body=b'{"choices": [{}], "usage": [9]}'), ServerError, "vLLM does not answer"),
         (
             Fault(200, body=b'{"choices": [{"logprobs": {"top_logprobs": [{"token_id:1": -1}]}}]}'),
             ServerError,

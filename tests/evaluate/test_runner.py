@@ -105,7 +105,24 @@ def test_without_its_texts_a_record_gives_the_same_figures():
     assert summary_text(summarise(again), Layout.JSON) == summary_text(summarise(results_of(runs)), Layout.JSON)
 
 
-@pytest.mark.parametrize("line", ["nonsense", "[]", '{"schema_version": 1, "record": "run"}', '{"record": "run"}'])
+def test_what_the_target_writes_without_a_draft_of_it_is_undrafted_in_every_mode():
+    rows = {row.mode: row for row in summarise(results_of(list(bench().runs(PROBLEMS[:3], set())))).rows}
+    alone, drafted = rows["target"], rows["draft"]
+    assert alone.undrafted.part == alone.undrafted.whole > 0
+    assert alone.stood.whole == alone.regenerated.part == drafted.undrafted.part == 0
+    assert drafted.stood.part == drafted.stood.whole > 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nonsense",
+        "[]",
+        '{"schema_version": 1, "record": "run"}',
+        '{"record": "run"}',
+        '{"schema_version": 1, "record": "conditions", "name": "", "fixed": {"settings": {"task": "math"}}}',
+    ],
+)
 def test_a_line_that_is_no_result_is_named(line):
     with pytest.raises(UsageError, match=r"Line 1 of some\.jsonl is not a benchmark result"):
         read_results([line], "some.jsonl")

@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 import pexpect
 
 
-def in_terminal(
-    argv: Sequence[str], env: Mapping[str, str], *, rows: int = 24, width: int = 80, timeout: float = 60
-) -> pexpect.spawn:
+def in_terminal(argv: Sequence[str], env: Mapping[str, str], *, rows: int = 24, width: int = 80) -> pexpect.spawn:
     """Start a command in a terminal of its own.
 
     The terminal echoes a key, such as ^C, between any two bytes of what the command writes, so in the middle of a
@@ -21,6 +19,6 @@ def in_terminal(
         env=env,
         encoding="utf-8",
         codec_errors="replace",
-        timeout=timeout,
+        timeout=60,
         dimensions=(rows, width),
     )

@@ -7,8 +7,8 @@ continues an assistant message: most do, and one that does not is refused. Token
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping
-from contextlib import closing
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
 
 from confspec_cli.core.engine import Engine, Interrupt, Power
@@ -98,10 +98,11 @@ class ChatEngine:
         self._begin(prompt)
         first = self._first_token(_messages(prompt))
         found = dict.fromkeys(labels, 0.0)
-        for row in first.get("top_logprobs") or ():
-            label = str(row["token"]).strip()
-            if label in found:
-                found[label] += math.exp(min(float(row["logprob"]), 0.0))
+        with self._making_sense():
+            for row in first.get("top_logprobs") or ():
+                label = str(row["token"]).strip()
+                if label in found:
+                    found[label] += math.exp(min(float(row["logprob"]), 0.0))
         return found
 
     def score(self, prompt: Prompt, continuation: str, ends: bool = False) -> list[Token]:  # noqa: ARG002
@@ -159,7 +160,8 @@ class ChatEngine:
 
     def _first_token(self, messages: list[dict[str, str]]) -> Mapping[str, Any]:
         answer = self._connection.post(_PATH, self._body(messages, Sampling(), 1))
-        first = _first(self._choice(answer) or {})
+        with self._making_sense():
+            first = _first(self._choice(answer) or {})
         self._note_sent(messages, answer.get("usage"))
         self.usage = self.usage.plus(0, 1)
         return first
@@ -207,21 +209,27 @@ class ChatEngine:
         return choices[0]
 
     def _tokens(self, choice: Mapping[str, Any]) -> list[Token]:
-        delta = choice.get("delta") or {}
-        if delta.get("reasoning_content") or delta.get("reasoning"):
-            raise ServerError(
-                f"{self._model} thinks before it answers, and chat completions cannot continue a thought.",
-                "switch its thinking off at the server, or serve it with llama-server or vLLM",
-            )
-        text = delta.get("content") or ""
-        rows = (choice.get("logprobs") or {}).get("content") or []
-        try:
+        with self._making_sense():
+            delta = choice.get("delta") or {}
+            if delta.get("reasoning_content") or delta.get("reasoning"):
+                raise ServerError(
+                    f"{self._model} thinks before it answers, and chat completions cannot continue a thought.",
+                    "switch its thinking off at the server, or serve it with llama-server or vLLM",
+                )
+            text = delta.get("content") or ""
+            rows = (choice.get("logprobs") or {}).get("content") or []
             said = [Token(row["token"], min(float(row["logprob"]), 0.0), _is_best(row)) for row in rows]
-        except (LookupError, TypeError, ValueError) as problem:
-            raise faults.nonsense(self._connection.base, "something that is no chat completion") from problem
-        if "".join(token.text for token in said) == text:
-            return said
+            if "".join(token.text for token in said) == text:
+                return said
         return [Token(text, said[-1].logprob if len(said) == 1 else math.nan)]  # half characters, or no logprobs
+
+    @contextmanager
+    def _making_sense(self) -> Iterator[None]:
+        """What cannot be read in this context is no chat completion."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as problem:
+            raise faults.nonsense(self._connection.base, "something that is no chat completion") from problem
 
     def _let_go(self) -> None:
         stream, self._stream = self._stream, None
@@ -259,7 +267,8 @@ def _is_best(row: Mapping[str, Any]) -> bool:
 def _listed(connection: Connection, model: str) -> tuple[str, int]:
     """The model's name on the server, and its context in tokens."""
     found = connection.find("/v1/models")
-    models = [one for one in (found or {}).get("data") or [] if isinstance(one, dict)]
+    listed = found.get("data") if isinstance(found, dict) else None
+    models = [one for one in listed or [] if isinstance(one, dict)]
     by_name = {str(one.get("id")): one for one in models}
     name = model or next(iter(by_name), "")
     if not name or (by_name and name not in by_name):

@@ -121,8 +121,8 @@ class LlamaServer(TokenServer):
         forced = {"n_probs": _ENOUGH, "logit_bias": [[wanted, _FORCE]]}
         body = self._body(tokens, 1) | _sampling(Sampling()) | forced
         answer = self._posted(_PATH, body)
-        self._note(answer)
         with self._making_sense():
+            self._note(answer)
             first = answer["completion_probabilities"][0]
             rows = [first, *first["top_logprobs"]]
             return {_id(row["id"]): checked(row["logprob"]) for row in rows}

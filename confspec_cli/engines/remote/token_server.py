@@ -52,7 +52,7 @@ class TokenServer(ABC):
         """What cannot be read in this context is an answer that this kind of server does not give."""
         try:
             yield
-        except (LookupError, TypeError, ValueError) as problem:
+        except (LookupError, TypeError, ValueError, AttributeError) as problem:
             raise self._nonsense() from problem
 
     def _nonsense(self) -> ServerError:
