@@ -13,12 +13,12 @@ _ALONE = "--mode target   # or another model"
 _REFUSALS = {
     Power.LOGPROBS: (
         "The {role} {name} does not say how likely its tokens are, which this gate looks at.",
-        "confspec calibrate PAIR --signal verdict   # a gate without likelihoods",
+        "confspec calibrate PAIR FILE --signal verdict   # a gate without likelihoods",
     ),
     Power.LABELS: ("The {role} {name} gives no probabilities of Yes and No, so it cannot give a verdict.", _ALONE),
     Power.SCORE: (
         "The {role} {name} cannot score a step it did not write, which this gate needs.",
-        "confspec calibrate PAIR --signal verdict   # a gate that asks for verdicts",
+        "confspec calibrate PAIR FILE --signal verdict   # a gate that asks for verdicts",
     ),
     Power.GRAMMAR: (
         "The {role} {name} cannot be held to a grammar, so its answer cannot be given a form.",

@@ -19,7 +19,7 @@ _UNREACHED: tuple[tuple[type[BaseException], str, str], ...] = (
     (
         ssl.SSLCertVerificationError,
         "The certificate of {base} cannot be verified: {cause}.",
-        "name the certificates to trust with ca-file",
+        "name the certificates to trust with ca_file in models.yaml",
     ),
     (ssl.SSLError, "{base} does not speak TLS as expected: {cause}.", "try http:// instead of https://"),
     (socket.gaierror, "The host of {base} is not known.", "check the URL"),
@@ -54,12 +54,18 @@ def cut(base: str) -> ServerError:
 
 def nonsense(base: str, what: str) -> ServerError:
     """An answer that is not what its kind of server gives."""
-    return ServerError(f"{base} answers with {what}.", "check the URL, and --server")
+    return ServerError(f"{base} answers with {what}.", "check the URL, and `server` in models.yaml")
 
 
 _REFUSED = {
-    401: ("{base} refuses {whose} (401){because}.", "name the variable that holds the key with api-key-env"),
-    403: ("{base} refuses {whose} (403){because}.", "name the variable that holds the key with api-key-env"),
+    401: (
+        "{base} refuses {whose} (401){because}.",
+        "name the key's variable with api_key_env in models.yaml",
+    ),
+    403: (
+        "{base} refuses {whose} (403){because}.",
+        "name the key's variable with api_key_env in models.yaml",
+    ),
     404: ("{base} does not know {path}{because}.", "curl {base}/v1/models   # what it serves"),
     413: ("{base} finds the request too large (413){because}.", "raise the limit of the proxy before the server"),
     429: ("{base} is busy (429){because}, {until}.", "try again later"),

@@ -42,7 +42,7 @@ class RemoteSpec:
         if parts.username or parts.password:
             raise ConfigError(
                 f"The URL of {host} has a password in it, which would end up in files.",
-                "put the key into an environment variable and name it with api-key-env",
+                "put the key into an environment variable and name it with api_key_env",
             )
         place = f"[{host}]" if ":" in host else host
         path = parts.path.rstrip("/")
