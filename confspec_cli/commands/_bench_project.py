@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -87,10 +88,13 @@ def _devices(prediction: Prediction, file: Path | None) -> dict[str, DeviceProfi
 
 
 def read_file(path: Path) -> Results:
-    """The results of a benchmark. Raises UsageError where there is no such file."""
+    """The results of a benchmark. Raises UsageError where there is no such file, or nothing in it."""
     if not path.is_file():
         raise UsageError(f"No such file: {path}.", "confspec bench FILE -o RESULTS")
-    return read_results(JsonlLog(path).lines(), str(path))
+    read = read_results(JsonlLog(path).lines(), str(path))
+    if not read.runs:
+        raise UsageError(f"{path} holds no results.", f"confspec bench FILE -o {shlex.quote(str(path))}")
+    return read
 
 
 def _json(path: Path) -> Any:

@@ -120,7 +120,7 @@ _WORKING = {
         _WORK,
         "--task",
         env="TASK",
-        text="Kind of work; sets the prompt and thresholds. [default: told from the question]",
+        text="Kind of work; sets the prompt and thresholds. [default: inferred from the question]",
     ),
     "think": option(_WORK, "--think/--no-think", text="Let reasoning models think first."),
     "think_budget": option(

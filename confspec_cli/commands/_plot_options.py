@@ -13,7 +13,9 @@ import typer
 class PlotOptions:
     """Where to write plots, and in which format."""
 
-    plots: Annotated[Path | None, typer.Option("--plots", help="Write plots to this folder.", metavar="FOLDER")] = None
+    plots: Annotated[
+        Path | None, typer.Option("--plots", help="Write plots to this folder.", metavar="FOLDER", file_okay=False)
+    ] = None
     png: Annotated[bool, typer.Option("--png", help="Write PNG instead of SVG.")] = False
 
     @property

@@ -23,7 +23,8 @@ from confspec_cli.render.console import echo, put
 from confspec_cli.render.wording import columns
 from confspec_cli.runtime import folders
 from confspec_cli.runtime.configure import build_config
-from confspec_cli.runtime.options import HardwareOptions, RunOptions
+from confspec_cli.runtime.gate_choice import AUTO, check_gate
+from confspec_cli.runtime.options import HardwareOptions, RunOptions, check_kv_type
 from confspec_cli.runtime.resolve import ResolvedPair, resolve_pair, user_registry
 
 _OF_GATE = ("accept", "reject", "min_token_prob")
@@ -110,9 +111,16 @@ def where(as_json: JsonFlag = False) -> None:
 
 def _values(resolved: ResolvedPair, options: RunOptions, hardware: HardwareOptions) -> list[tuple[str, Any]]:
     """Each setting by the name of its option, and what it amounts to."""
-    pair = resolved.pair
-    parameters = build_config(pair, options).parameters()
-    named = {"draft": options.draft or pair.draft, "target": options.target or pair.target, "mode": options.mode.value}
+    pair, config = resolved.pair, build_config(resolved.pair, options)
+    check_gate(pair, config, options)
+    check_kv_type(hardware.kv_type)
+    parameters = config.parameters()
+    named = {
+        "draft": options.draft or pair.draft,
+        "target": options.target or pair.target,
+        "mode": options.mode.value,
+        "gate": options.gate or AUTO,
+    }
     shaping = {name: parameters[name] for name in (*_OF_GATE, *_OF_PAIR[:-1], "temperature", "top_k", "top_p", "min_p")}
     more = {
         "seed": "random" if options.seed is None and options.temperature else options.seed or 0,

@@ -15,7 +15,7 @@ from confspec_cli.commands._output import JsonFlag, put_json
 from confspec_cli.commands.pair_show import choices_document, prediction_as_lines
 from confspec_cli.core.trace import Author
 from confspec_cli.core.units import size
-from confspec_cli.errors import OutOfMemoryError, UsageError
+from confspec_cli.errors import OutOfMemoryError
 from confspec_cli.models import gguf
 from confspec_cli.models.registry import Pair, Registry, load
 from confspec_cli.models.store import Store
@@ -25,7 +25,7 @@ from confspec_cli.runtime.device_costs import PROCESSOR_RATE
 from confspec_cli.runtime.folders import models_folder, own_file
 from confspec_cli.runtime.memory_estimate import MemoryEstimate, Offload, estimate_memory, plan_layers
 from confspec_cli.runtime.offload import AUTO, CONTEXT, Machine, about, as_placed, best, left_over, machine
-from confspec_cli.runtime.options import KV_TYPES
+from confspec_cli.runtime.options import KV_TYPES, check_kv_type
 from confspec_cli.runtime.prediction import Prediction, predict
 
 _LEAST = 512  # tokens: a shorter context is of no use
@@ -46,10 +46,7 @@ def fit(
 
     Models on a server need no memory here and are left out.
     """
-    if kv_type not in KV_TYPES:
-        raise UsageError(
-            f'Unknown KV cache type "{kv_type}".', f"--kv-type {KV_TYPES[0]}   # or {', '.join(KV_TYPES[1:])}"
-        )
+    check_kv_type(kv_type)
     registry, here = load(own_file()), machine()
     pair = registry.pair(name) if name not in (None, AUTO) else best(registry, here)
     wish = _Wish(context or pair.context or CONTEXT, kv_type)

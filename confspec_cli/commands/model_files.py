@@ -30,6 +30,7 @@ from confspec_cli.models.store import Store
 from confspec_cli.models.yaml_editing import put as keep
 from confspec_cli.render.console import echo, put
 from confspec_cli.runtime.folders import models_folder, own_file
+from confspec_cli.runtime.offload import AUTO
 
 _Names = Annotated[
     list[str], typer.Argument(metavar="MODEL|PAIR...", autocompletion=pairs_and_models, show_default=False)
@@ -201,7 +202,9 @@ def add(
 
 
 def must_be_new(name: str, registry: Registry) -> None:
-    """Raises UsageError where a model or pair has that name."""
+    """Raises UsageError where a model or pair has that name, or it stands for the best pair that fits."""
+    if name == AUTO:
+        raise UsageError(f'"{AUTO}" stands for the best pair that fits; choose another name.', "confspec models list")
     if name in registry.models or name in registry.remotes or name in registry.pairs:
         raise UsageError(f'A model or pair named "{name}" already exists.', "confspec models list")
 

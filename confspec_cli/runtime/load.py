@@ -12,13 +12,13 @@ from pathlib import Path
 from confspec_cli.core.engine import Engine, Interrupt
 from confspec_cli.core.thinking_styles import UNKNOWN
 from confspec_cli.core.trace import Author
-from confspec_cli.errors import EngineError, UsageError
+from confspec_cli.errors import EngineError
 from confspec_cli.models.checked import Checked
 from confspec_cli.models.registry import Model, is_shipped
 from confspec_cli.models.remote_models import RemoteModel
 from confspec_cli.runtime.folders import loaded_folder, models_folder
 from confspec_cli.runtime.offload import plan_offload
-from confspec_cli.runtime.options import KV_TYPES, HardwareOptions
+from confspec_cli.runtime.options import HardwareOptions, check_kv_type
 from confspec_cli.runtime.remote import open_remotes
 from confspec_cli.runtime.reporter import SILENT, Reporter
 from confspec_cli.runtime.resolve import Place, ResolvedPair
@@ -82,10 +82,7 @@ def _load_files(
     reporter: Reporter,
 ) -> dict[Author, Engine]:
     """Load these models at the same time, and say what does not fit on a GPU."""
-    if hardware.kv_type not in KV_TYPES:
-        raise UsageError(
-            f'Unknown KV cache type "{hardware.kv_type}".', f"--kv-type {KV_TYPES[0]}   # or {', '.join(KV_TYPES[1:])}"
-        )
+    check_kv_type(hardware.kv_type)
     hardware = replace(hardware, context=hardware.context or resolved.pair.context)
     advice = f"confspec fit {resolved.pair.name}" if resolved.measured else "try --kv-type q8_0, --context 4096"
     layout, notes = plan_offload(paths, hardware, advice)

@@ -8,6 +8,7 @@ from confspec_cli.core.messages import Speculation
 from confspec_cli.core.run_config import Mode
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import Author
+from confspec_cli.errors import UsageError
 
 KV_TYPES = ("f16", "q8_0", "q4_0")
 
@@ -62,3 +63,10 @@ class HardwareOptions:
         """The layers of this model that were asked for, None to plan them."""
         own = self.draft_gpu_layers if author is Author.DRAFT else None
         return self.gpu_layers if own is None else own
+
+
+def check_kv_type(name: str) -> None:
+    """Raise UsageError for a KV cache type that there is not."""
+    if name not in KV_TYPES:
+        known = f"--kv-type {KV_TYPES[0]}   # or {', '.join(KV_TYPES[1:])}"
+        raise UsageError(f'Unknown KV cache type "{name}".', known)

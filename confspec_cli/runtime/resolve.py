@@ -9,6 +9,7 @@ from pathlib import Path
 from confspec_cli.core.run_config import Mode, RunConfig, authors
 from confspec_cli.core.tasks import TaskName
 from confspec_cli.core.trace import Author
+from confspec_cli.errors import UsageError
 from confspec_cli.models.calibrations import Calibration, Setting
 from confspec_cli.models.references import is_on_hub, is_reference, resolve
 from confspec_cli.models.registry import Model, Pair, Registry, fingerprints, load
@@ -86,8 +87,12 @@ def resolve_pair(registry: Registry, options: RunOptions) -> ResolvedPair:
     """The pair asked for, with `draft` and `target` in their places.
 
     A pair changed by hand keeps its lengths, but not its gate: that was measured on other models. Raises ConfigError
-    where the key of a model on a server is missing, or would be sent without encryption.
+    where the key of a model on a server is missing, or would be sent without encryption, and UsageError for an option
+    without a name.
     """
+    for option in ("pair", "draft", "target"):
+        if getattr(options, option) == "":
+            raise UsageError(f"--{option} is empty.", "confspec models list")
     pair = registry.pair(best_here(registry) if options.pair == AUTO else options.pair or registry.default_pair)
     given = {Author.DRAFT: options.draft, Author.TARGET: options.target}
     names = {Author.DRAFT: options.draft or pair.draft, Author.TARGET: options.target or pair.target}

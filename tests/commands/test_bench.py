@@ -195,3 +195,16 @@ def test_plots_are_drawn_in_the_form_asked_for(scripted, capsys, tmp_path, suffi
     assert drawn == [f"accuracy.{suffix}", f"phases.{suffix}", f"sweep.{suffix}"]
     start = {"png": b"\x89PNG", "svg": b"<?xml"}[suffix]
     assert all(path.read_bytes().startswith(start) for path in (tmp_path / "plots").iterdir())
+
+
+def test_a_folder_of_plots_that_is_a_file_is_refused_beforehand(scripted, capsys, tmp_path):
+    (tmp_path / "plots").write_text("mine")
+    assert main([*RUN, "--plots", "plots"]) == Exit.USAGE
+    assert "is a file" in capsys.readouterr().err
+    assert (tmp_path / "plots").read_text() == "mine"
+
+
+def test_results_without_runs_are_told(scripted, capsys, tmp_path):
+    (tmp_path / "empty.jsonl").write_text("")
+    assert main(["bench", "show", "empty.jsonl"]) == Exit.USAGE
+    assert "empty.jsonl holds no results." in capsys.readouterr().err

@@ -61,6 +61,24 @@ def test_what_is_set_says_where(own, shown, monkeypatch):
     assert settings["log"] == ("off", str(own))
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--gate", "nonsense"), 'There is no gate "nonsense".'),
+        (("--kv-type", "q3"), 'Unknown KV cache type "q3".'),
+        (("--target", ""), "--target is empty."),
+    ],
+)
+def test_what_a_run_would_refuse_is_refused(own, capsys, options, words):
+    assert main(["config", "show", "--task", "math", *options]) == Exit.USAGE
+    assert words in capsys.readouterr().err
+
+
+def test_the_gate_asked_for_is_shown(own, shown):
+    assert shown()["gate"] == ("auto", "built", "in")
+    assert shown("show", "--gate", "target")["gate"] == ("target", "command", "line")
+
+
 def test_bare_config_heeds_the_environment_too(own, shown, monkeypatch):
     monkeypatch.setenv("CONFSPEC_PAIR", "tiny")
     assert shown()["pair"] == ("tiny", "CONFSPEC_PAIR")

@@ -270,6 +270,7 @@ def test_two_files_of_ones_own_may_have_one_name(home):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
+        (["pair", "add", "auto", "small", "small"], Exit.USAGE, '"auto" stands for the best pair that fits'),
         (["add", "small", "x.gguf"], Exit.USAGE, 'A model or pair named "small" already exists'),
         (["add", "new", "none.gguf"], Exit.MODEL_MISSING, "No such file: none.gguf"),
         (["pair", "add", "mine", "small", "small"], Exit.USAGE, 'A model or pair named "mine" already exists'),
