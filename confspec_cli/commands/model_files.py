@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Iterable
@@ -241,9 +240,9 @@ def _cached_as(path: Path) -> str:
 
 
 def _elsewhere(path: Path) -> str:
-    """How a file that is not confspec's is deleted."""
+    """How a file that is not confspec's is deleted, or one of the user's own taken off the list."""
     repository = _cached_as(path).replace("models--", "model/").replace("--", "/")
-    return f"hf cache rm {repository}" if repository else f"rm {shlex.quote(str(path))}"
+    return f"hf cache rm {repository}" if repository else "confspec config edit"
 
 
 def _bytes(path: Path) -> int:

@@ -35,10 +35,20 @@ class ServerFlags:
         str, typer.Option("--api-key-env", help="Environment variable that holds the key.", metavar="VARIABLE")
     ] = ""
     ca_file: Annotated[
-        Path | None, typer.Option("--ca-file", help="Certificates to trust instead of the system's.")
+        Path | None,
+        typer.Option(
+            "--ca-file",
+            help="Certificates to trust instead of the system's.",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+        ),
     ] = None
     tokenizer: Annotated[
-        Path | None, typer.Option("--tokenizer", help="GGUF file with the model's vocabulary.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            "--tokenizer", help="GGUF file with the model's vocabulary.", metavar="FILE", exists=True, dir_okay=False
+        ),
     ] = None
 
     def entry(self, address: str) -> dict[str, Any]:

@@ -153,7 +153,9 @@ def test_rm_refuses_a_file_of_the_users_own(home, capsys):
     mine.write_bytes(b"mine")
     assert main(["models", "add", "my-own", str(mine)]) == Exit.OK
     assert main(["models", "rm", "-y", "my-own"]) == Exit.STORAGE
-    assert "is your own file; confspec does not delete it" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "is your own file; confspec does not delete it" in told
+    assert "confspec config edit" in told
     assert mine.exists()
 
 
