@@ -63,7 +63,8 @@ def gates_as_text(prediction: Prediction) -> str:
         promise = (
             f"may lose at most {one.bound:.0%} of the target's right answers, with {one.confidence:.0%} confidence"
         )
-        lengths = f"tokens per answer, where the target alone writes {one.gates[0].alone:.0f}; * is used here"
+        lengths = f"tokens per answer, where the target alone writes {one.gates[0].alone:.0f}"
+        lengths += "; * is used here" if any(gate.name == used for gate in one.gates) else ""
         said.append(replace(sheet, title=f"\n{task.value}: {promise}\n{lengths}").text().rstrip("\n"))
     return "\n".join([*said, *(["\n" + prediction_as_lines(prediction)] if choices else [])])
 

@@ -72,6 +72,8 @@ def test_models_show_lists_every_gate_with_what_it_loses_and_takes(home, capsys)
     assert "code: may lose at most 3% of the target's right answers, with 95% confidence" in said
     (row,) = [line.split() for line in said.splitlines() if line.startswith(CAREFUL.name)]
     assert [cell for cell in row if cell != "*"][1:7] == ["0/90", "0.020", "100", "10", "100", "20"]
+    starred = [line for line in said.splitlines() if line.split()[1:2] == ["*"] or line.split()[:1] == ["*"]]
+    assert said.count("* is used here") == len(starred)  # the target alone has no row to mark
     assert main(["models", "show", "ours", "--json"]) == Exit.OK
     known = json.loads(capsys.readouterr().out)
     assert [one["name"] for one in known["gates"]["code"]["measured"]] == ["careful", "loose"]
