@@ -50,6 +50,8 @@ def show(*, invocation: typer.Context, as_json: JsonFlag = False, options: RunFl
     """Show every setting as it would be with these options, and where it comes from."""
     registry = user_registry()
     resolved = resolve_pair(registry, options)
+    check_gate(resolved.pair, build_config(resolved.pair, options), options)
+    check_kv_type(hardware.kv_type)
     typed = {str(one.name): _source(invocation, one) for one in invocation.command.params}
     own = _own(resolved, options)
     default = str(folders.own_file()) if "default_pair" in own else "built in"
@@ -111,10 +113,8 @@ def where(as_json: JsonFlag = False) -> None:
 
 def _values(resolved: ResolvedPair, options: RunOptions, hardware: HardwareOptions) -> list[tuple[str, Any]]:
     """Each setting by the name of its option, and what it amounts to."""
-    pair, config = resolved.pair, build_config(resolved.pair, options)
-    check_gate(pair, config, options)
-    check_kv_type(hardware.kv_type)
-    parameters = config.parameters()
+    pair = resolved.pair
+    parameters = build_config(pair, options).parameters()
     named = {
         "draft": options.draft or pair.draft,
         "target": options.target or pair.target,
